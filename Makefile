@@ -1,0 +1,42 @@
+# Every target makes the environment it needs, in .venv/.
+# On a machine with another torch: make demo TORCH=torch EXTRAS=cuda,dev
+TORCH  ?= torch==2.13.0
+EXTRAS ?= cpu,dev
+PYTHON ?= python3
+TESTS  ?= tests
+
+BIN   := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types benchmark clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## adapt a denoiser to an unseen sensor, on embedded scenes (about 6 minutes on 2 cores)
+	$(BIN)/python -m experiments.demo
+
+test: $(READY)  ## run the tests (under 10 minutes on 2 cores; TESTS=tests/experiments for a part)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(READY)  ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## check types
+	$(BIN)/mypy --strict
+
+benchmark: $(READY)  ## measure the speed of the heavy parts
+	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --benchmark-only $(TESTS)
+
+clean:  ## remove the environment, caches and builds (runs/ and results/ stay)
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch and the project in one command: installed one after the other, torchvision would exchange the torch just chosen.
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (about 2 GB, a few minutes the first time)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" --editable ".[$(EXTRAS)]"
+	touch $(READY)

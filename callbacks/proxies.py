@@ -1,0 +1,109 @@
+"""The work of stage (i) of HIR-ALIGN, without a Trainer: restoring every observation into a proxy scene (Eq. 3)."""
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from callbacks.distributed import Ranks
+from callbacks.progress import Progress
+from callbacks.stages import Within, complete, versions
+from callbacks.store import Store, tensor_digest
+from callbacks.tiles import restore
+from datamodules.scenes.scene import MappedScene, Observation
+from lightning_modules.checkpoints import weights_digest
+
+REVISION = 1
+"""Raised whenever the proxies of unchanged settings would come out differently."""
+
+
+def make_proxies(
+    network: nn.Module,
+    observations: Sequence[Observation],
+    root: str | Path,
+    *,
+    degradation: Mapping[str, Any],
+    tile: int | None = None,
+    clamp: bool = True,
+    ranks: Ranks | None = None,
+    progress: Progress | None = None,
+) -> list[MappedScene]:
+    """Restore every observation (HIR-ALIGN, Eq. 3), or find its proxy in the store.
+
+    Args:
+        network: The source-trained restorer; it is put into evaluation mode.
+        observations: The degraded target scenes, ``C x h x w``, with distinct names.
+        root: The store's root folder.
+        degradation: The task's settings, part of the store's key.
+        tile: Side of the square tiles (observation pixels) a scene is restored in; None restores it whole.
+        clamp: Whether the proxies are clamped to [0, 1].
+        ranks: The processes that share the work; by default those of torch.distributed.
+        progress: Called as scenes are finished.
+
+    Returns:
+        One proxy per observation, in their order, ``C x H x W`` float32, on disk.
+
+    Raises:
+        ValueError: If there is no observation, names repeat, or a restored cube is not finite or has another band
+            count than its observation.
+        StoreError: If the store is unwritable or full.
+    """
+    _check_observations(observations)
+    network.eval()
+    settings = {
+        "observations": [[scene.name, list(scene.wavelengths), tensor_digest(scene.cube)] for scene in observations],
+        "weights": weights_digest(network),
+        "network": _architecture_digest(network),
+        "degradation": dict(degradation),
+        "tile": tile,
+        "clamp": clamp,
+        "versions": versions(REVISION),
+    }
+    store = Store(root, "proxies", settings)
+    by_name = {scene.name: scene for scene in observations}
+
+    def make(name: str, _: Within) -> None:
+        begin = time.perf_counter()
+        proxy = restore(network, by_name[name].cube, tile)
+        _check_proxy(name, proxy, by_name[name].cube)
+        proxy = proxy.clamp(0.0, 1.0) if clamp else proxy
+        store.write_array(name, proxy, {"seconds": round(time.perf_counter() - begin, 3)})
+
+    entries = complete("Proxies", store, list(by_name), make, ranks or Ranks(), progress)
+    return [
+        MappedScene(scene.name, entry.path, scene.wavelengths, scene.caption)
+        for scene, entry in zip(observations, entries, strict=True)
+    ]
+
+
+def _architecture_digest(network: nn.Module) -> str:
+    """Return the sha256 of the network's printed structure: equal weights may be put to different uses."""
+    structure = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
+    return hashlib.sha256(structure.encode()).hexdigest()
+
+
+def _check_observations(observations: Sequence[Observation]) -> None:
+    names = [scene.name for scene in observations]
+    if not names:
+        raise ValueError("There is no observation to make proxies from: name the observed scenes of the DataModule.")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"Two observations are called {name!r}: give every observed scene a name of its own.")
+
+
+def _check_proxy(name: str, proxy: Tensor, observation: Tensor) -> None:
+    if proxy.ndim != 3 or proxy.shape[0] != observation.shape[0]:
+        raise ValueError(
+            f"The restorer turned scene {name!r} of shape {tuple(observation.shape)} into shape {tuple(proxy.shape)}: "
+            "use a network built for this band count."
+        )
+    if not bool(torch.isfinite(proxy).all()):
+        raise ValueError(
+            f"The proxy of scene {name!r} holds NaN or infinite values: "
+            "check the observation and the source checkpoint."
+        )

@@ -1,0 +1,218 @@
+"""The work of stage (ii) of HIR-ALIGN, without a Trainer: guides of every proxy, its spectra carried over to them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from callbacks.distributed import Ranks
+from callbacks.guides import Guides
+from callbacks.progress import Progress
+from callbacks.stages import Within, complete, versions
+from callbacks.store import Entry, Store, file_digest, file_stem, writing
+from callbacks.transfer import SpectralTransfer
+from datamodules.scenes.scene import MappedScene
+from datamodules.scenes.seeding import generator_for
+from datamodules.scenes.wavelengths import to_rgb
+
+GUIDES_REVISION = 1
+TRANSFER_REVISION = 1
+"""Raised whenever guides, or synthesised cubes, of unchanged settings would come out differently."""
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """One synthesised scene.
+
+    Attributes:
+        scene: The synthesised cube on disk.
+        proxy: The proxy that its spectra come from.
+        guide: Path of the RGB guide, ``3 x H x W`` float32 in [0, 1], ``.npy``.
+        metadata: Seconds, alignment PSNR (dB) of the transported proxy RGB to the guide, kappa and support of T.
+    """
+
+    scene: MappedScene
+    proxy: MappedScene
+    guide: Path
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the steps of the stage share: where they run, where they write, whom they tell.
+
+    Attributes:
+        root: The store's root folder.
+        device: Where guides and transport are computed.
+        ranks: The processes that share the work.
+        progress: Called as entries are finished.
+    """
+
+    root: str | Path
+    device: torch.device
+    ranks: Ranks
+    progress: Progress | None = None
+
+
+def proxy_rgb(proxy: MappedScene) -> Tensor:
+    """Return a proxy's RGB picture (HIR-ALIGN, Eq. 4), ``3 x H x W`` in [0, 1].
+
+    Raises:
+        ValueError: If the proxy's wavelengths do not cover 470, 550 and 660 nm.
+    """
+    return to_rgb(proxy.load().cube, proxy.wavelengths).clamp(0.0, 1.0)
+
+
+def synthesise(
+    guides: Guides,
+    transfer: SpectralTransfer,
+    proxies: Sequence[MappedScene],
+    root: str | Path,
+    *,
+    ratio: int = 3,
+    seed: int = 0,
+    round_number: int = 0,
+    device: torch.device | str = "cpu",
+    ranks: Ranks | None = None,
+    progress: Progress | None = None,
+) -> list[Synthesised]:
+    """Synthesise ``ratio`` scenes from every proxy (HIR-ALIGN, Eq. 4-26), or find them in the store.
+
+    Each guide and each synthesised cube is an entry of its own and depends on the seed, the round, its proxy's name and
+    its number only, not on which rank makes it or when; a larger ratio keeps what a smaller one made.
+
+    Args:
+        guides: Where RGB guides come from.
+        transfer: The spectral transfer.
+        proxies: The proxy scenes, with distinct names.
+        root: The store's root folder.
+        ratio: Guides per proxy (the paper's M, 3).
+        seed: Seed of the guides.
+        round_number: The round of adaptation, from 0.
+        device: Where guides and transport are computed.
+        ranks: The processes that share the work; by default those of torch.distributed.
+        progress: Called as entries are finished.
+
+    Returns:
+        The synthesised scenes, proxy by proxy.
+
+    Raises:
+        ValueError: If the wavelengths do not cover 470, 550 and 660 nm.
+        StoreError: If the store is unwritable or full.
+    """
+    around = Surroundings(root, torch.device(device), ranks or Ranks(), progress)
+    sources = [[proxy.name, file_digest(proxy.path), list(proxy.wavelengths)] for proxy in proxies]
+    common = {"proxies": sources, "guides": guides.settings(), "seed": seed, "round": round_number}
+    work = [(proxy, index) for proxy in proxies for index in range(ratio)]
+    guide_entries = _make_guides(guides, proxies, work, common, around)
+    guide_paths = {entry.name: entry.path for entry in guide_entries}
+    entries = _transfer_spectra(transfer, work, guide_paths, common, around)
+    return [
+        Synthesised(
+            MappedScene(f"{proxy.name} guide {index}", entry.path, proxy.wavelengths, proxy.caption),
+            proxy,
+            guide_paths[entry.name],
+            entry.metadata,
+        )
+        for (proxy, index), entry in zip(work, entries, strict=True)
+    ]
+
+
+def _entry_name(proxy: MappedScene, index: int) -> str:
+    return f"{file_stem(proxy.name)}/{index}"
+
+
+def _make_guides(
+    guides: Guides,
+    proxies: Sequence[MappedScene],
+    work: Sequence[tuple[MappedScene, int]],
+    common: Mapping[str, Any],
+    around: Surroundings,
+) -> list[Entry]:
+    """Make the guides g_{i,j} (HIR-ALIGN, section III-B 1)."""
+    store = Store(around.root, "guides", {**common, "versions": versions(GUIDES_REVISION)})
+    by_name = {_entry_name(proxy, index): (proxy, index) for proxy, index in work}
+
+    def fit() -> None:
+        def report(step: int) -> None:
+            if around.progress is not None:
+                around.progress("Guide training", step, guides.fit_steps)
+
+        rgbs = [proxy_rgb(proxy).to(around.device) for proxy in proxies]
+        # Rank 0 trains, then the others read what it left in the folder.
+        for first in (True, False):
+            with around.ranks.meeting(), writing(store.folder):
+                if (around.ranks.rank == 0) is first:
+                    guides.fit(rgbs, common["seed"], store.folder / "training", report if first else None)
+
+    def make(name: str, _: Within) -> None:
+        begin = time.perf_counter()
+        proxy, index = by_name[name]
+        generator = generator_for(common["seed"], "guides", common["round"], proxy.name, index)
+        guide = guides(proxy_rgb(proxy).to(around.device), 1, generator)[0]
+        store.write_array(name, guide, {"seconds": round(time.perf_counter() - begin, 3)})
+
+    return complete("Guides", store, list(by_name), make, around.ranks, around.progress, fit)
+
+
+def _transfer_spectra(
+    transfer: SpectralTransfer,
+    work: Sequence[tuple[MappedScene, int]],
+    guide_paths: Mapping[str, Path],
+    common: Mapping[str, Any],
+    around: Surroundings,
+) -> list[Entry]:
+    """Estimate T_{i,j} for every guide and apply it to the proxy cube (HIR-ALIGN, Eq. 9-26)."""
+    settings = {**common, "transfer": transfer.settings(), "versions": versions(TRANSFER_REVISION)}
+    store = Store(around.root, "synthesised", settings)
+    by_name = {_entry_name(proxy, index): proxy for proxy, index in work}
+
+    def make(name: str, within: Within) -> None:
+        begin = time.perf_counter()
+        proxy = by_name[name].load().cube.to(around.device)
+        guide = torch.from_numpy(np.load(guide_paths[name], allow_pickle=False)).to(around.device)
+        cube, facts = transfer_spectra(transfer, proxy, by_name[name].wavelengths, guide, within)
+        store.write_array(name, cube, {"seconds": round(time.perf_counter() - begin, 3), **facts})
+
+    return complete("Spectral transfer", store, list(by_name), make, around.ranks, around.progress)
+
+
+def transfer_spectra(
+    transfer: SpectralTransfer,
+    proxy: Tensor,
+    wavelengths: Sequence[float],
+    guide: Tensor,
+    within: Within | None = None,
+) -> tuple[Tensor, dict[str, float]]:
+    """Synthesise one cube: T from the two RGB pictures, applied to the proxy's spectra (HIR-ALIGN, Eq. 26).
+
+    Args:
+        transfer: The spectral transfer.
+        proxy: ``C x H x W`` in [0, 1].
+        wavelengths: The C band centres in nm.
+        guide: ``3 x H x W`` in [0, 1].
+        within: Takes the finished share, 0 to 1.
+
+    Returns:
+        The synthesised cube ``C x H x W`` and what is worth knowing about T: ``psnr`` (dB) of T r to the guide,
+        ``kappa`` (largest eigenvalue of T'T) and ``support`` (mean number of proxy pixels a guide pixel draws from).
+    """
+
+    def report(step: int) -> None:
+        if within is not None:
+            within(step / max(transfer.steps, 1))
+
+    rgb = to_rgb(proxy, wavelengths).clamp(0.0, 1.0)
+    operator = transfer.estimate(rgb, guide, report)
+    error = (operator.apply(rgb) - guide).square().mean().clamp(min=1e-10)
+    facts = {
+        "psnr": float(-10.0 * torch.log10(error)),
+        "kappa": float(operator.kappa()),
+        "support": float(operator.support().float().mean()),
+    }
+    return operator.apply(proxy), facts

@@ -1,0 +1,156 @@
+"""Which nearest-neighbour search serves Eq. 10 of HIR-ALIGN, and how good it is on the guide at hand."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from callbacks.transfer.descriptors import PatchDescriptors
+from callbacks.transfer.exact_search import FaissExactSearch, TorchExactSearch, gpu_available
+from callbacks.transfer.inverted_search import InvertedSearch, squared_distances
+
+_LOG = logging.getLogger(__name__)
+_CHUNK = 4096
+# Inverted lists visited and shortlist over K_s, from cheap to thorough.
+_LADDER = ((4, 2), (8, 2), (12, 3), (16, 3), (32, 4), (64, 6), (128, 8))
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Settings of the seed search.
+
+    Attributes:
+        engine: "auto" takes the exact search up to `exact_limit` pixels and on a GPU, inverted lists above it; "exact"
+            and "inverted" force one; "torch" is the exact search without faiss (also what "auto" falls back to when
+            faiss is not installed).
+        exact_limit: largest number of proxy pixels that "auto" searches exactly on a CPU.
+        recall: recall@K_s that the inverted lists must reach on the sample.
+        components: principal components in the inverted lists.
+        sample: guide pixels on which recall is measured.
+    """
+
+    engine: Literal["auto", "exact", "inverted", "torch"] = "auto"
+    exact_limit: int = 8192
+    recall: float = 0.985
+    components: int = 48
+    sample: int = 256
+
+    def index(self, proxy: PatchDescriptors) -> ProxyIndex:
+        """Build the search structure of one proxy, to be used for all its guides.
+
+        Args:
+            proxy: descriptors of the proxy RGB.
+
+        Returns:
+            The index.
+
+        Raises:
+            ModuleNotFoundError: If an engine of faiss is asked for and faiss is not installed.
+        """
+        return ProxyIndex(proxy, self)
+
+
+class ProxyIndex:
+    """The descriptors of one proxy, ready to be searched.
+
+    Attributes:
+        engine: the engine in use: "exact", "inverted" or "torch".
+        recall: what the last `search` measured; 1.0 for exact engines.
+    """
+
+    def __init__(self, proxy: PatchDescriptors, settings: Retrieval) -> None:
+        """Choose the engine and build it.
+
+        Args:
+            proxy: descriptors of the proxy RGB.
+            settings: see `Retrieval`.
+        """
+        self._proxy, self._settings = proxy, settings
+        self.engine = _choose(proxy, settings)
+        self.recall = 1.0
+        self._exact: FaissExactSearch | TorchExactSearch | None = None
+        self._inverted: InvertedSearch | None = None
+        if self.engine == "inverted":
+            self._inverted = InvertedSearch(proxy, min(settings.components, proxy.dimension))
+        else:
+            self._exact = FaissExactSearch(proxy) if self.engine == "exact" else TorchExactSearch(proxy)
+
+    def search(self, guide: PatchDescriptors, count: int) -> Tensor:
+        """Seeds of every guide pixel, Eq. 10.
+
+        Args:
+            guide: descriptors of the guide RGB.
+            count: K_s; fewer are returned where the proxy has fewer pixels.
+
+        Returns:
+            Flat proxy pixel numbers, n x count, int64.
+        """
+        count = min(count, self._proxy.count)
+        starts = range(0, guide.count, _CHUNK)
+        chunks = (guide.chunk(start, min(start + _CHUNK, guide.count)) for start in starts)
+        if self._inverted is None:
+            exact = self._exact
+            assert exact is not None  # noqa: S101 - one of the two is always built
+            return torch.cat([exact.search(queries, count) for queries in chunks])
+        probes, shortlist = self._tune(self._inverted, guide, count)
+        return torch.cat([self._inverted.search(queries, count, probes, shortlist) for queries in chunks])
+
+    def _tune(self, inverted: InvertedSearch, guide: PatchDescriptors, count: int) -> tuple[int, int]:
+        """Cheapest rung of the ladder that reaches the recall asked for."""
+        stride = max(1, guide.count // self._settings.sample)
+        queries = guide.gather(torch.arange(stride // 2, guide.count, stride, device=guide.device))
+        truth = TorchExactSearch(self._proxy).search(queries, count)
+        furthest = squared_distances(queries, self._proxy, truth).amax(1)
+        probes, shortlist = 0, 0
+        for probes, factor in _LADDER:
+            shortlist = min(factor * count, self._proxy.count)
+            found = inverted.search(queries, count, probes, shortlist)
+            self.recall = recall(squared_distances(queries, self._proxy, found), furthest)
+            if self.recall >= self._settings.recall:
+                break
+        _LOG.info(
+            "retrieval: %d of %d lists, shortlist %d, recall@%d %.4f on %d guide pixels",
+            probes, inverted.lists, shortlist, count, self.recall, queries.shape[0],
+        )  # fmt: skip
+        return probes, shortlist
+
+
+def recall(distances: Tensor, furthest: Tensor) -> float:
+    """Share of found neighbours that are no further than the true last one.
+
+    Comparing distances rather than names makes ties (flat regions hold many equal patches) count as found.
+
+    Args:
+        distances: squared distances of the found neighbours, Q x K.
+        furthest: squared distance of each query's true K-th neighbour, Q.
+
+    Returns:
+        Recall in [0, 1].
+    """
+    return float((distances <= furthest[:, None] * 1.001 + 1e-9).double().mean())
+
+
+def _choose(proxy: PatchDescriptors, settings: Retrieval) -> str:
+    if settings.engine == "torch":
+        return "torch"
+    if find_spec("faiss") is None:
+        if settings.engine != "auto":
+            raise ModuleNotFoundError(
+                f"Retrieval engine '{settings.engine}' needs faiss, which is not installed: "
+                "install faiss-cpu or faiss-gpu, or set engine to 'torch'."
+            )
+        if proxy.count > settings.exact_limit and proxy.device.type == "cpu":
+            _LOG.warning("faiss is not installed: searching %d pixels exactly with torch is slow", proxy.count)
+        return "torch"
+    if settings.engine != "auto":
+        return settings.engine
+    if proxy.device.type == "cuda":
+        import faiss
+
+        return "exact" if gpu_available(faiss) else "torch"
+    return "exact" if proxy.count <= settings.exact_limit else "inverted"

@@ -1,0 +1,169 @@
+"""Warp-based spectral transfer: from a proxy RGB and a guide RGB to the transport operator (HIR-ALIGN section III-B 2)."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from callbacks.transfer.descriptors import PatchDescriptors
+from callbacks.transfer.estimation import EstimationSettings, TransportEstimation
+from callbacks.transfer.losses import LossWeights
+from callbacks.transfer.refinement import refine
+from callbacks.transfer.retrieval import Retrieval
+from callbacks.transfer.transport import TransportOperator
+
+_LOG = logging.getLogger(__name__)
+
+
+class SpectralTransfer:
+    """Estimates, from RGB alone, the sparse transport that turns a proxy into the guide's layout (Eq. 9-26).
+
+    Example:
+        operator = SpectralTransfer().estimate(proxy_rgb, guide_rgb)
+        synthesised = operator.apply(proxy_cube)
+    """
+
+    def __init__(
+        self,
+        seeds: int = 16,
+        refinement_radius: int = 1,
+        candidates: int = 16,
+        kernel_size: int = 7,
+        steps: int = 200,
+        learning_rate: float = 0.05,
+        temperature: float = 1.0,
+        patch_size: int = 5,
+        chroma_weight: float = 0.25,
+        gradient_weight: float = 0.5,
+        weights: LossWeights | None = None,
+        retrieval: Retrieval | None = None,
+    ) -> None:
+        """Published settings (section IV-D) unless told otherwise.
+
+        Args:
+            seeds: K_s, seeds retrieved for each guide pixel.
+            refinement_radius: rho of Eq. 11, in pixels.
+            candidates: K, candidates kept.
+            kernel_size: s, odd side of the local interpolation kernel.
+            steps: Adam steps on Eq. 20.
+            learning_rate: of Adam.
+            temperature: tau of Eq. 14.
+            patch_size: odd side of the descriptor's patch.
+            chroma_weight: lambda_c of Eq. 9.
+            gradient_weight: lambda_g of Eq. 9.
+            weights: weights of Eq. 20 (`LossWeights()` by default).
+            retrieval: how nearest neighbours are searched (`Retrieval()` by default).
+
+        Raises:
+            ValueError: If a count is not positive or a window is not odd.
+        """
+        for name, value in (("kernel_size", kernel_size), ("patch_size", patch_size)):
+            if value < 1 or value % 2 == 0:
+                raise ValueError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
+        for name, value in (("seeds", seeds), ("candidates", candidates)):
+            if value < 1:
+                raise ValueError(f"SpectralTransfer: {name} must be at least 1, got {value}.")
+        self.seeds = seeds
+        self.refinement_radius = refinement_radius
+        self.candidates = candidates
+        self.steps = steps
+        self.chroma_weight = chroma_weight
+        self.gradient_weight = gradient_weight
+        self.patch_size = patch_size
+        self.weights = weights or LossWeights()
+        self.retrieval = retrieval or Retrieval()
+        self.estimation = EstimationSettings(kernel_size, learning_rate, temperature, patch_size)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the result, JSON-able: part of a store key."""
+        return {
+            "seeds": self.seeds,
+            "refinement_radius": self.refinement_radius,
+            "candidates": self.candidates,
+            "steps": self.steps,
+            "chroma_weight": self.chroma_weight,
+            "gradient_weight": self.gradient_weight,
+            "weights": dataclasses.asdict(self.weights),
+            "retrieval": dataclasses.asdict(self.retrieval),
+            "estimation": dataclasses.asdict(self.estimation),
+        }
+
+    def estimate(
+        self, proxy_rgb: Tensor, guide_rgb: Tensor, progress: Callable[[int], None] | None = None
+    ) -> TransportOperator:
+        """Estimate the transport for one guide.
+
+        Args:
+            proxy_rgb: 3 x H x W, expected in [0, 1] (clamped).
+            guide_rgb: 3 x H x W, the same size, on the same device.
+            progress: called after every step with the number of steps done.
+
+        Returns:
+            The operator; ``operator.apply(proxy_cube)`` is the synthesised cube.
+
+        Raises:
+            ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
+        """
+        return self.estimate_many(proxy_rgb, guide_rgb[None], progress)[0]
+
+    def estimate_many(
+        self, proxy_rgb: Tensor, guides: Tensor, progress: Callable[[int], None] | None = None
+    ) -> list[TransportOperator]:
+        """Estimate the transports of several guides of one proxy, which share its descriptors and search index.
+
+        Args:
+            proxy_rgb: 3 x H x W, expected in [0, 1] (clamped).
+            guides: n x 3 x H x W.
+            progress: called after every step with the number of steps done, n * `steps` in the end.
+
+        Returns:
+            One operator for each guide.
+
+        Raises:
+            ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
+        """
+        _check(proxy_rgb, guides)
+        proxy_rgb = proxy_rgb.detach().clamp(0, 1)
+        proxy = self._descriptors(proxy_rgb)
+        index = self.retrieval.index(proxy)
+        found: list[TransportOperator] = []
+        for number, guide_rgb in enumerate(guides.detach().clamp(0, 1)):
+            guide = self._descriptors(guide_rgb)
+            seeds = index.search(guide, self.seeds)
+            candidates, distances = refine(guide, proxy, seeds, self.refinement_radius, self.candidates)
+            del seeds
+            shape = (self.candidates, 1, *guide_rgb.shape[1:])
+            estimation = TransportEstimation(
+                proxy_rgb, guide_rgb[:, None], candidates.view(shape), distances.view(shape), self.weights,
+                self.estimation, block_pixels=2**62 if proxy_rgb.is_cuda else 8192,
+            )  # fmt: skip
+            for step in range(self.steps):
+                estimation.step()
+                if progress is not None:
+                    progress(number * self.steps + step + 1)
+            found.extend(estimation.operators())
+        return found
+
+    def _descriptors(self, image: Tensor) -> PatchDescriptors:
+        return PatchDescriptors(
+            image,
+            patch_size=self.patch_size,
+            chroma_weight=self.chroma_weight,
+            gradient_weight=self.gradient_weight,
+        )
+
+
+def _check(proxy_rgb: Tensor, guides: Tensor) -> None:
+    if proxy_rgb.ndim != 3 or proxy_rgb.shape[0] != 3 or guides.ndim != 4 or guides.shape[1:] != proxy_rgb.shape:
+        raise ValueError(
+            "Spectral transfer needs a proxy RGB of 3 x H x W and guides of the same size, got a proxy of "
+            f"{' x '.join(map(str, proxy_rgb.shape))} and guides of {' x '.join(map(str, guides.shape[1:]))}."
+        )
+    for name, image in (("proxy RGB", proxy_rgb), ("guide", guides)):
+        if not torch.isfinite(image).all():
+            raise ValueError(f"Spectral transfer got a {name} with NaN or infinite values: check what made it.")

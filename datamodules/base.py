@@ -1,0 +1,280 @@
+"""What every data set shares: roles, caching, patches, and the wall between training batches and clean targets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from datamodules.batches import EvaluationSampler, Sample, collate, world
+from datamodules.degradations import Degradation, NonIIDGaussian
+from datamodules.full_scenes import FullSceneDataset, ObservationDataset, observe
+from datamodules.patches import PatchDataset, PatchSampler, TrainingScenes
+from datamodules.scenes import MappedScene, Observation, Scene
+from datamodules.scenes.cache import SceneCache, default_cache_folder
+from datamodules.scenes.checks import check_disjoint, check_names, check_scene
+from datamodules.scenes.crop import centre_crop
+
+Subset = Literal["training", "validation", "observed", "unobserved"]
+"""Training and validation belong to the role source, observed and unobserved to the role target."""
+
+
+class SceneDataModule(LightningDataModule, ABC):
+    """Scenes of one sensor in one of two roles.
+
+    Role `source`: clean scenes are there, training batches are patches of them. Role `target`: of the observed scenes
+    only degraded observations may be looked at; training batches come from whatever scenes `use_training_scenes` was
+    given (proxies, synthesised scenes), and clean cubes are read for two things only, to simulate the observations
+    and to score the test. Batches are `datamodules.batches.Batch` dictionaries.
+
+    A subclass says which scenes there are and reads one; see `datamodules.CAVE`.
+
+    Args:
+        role: `source` or `target`.
+        degradation: the task; None is non-iid Gaussian noise with its default levels.
+        training: scenes of the role source to train on; None takes the data set's default.
+        validation: scenes of the role source to validate and test on; None takes the data set's default.
+        observed: scenes of the role target of which observations exist; None takes the data set's default.
+        unobserved: scenes of the role target that are for test only; None takes the data set's default.
+        crop: side of the centre crop of every scene in pixels; None uses whole scenes.
+        patch_size: side of the clean training patches in pixels.
+        patches_per_epoch: patches in an epoch, over all ranks.
+        batch_size: patches in a batch, on each rank.
+        num_workers: processes that load training patches; 0 loads in the main process.
+        cache: folder for memory-mapped cubes; None is the user's cache folder.
+        seed: fixes observations and training patches.
+
+    Raises:
+        ValueError: for an unknown role or a number below its minimum.
+    """
+
+    def __init__(
+        self,
+        *,
+        role: Literal["source", "target"] = "source",
+        degradation: Degradation | None = None,
+        training: list[str] | None = None,
+        validation: list[str] | None = None,
+        observed: list[str] | None = None,
+        unobserved: list[str] | None = None,
+        crop: int | None = None,
+        patch_size: int = 64,
+        patches_per_epoch: int = 1024,
+        batch_size: int = 8,
+        num_workers: int = 0,
+        cache: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if role not in ("source", "target"):
+            raise ValueError(f"The role {role!r} is neither 'source' nor 'target': choose one of them.")
+        if batch_size < 1 or num_workers < 0:
+            raise ValueError(
+                f"A batch size of {batch_size} with {num_workers} workers is not possible: "
+                "give `batch_size` at least 1 and `num_workers` at least 0."
+            )
+        self.role = role
+        self.degradation = degradation if degradation is not None else NonIIDGaussian()
+        self.crop = crop
+        self.patch_size = patch_size
+        self.patches_per_epoch = patches_per_epoch
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.cache = SceneCache((Path(cache) if cache else default_cache_folder()) / "clean" / type(self).__name__)
+        self.seed = seed
+        self._asked: dict[Subset, list[str] | None] = {
+            "training": training,
+            "validation": validation,
+            "observed": observed,
+            "unobserved": unobserved,
+        }
+        self._training_scenes = TrainingScenes()
+
+    @property
+    @abstractmethod
+    def wavelengths(self) -> tuple[float, ...]:
+        """Centres of the bands in nm, in the order of the cube's bands."""
+
+    @abstractmethod
+    def scene_names(self) -> tuple[str, ...]:
+        """Return the names of all scenes that exist, without reading them."""
+
+    @abstractmethod
+    def read_scene(self, name: str) -> Scene:
+        """Read one scene from its own files, whole and clean."""
+
+    @abstractmethod
+    def fingerprint(self, name: str) -> str:
+        """Return a text that changes when the source files of a scene do; cheap, as it is asked for at every start."""
+
+    def default_names(self, subset: Subset) -> Sequence[str]:
+        """Return the scenes of a subset that was not given: all that its counterpart does not name, or none."""
+        if subset in ("validation", "unobserved"):
+            return ()
+        counterpart = self.names("validation" if subset == "training" else "unobserved")
+        return [name for name in self.scene_names() if name not in counterpart]
+
+    def canonical_name(self, name: str) -> str:
+        """Return the one name of a scene that may be written in several ways."""
+        return name
+
+    def names(self, subset: Subset) -> tuple[str, ...]:
+        """Return the scene names of a subset, given or default.
+
+        Raises:
+            ValueError: naming scenes that do not exist or are named twice.
+            FileNotFoundError: if the data set is not there.
+        """
+        asked = self._asked[subset]
+        names = [self.canonical_name(name) for name in (self.default_names(subset) if asked is None else asked)]
+        return check_names(names, self.scene_names(), subset, type(self).__name__)
+
+    def scenes(self, names: Sequence[str]) -> list[MappedScene]:
+        """Return clean scenes through the memory-mapped cache, read, checked and cropped where it has none.
+
+        Raises:
+            ValueError: if a scene is damaged or breaks a rule of `check_scene`.
+            FileNotFoundError: if files are missing.
+            OSError: if the cache cannot be written.
+        """
+        scale = self.degradation.scale
+        return [
+            self.cache.mapped(
+                name,
+                f"{self.fingerprint(name)}\ncrop {self.crop} multiple {scale}",
+                partial(self._prepared, name),
+            )
+            for name in map(self.canonical_name, names)
+        ]
+
+    def observations(self) -> list[Observation]:
+        """Return the degraded observations of the observed scenes, simulated from the clean cubes.
+
+        Raises:
+            ValueError: if the role is not target, or no scene is observed.
+        """
+        self._require("target", "observations")
+        return [
+            Observation(
+                scene.name, observe(scene.load(), self.degradation, self.seed), scene.wavelengths, scene.caption
+            )
+            for scene in self.scenes(self._some("observed"))
+        ]
+
+    def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
+        """Draw training patches from these scenes from the next epoch on, also in loaders that exist already.
+
+        Args:
+            scenes: scenes on disk, with one set of wavelengths.
+            weights: how often each is drawn, relative to the others; None draws all equally often.
+
+        Raises:
+            ValueError: for no scenes, differing wavelengths, wrong weights, or (role target) a clean cube of this
+                data set's observed or unobserved scenes.
+        """
+        if self.role == "target":
+            hidden = {
+                ("clean", type(self).__name__, name) for name in (*self.names("observed"), *self.names("unobserved"))
+            }
+            for scene in scenes:
+                # Whatever cache folder it lies in: another DataModule may have cached the same scenes elsewhere.
+                if scene.path.resolve().parts[-4:-1] in hidden:
+                    raise ValueError(
+                        f"The training scene {scene.name!r} at {scene.path} is a clean target cube, which adaptation "
+                        "must not see: give proxies or synthesised scenes, or use the role source."
+                    )
+        self._training_scenes.replace(scenes, weights)
+
+    def prepare_data(self) -> None:
+        """Build the cached cubes of this role's scenes, once per machine."""
+        subsets: tuple[Subset, Subset] = (
+            ("training", "validation") if self.role == "source" else ("observed", "unobserved")
+        )
+        check_disjoint(self.names(subsets[0]), self.names(subsets[1]), " and ".join(subsets))
+        for subset in subsets:
+            self.scenes(self.names(subset))
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return the loader of training patches.
+
+        Raises:
+            ValueError: if the role is target and `use_training_scenes` was not called, or there is no scene.
+        """
+        if not len(self._training_scenes):
+            if self.role == "target":
+                raise ValueError(
+                    f"{type(self).__name__} in the role target has no training scenes, as its clean cubes must not be "
+                    "trained on: add the callbacks that make proxies and synthesised scenes, or call "
+                    "use_training_scenes."
+                )
+            self._training_scenes.replace(self.scenes(self._some("training")))
+        dataset = PatchDataset(
+            self._training_scenes, self.degradation, self.patch_size, self.patches_per_epoch, self.seed
+        )
+        sampler = PatchSampler(dataset, *world())
+        if self.trainer is not None:
+            # A resumed fit starts its workers before Lightning tells the sampler the epoch.
+            progress = self.trainer.fit_loop.epoch_progress.current
+            sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]  # typed as its base class
+        return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.num_workers, collate_fn=collate)
+
+    def val_dataloader(self) -> list[DataLoader[Sample]]:
+        """Return the loader of whole validation scenes; none in the role target, where no clean cube may steer."""
+        if self.role == "target" or not self.names("validation"):
+            return []
+        return [self._pairs("validation")]
+
+    @property
+    def test_set_names(self) -> list[str]:
+        """Names of the test sets in the order of `test_dataloader`."""
+        subsets: tuple[Subset, ...] = ("validation",) if self.role == "source" else ("observed", "unobserved")
+        return [subset for subset in subsets if self.names(subset)]
+
+    def test_dataloader(self) -> list[DataLoader[Sample]]:
+        """Return one loader of whole scenes per name in `test_set_names`, degraded as adaptation saw them.
+
+        Raises:
+            ValueError: if there is no scene to test on.
+        """
+        subsets: tuple[Subset, ...] = ("validation",) if self.role == "source" else ("observed", "unobserved")
+        loaders = [self._pairs(subset) for subset in subsets if self.names(subset)]
+        if not loaders:
+            raise ValueError(
+                f"{type(self).__name__} has no scene to test on: name scenes with `{'` or `'.join(subsets)}`."
+            )
+        return loaders
+
+    def predict_dataloader(self) -> DataLoader[Sample]:
+        """Return the loader of the observed scenes' observations.
+
+        Raises:
+            ValueError: if the role is not target, or no scene is observed.
+        """
+        return _one_by_one(ObservationDataset(self.observations()))
+
+    def _prepared(self, name: str) -> Scene:
+        return check_scene(centre_crop(self.read_scene(name), self.crop, self.degradation.scale))
+
+    def _pairs(self, subset: Subset) -> DataLoader[Sample]:
+        return _one_by_one(FullSceneDataset(self.scenes(self._some(subset)), self.degradation, self.seed))
+
+    def _some(self, subset: Subset) -> tuple[str, ...]:
+        names = self.names(subset)
+        if not names:
+            raise ValueError(f"{type(self).__name__} has no {subset} scene: name at least one with `{subset}`.")
+        return names
+
+    def _require(self, role: str, what: str) -> None:
+        if self.role != role:
+            raise ValueError(
+                f"{type(self).__name__} has {what} only in the role {role}, and its role is {self.role}: "
+                f"set `role` to {role}."
+            )
+
+
+def _one_by_one(dataset: FullSceneDataset | ObservationDataset) -> DataLoader[Sample]:
+    sampler = EvaluationSampler(dataset, *world())
+    return DataLoader(dataset, batch_size=1, sampler=sampler, collate_fn=collate)

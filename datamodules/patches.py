@@ -1,0 +1,149 @@
+"""Training patches: each is a pure function of its number, whoever draws it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from datamodules.batches import Sample
+from datamodules.degradations import Degradation
+from datamodules.scenes import MappedScene, generator_for
+
+
+class TrainingScenes:
+    """The scenes that patches are drawn from now; they may be exchanged between epochs while loaders stay."""
+
+    def __init__(self) -> None:
+        self._scenes: tuple[MappedScene, ...] = ()
+        self._cumulative = torch.zeros(0, dtype=torch.float64)
+
+    def __len__(self) -> int:
+        """Return the number of scenes."""
+        return len(self._scenes)
+
+    def replace(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
+        """Take these scenes instead of the present ones.
+
+        Args:
+            scenes: at least one; all with the same wavelengths.
+            weights: how often each is drawn, relative to the others; None draws all equally often.
+
+        Raises:
+            ValueError: for no scenes, different wavelengths, or weights that are negative, not finite, all zero or
+                not as many as the scenes.
+        """
+        if not scenes:
+            raise ValueError("There is no scene to train on: give at least one.")
+        for scene in scenes:
+            if scene.wavelengths != scenes[0].wavelengths:
+                raise ValueError(
+                    f"The training scenes {scenes[0].name!r} and {scene.name!r} differ in their wavelengths: "
+                    "train on scenes of one sensor."
+                )
+        shares = torch.tensor([1.0] * len(scenes) if weights is None else list(weights), dtype=torch.float64)
+        if len(shares) != len(scenes) or not shares.isfinite().all() or (shares < 0).any() or shares.sum() <= 0:
+            raise ValueError(
+                f"The weights of the {len(scenes)} training scenes are {shares.tolist()}: "
+                "give one finite number of at least 0 per scene, not all 0."
+            )
+        self._scenes = tuple(scenes)
+        self._cumulative = (shares / shares.sum()).cumsum(0)
+
+    def draw(self, generator: torch.Generator) -> MappedScene:
+        """Return one scene, drawn by weight."""
+        position = torch.rand((), generator=generator, dtype=torch.float64)
+        # Rounding may leave the last sum a little below 1, hence the clamp, to the last scene with any weight.
+        last = int(torch.searchsorted(self._cumulative, self._cumulative[-1]))
+        return self._scenes[min(int(torch.searchsorted(self._cumulative, position, right=True)), last)]
+
+
+class PatchDataset(Dataset[Sample]):
+    """Random patches with flips and quarter turns, degraded afterwards.
+
+    Patch number n is drawn with `generator_for(seed, "patch", n)` and degraded with `generator_for(seed, "train", n)`,
+    so it does not depend on ranks, workers or order. It reads one window from the memory-mapped cube.
+
+    Args:
+        scenes: what patches are drawn from, looked up anew at every patch.
+        degradation: makes the observation from the clean patch.
+        patch_size: side of the clean patch in pixels; a multiple of the degradation's scale.
+        length: patches in an epoch.
+        seed: seed of the run.
+
+    Raises:
+        ValueError: if the patch size is not a positive multiple of the scale, or the length is below 1.
+    """
+
+    def __init__(
+        self, scenes: TrainingScenes, degradation: Degradation, patch_size: int, length: int, seed: int
+    ) -> None:
+        if patch_size < 1 or patch_size % degradation.scale:
+            raise ValueError(
+                f"The patch size {patch_size} is not a positive multiple of the degradation's scale "
+                f"{degradation.scale}: choose one that is."
+            )
+        if length < 1:
+            raise ValueError(f"An epoch of {length} patches is empty: give `patches_per_epoch` at least 1.")
+        self.scenes = scenes
+        self.degradation = degradation
+        self.patch_size = patch_size
+        self.length = length
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Return the patches in an epoch."""
+        return self.length
+
+    def __getitem__(self, number: int) -> Sample:
+        """Return patch `number`, counted over all epochs.
+
+        Raises:
+            ValueError: if a scene is smaller than the patch.
+        """
+        generator = generator_for(self.seed, "patch", number)
+        scene = self.scenes.draw(generator)
+        size = self.patch_size
+        _, height, width = scene.shape
+        if min(height, width) < size:
+            raise ValueError(
+                f"The training scene {scene.name!r} of {height} x {width} pixels is smaller than a patch of "
+                f"{size} x {size}: reduce `patch_size` or enlarge `crop`."
+            )
+        row = int(torch.randint(height - size + 1, (), generator=generator))
+        column = int(torch.randint(width - size + 1, (), generator=generator))
+        target = _turn(scene.window(row, column, size, size), int(torch.randint(8, (), generator=generator)))
+        observation = self.degradation(target, generator_for(self.seed, "train", number))
+        return Sample(observation=observation, target=target, name=scene.name, wavelengths=scene.wavelengths)
+
+
+def _turn(patch: Tensor, which: int) -> Tensor:
+    """Apply one of the eight symmetries of the square: a mirror image or not, then 0 to 3 quarter turns."""
+    mirrored = patch.flip(-1) if which >= 4 else patch
+    return torch.rot90(mirrored, which % 4, (-2, -1)).contiguous()
+
+
+class PatchSampler(DistributedSampler[Any]):
+    """Numbers the patches over all epochs and deals them to the ranks like cards.
+
+    In epoch e rank r of R takes the numbers e L + r, e L + r + R, ... of an epoch of L patches, so that step s of all
+    ranks together sees the same patches as step s of one process with a batch R times as large. If R does not divide
+    L, the first numbers of the epoch are dealt again, as every rank must make the same number of steps. It is a
+    `DistributedSampler`, so Lightning leaves it in place and tells it the epoch.
+
+    Args:
+        dataset: the patches.
+        replicas: number of ranks.
+        rank: this rank.
+    """
+
+    def __init__(self, dataset: PatchDataset, replicas: int = 1, rank: int = 0) -> None:
+        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
+        self.length = len(dataset)
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over this rank's patch numbers in the present epoch."""
+        start = self.epoch * self.length
+        for step in range(self.num_samples):
+            yield start + (self.rank + step * self.num_replicas) % self.length

@@ -1,0 +1,136 @@
+"""Memory-mapped cubes on disk: each scene is decoded once, then read by windows."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.scenes.scene import MappedScene, Scene
+
+_log = logging.getLogger(__name__)
+_VERSION = 1
+
+
+def default_cache_folder() -> Path:
+    """Return the user's cache folder: `$HYPERALIGN_CACHE`, or `hyperalign` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    if folder := os.environ.get("HYPERALIGN_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperalign"
+
+
+@dataclass(frozen=True)
+class SceneCache:
+    """A folder of float32 `.npy` cubes, each with a small record beside it.
+
+    A cube and its record are written under a temporary name and renamed, so a killed process leaves nothing half
+    written, and several processes may build the same scene at once: both write the same bytes. The record holds the
+    file's size, time and checksum. A file whose size and time are the recorded ones is taken as it is; any other is
+    checked in full, and a damaged one is built again with a warning.
+
+    Attributes:
+        folder: where the cubes lie, one folder a scene.
+    """
+
+    folder: Path
+
+    def mapped(self, name: str, key: str, build: Callable[[], Scene]) -> MappedScene:
+        """Return a scene as a file that is read by windows, built first if it is not there or damaged.
+
+        Args:
+            name: name of the scene.
+            key: everything the cube depends on: its source files, the crop.
+            build: reads the scene; called only if there is no sound file.
+
+        Raises:
+            OSError: one sentence, if the folder cannot be written.
+            Exception: whatever `build` raises.
+        """
+        digest = hashlib.sha256(f"{_VERSION}\n{name}\n{key}".encode()).hexdigest()[:20]
+        cube, record = self.folder / name / f"{digest}.npy", self.folder / name / f"{digest}.json"
+        scene = self._recorded(name, cube, record)
+        if scene is None:
+            scene = self._build(name, cube, record, build())
+        return scene
+
+    def _recorded(self, name: str, cube: Path, record: Path) -> MappedScene | None:
+        """Return the scene if its files are there and sound."""
+        try:
+            facts = json.loads(record.read_text())
+            status = cube.stat()
+            if status.st_size != facts["bytes"]:
+                _log.warning("The cached cube %s has a wrong size: it is built again.", cube)
+                return None
+            if status.st_mtime_ns != facts["modified"] and _checksum(cube) != facts["checksum"]:
+                _log.warning("The cached cube %s is damaged: it is built again.", cube)
+                return None
+            scene = MappedScene(name, cube, tuple(facts["wavelengths"]), facts["caption"])
+            if list(scene.shape) != facts["shape"]:
+                _log.warning("The cached cube %s has a wrong shape: it is built again.", cube)
+                return None
+        except OSError:
+            # Not there or not readable: building says why, if it cannot be written either.
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            _log.warning("The cached cube %s has a damaged file or record (%s): it is built again.", cube, error)
+            return None
+        return scene
+
+    def _build(self, name: str, cube: Path, record: Path, scene: Scene) -> MappedScene:
+        """Write the cube, then its record."""
+        array: NDArray[np.float32] = scene.cube.contiguous().numpy()
+        try:
+            cube.parent.mkdir(parents=True, exist_ok=True)
+            with _written(cube) as file:
+                np.save(file, array, allow_pickle=False)
+            status = cube.stat()
+            facts = {
+                "shape": array.shape,
+                "bytes": status.st_size,
+                "modified": status.st_mtime_ns,
+                "checksum": _checksum(cube),
+                "wavelengths": scene.wavelengths,
+                "caption": scene.caption,
+            }
+            with _written(record) as file:
+                file.write(json.dumps(facts, indent=1).encode())
+        except OSError as error:
+            raise OSError(
+                f"The cube of scene {name!r} cannot be written to the cache folder {cube.parent} ({error.strerror}): "
+                "free space there, or name another folder with `cache`."
+            ) from error
+        return MappedScene(name, cube, scene.wavelengths, scene.caption)
+
+
+def _checksum(path: Path) -> int:
+    """CRC-32 of a file's bytes: finds damage, is no protection against forgery."""
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            value = zlib.crc32(block, value)
+    return value
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` that takes its name if all goes well and vanishes otherwise."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            # Without this a power cut may leave the name with pages of zeros and the recorded size and time.
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,118 @@
+"""The `lightning` command (also `hyperalign` and `python -m experiments`): what a user types and reads.
+
+Lightning itself is imported only once there is something to run, so that the help appears at once.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.config_files import PACKAGED, packaged_configs, resolve_configs
+
+if TYPE_CHECKING:
+    from experiments.command import HyperalignCLI
+
+_HOUSE = tuple(
+    str(PACKAGED.parent / folder) + os.sep
+    for folder in ("callbacks", "datamodules", "experiments", "lightning_modules")
+)
+_OVERVIEW = """\
+usage: lightning {fit,validate,test,predict} [--config NAME ...] [--KEY VALUE ...]
+
+Trains, adapts and tests hyperspectral restoration and fusion networks.
+
+  fit        train, or adapt to a target domain when the config asks for the two stages before training
+  validate   score the validation scenes
+  test       score the test scenes
+  predict    restore scenes that have no ground truth
+
+  lightning fit --config A --config B --trainer.max_epochs 3    B overrides A, the command line overrides both
+  lightning fit --config A --print_config                       the whole configuration, itself a config
+  lightning fit --help                                          every key
+  lightning fit --model.help NAME                               every key of one class
+
+HYPERALIGN_TRACEBACK=1 shows the traceback behind a one-sentence error.
+"""
+
+
+def overview() -> str:
+    """The text of `lightning --help`: the commands, and the packaged experiments by folder."""
+    folders: dict[str, list[str]] = {}
+    for name in packaged_configs():
+        folder, _, last = name.rpartition("/")
+        folders.setdefault(folder, []).append(last)
+    rows = [f"{folder}/  {' '.join(names)}" if folder else " ".join(names) for folder, names in sorted(folders.items())]
+    lines = [textwrap.fill(row, 100, initial_indent="  ", subsequent_indent="      ") for row in rows]
+    listing = (
+        "\npackaged configs (--config FOLDER/NAME; a file of your own works the same):\n" + "\n".join(lines) + "\n"
+    )
+    return _OVERVIEW + (listing if lines else "")
+
+
+def run(arguments: Sequence[str]) -> HyperalignCLI:
+    """Runs one command inside this process.
+
+    Args:
+        arguments: What would stand after `lightning` on the command line.
+
+    Returns:
+        The finished command, with its `trainer`, `model` and `datamodule`.
+
+    Raises:
+        ConfigNotFoundError: Where a `--config` names no file.
+        ConfigError: Where a key, a class or a value is wrong.
+    """
+    resolved = resolve_configs(arguments)
+    from experiments.command import HyperalignCLI
+
+    return HyperalignCLI.from_arguments(resolved)
+
+
+def raised_here(error: BaseException) -> bool:
+    """Whether `error` was raised on purpose, by a `raise` statement in one of the house's own folders.
+
+    Such an error says in its sentence what to do, so that its traceback only hides it; any other one is a defect whose
+    traceback is needed.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    code = trace.tb_frame.f_code
+    statement = linecache.getline(code.co_filename, trace.tb_lineno).lstrip()
+    return str(Path(code.co_filename).resolve()).startswith(_HOUSE) and statement.startswith("raise ")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and reports an error of ours in one sentence on stderr.
+
+    Args:
+        arguments: What stands after the program's name; the process's own arguments by default.
+
+    Returns:
+        The exit code: 0, 2 for a mistake in the configuration, 1 for an error of ours while running.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in {"-h", "--help"}:
+        sys.stdout.write(overview())
+        return 0
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        sys.stdout.write(f"hyperalign {version('hyperalign')}\n")
+        return 0
+    try:
+        run(given)
+    except Exception as error:
+        if os.environ.get("HYPERALIGN_TRACEBACK") == "1" or not raised_here(error):
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        return int(getattr(error, "exit_code", 1))
+    return 0

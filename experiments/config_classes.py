@@ -1,0 +1,76 @@
+"""Finds the class a configuration names, and the names it could have meant."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import get_args, get_origin
+
+_PLAIN = (str, int, float, bool, bytes, list, tuple, dict, set, type(None))
+
+
+def nearest_name(name: str, candidates: Iterable[str]) -> str:
+    """The candidate most like `name`, whatever its case; empty where there is no candidate."""
+    by_lower = {candidate.lower(): candidate for candidate in sorted(candidates)}
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)
+    return by_lower[found[0]] if found else ""
+
+
+def find_class(name: str, bases: Sequence[type]) -> Callable[..., object] | None:
+    """The class or function called `name`.
+
+    Args:
+        name: A dotted import path, or the bare name of a subclass of one of `bases`.
+        bases: The classes expected at this place.
+
+    Returns:
+        What `name` stands for, or None where it stands for nothing.
+    """
+    if "." not in name:
+        return next((found for found in _subclasses(bases) if found.__name__ == name), None)
+    module, _, last = name.rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module), last, None)
+    except ImportError:
+        return None
+    return target if callable(target) else None
+
+
+def possible_names(name: str, bases: Sequence[type]) -> list[str]:
+    """The names that a wrong `name` could have meant, written the way it is: short, or with their module."""
+    short = [found.__name__ for found in _subclasses(bases)]
+    if "." not in name:
+        return short
+    module = name.rpartition(".")[0]
+    try:
+        members = vars(importlib.import_module(module))
+    except ImportError:
+        packages = {found.__name__: found.__module__.split(".")[0] for found in _subclasses(bases)}
+        return [f"{package}.{found}" for found, package in packages.items()]
+    exported = {*members.get("__all__", ()), *(key for key, member in members.items() if inspect.isclass(member))}
+    return [f"{module}.{key}" for key in exported]
+
+
+def leaves(hint: object) -> list[object]:
+    """The types inside a union, an optional, a list, or what a callable returns."""
+    arguments = get_args(hint)
+    if not arguments:
+        return [hint]
+    if get_origin(hint) is Callable:
+        return leaves(arguments[-1])
+    return [leaf for argument in arguments for leaf in leaves(argument)]
+
+
+def classes_in(hint: object) -> list[type]:
+    """The classes of objects, not of plain values, that the type `hint` allows."""
+    return [leaf for leaf in leaves(hint) if inspect.isclass(leaf) and not issubclass(leaf, _PLAIN)]
+
+
+def _subclasses(bases: Iterable[type]) -> Iterator[type]:
+    """`bases` and everything derived from them that has been imported and can be built."""
+    for base in bases:
+        if not inspect.isabstract(base) and not base.__name__.startswith("_"):
+            yield base
+        yield from _subclasses(type.__subclasses__(base))

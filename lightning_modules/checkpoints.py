@@ -1,0 +1,237 @@
+"""Reading weights safely (never running pickled code) and loading official checkpoints through a network's name table.
+
+A network states its table as a class attribute `official_names`: pairs (regular expression, replacement) that are
+applied in turn to every official name. An optional class attribute `official_derived` lists expressions of official
+entries that a network computes itself (attention masks, position indices); they are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.networks.upsampled import UpsampledInput
+
+__all__ = [
+    "IDENTITY_KEY",
+    "CheckpointError",
+    "load_official",
+    "load_official_state",
+    "load_weights",
+    "network_identity",
+    "read_checkpoint",
+    "read_weights",
+    "weights_digest",
+]
+
+IDENTITY_KEY = "hyperalign"
+CONTAINER_KEYS = ("state_dict", "net", "model", "params")
+PREFIXES = ("module.", "net.", "network.", "model.")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read, or that belongs to another network."""
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint file without running any code in it.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        CheckpointError: when the file is truncated, is no checkpoint, or holds pickled code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Checkpoint {path} does not exist; give the path of an existing .ckpt, .pt or .pth file."
+        )
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, pickle.UnpicklingError) as error:
+        raise CheckpointError(_why_unreadable(path, error)) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            f"Checkpoint {path} holds a {type(content).__name__} instead of named weights; "
+            "save a state_dict and load that."
+        )
+    return content
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    """Say in one sentence what is wrong with a file that did not load."""
+    found = re.search(r"(?:Unsupported global|GLOBAL|global:?)\s+`?([\w.]+)", str(error))
+    if isinstance(error, pickle.UnpicklingError) and found:
+        return (
+            f"Checkpoint {path} holds pickled code ({found.group(1)}), which is never run; "
+            "save only its state_dict with torch.save and load that."
+        )
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start or (start == b"PK\x03\x04" and not zipfile.is_zipfile(path)):
+        return f"Checkpoint {path} is truncated ({path.stat().st_size} bytes); copy or download it again."
+    if start == b"PK\x03\x04":
+        return f"Checkpoint {path} is damaged or not a PyTorch file; copy or download it again."
+    return (
+        f"File {path} is not a PyTorch checkpoint; give a .ckpt, .pt or .pth file written by torch.save or Lightning."
+    )
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read a network's weights from a Lightning checkpoint, an official checkpoint or a plain state dict.
+
+    Of a Lightning checkpoint of this project only the network's own entries are returned, under the network's names;
+    official files may keep their weights under `net`, `state_dict`, `model` or `params`.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        CheckpointError: when the file cannot be read safely or holds no weights.
+    """
+    return _weights_of(read_checkpoint(path), path)
+
+
+def _weights_of(content: Mapping[str, Any], path: str | Path) -> dict[str, Tensor]:
+    """Find the named weights inside a checkpoint's content."""
+    ours = IDENTITY_KEY in content
+    for key in CONTAINER_KEYS:
+        if isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if ours:
+        content = {
+            name.removeprefix("network."): value for name, value in content.items() if name.startswith("network.")
+        }
+    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    if not state or len(state) != len(content):
+        raise CheckpointError(
+            f"Checkpoint {path} holds no state dict (it begins {', '.join(map(str, list(content)[:5])) or 'empty'}); "
+            f"expected named tensors, at the top or under one of {', '.join(CONTAINER_KEYS)}."
+        )
+    return state
+
+
+def network_identity(network: nn.Module) -> str:
+    """Name a network's class, with the class inside a wrapper, such as `UpsampledInput(SERT)`."""
+    inner = f"({network_identity(network.network)})" if isinstance(network, UpsampledInput) else ""
+    return type(network).__name__ + inner
+
+
+def load_weights(network: nn.Module, path: str | Path) -> None:
+    """Load a file into a network, strictly: a checkpoint of this project, or an official one through the name table.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        CheckpointError: when the file cannot be read safely or its weights belong to another network.
+    """
+    content = read_checkpoint(path)
+    identity = content.get(IDENTITY_KEY)
+    if identity is not None:
+        check_identity(network, identity, path)
+    state = _weights_of(content, path)
+    if set(state) == set(network.state_dict()):
+        check_shapes(network, state, str(path))
+        network.load_state_dict(state)
+    else:
+        load_official_state(network, state, origin=str(path))
+
+
+def check_identity(network: nn.Module, identity: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse the weights of another network class, in one sentence."""
+    made_by, wanted = str(identity.get("network")), network_identity(network)
+    if made_by != wanted:
+        raise CheckpointError(
+            f"Checkpoint {path} holds the weights of {made_by}, not of {wanted}; "
+            "choose that network or another checkpoint."
+        )
+
+
+def check_shapes(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse weights whose names or shapes are not the network's, naming the first difference in one sentence."""
+    own = network.state_dict()
+    kind = network_identity(network)
+    missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
+    if missing or unexpected:
+        raise CheckpointError(
+            f"Weights from {origin} do not fit {kind}: {len(missing)} of its {len(own)} entries are missing"
+            f"{f' (first: {missing[0]})' if missing else ''} and {len(unexpected)} are unknown to it"
+            f"{f' (first: {unexpected[0]})' if unexpected else ''}; check the network's class and settings."
+        )
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape:
+            raise CheckpointError(
+                f"Weights from {origin} do not fit {kind}: {name} is {list(state[name].shape)} there and "
+                f"{list(tensor.shape)} here; build the network with the settings the weights were trained with."
+            )
+
+
+def load_official(network: nn.Module, path: str | Path) -> None:
+    """Load a checkpoint published by a network's authors, strictly, through the network's name table.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        CheckpointError: when the file cannot be read safely or does not fit the network.
+    """
+    load_official_state(network, read_weights(path), origin=str(path))
+
+
+def load_official_state(network: nn.Module, state: Mapping[str, Tensor], origin: str = "the official state") -> None:
+    """Load an official state dict held in memory, strictly, through the network's name table.
+
+    Wrapping prefixes (`module.`, `net.`, `network.`, `model.`) that all names share are removed where that makes the
+    names fit; a wrapper such as `UpsampledInput` passes the weights to its inner network.
+
+    Args:
+        network: network that receives the weights.
+        state: official names and tensors.
+        origin: where the state came from, for the error sentence.
+
+    Raises:
+        CheckpointError: when names or shapes do not fit.
+    """
+    if isinstance(network, UpsampledInput):
+        network = network.network
+    own = set(network.state_dict())
+    candidates = [_renamed(network, candidate) for candidate in _unwrapped(dict(state))]
+    renamed = next((candidate for candidate in candidates if set(candidate) == own), candidates[0])
+    check_shapes(network, renamed, origin)
+    network.load_state_dict(renamed)
+
+
+def _unwrapped(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Yield the state, then the state without each wrapping prefix that all of its names share."""
+    yield state
+    while prefix := next((one for one in PREFIXES if state and all(name.startswith(one) for name in state)), None):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+        yield state
+
+
+def _renamed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Apply the network's name table; entries the network derives itself are left out."""
+    derived = tuple(getattr(network, "official_derived", ()))
+    renamed = {}
+    for official, tensor in state.items():
+        if any(re.search(pattern, official) for pattern in derived):
+            continue
+        name = official
+        for pattern, replacement in getattr(network, "official_names", ()):
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = tensor
+    return renamed
+
+
+def weights_digest(weights: nn.Module | Mapping[str, Tensor]) -> str:
+    """Hash names, types, shapes and values of all weights: sha256 in hexadecimal, the same on any device."""
+    state = weights.state_dict() if isinstance(weights, nn.Module) else weights
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

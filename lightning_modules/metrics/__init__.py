@@ -1,0 +1,7 @@
+"""How restored cubes are scored: the protocol object and its streaming form."""
+
+import torchvision_repair  # noqa: F401
+from lightning_modules.metrics.protocol import MetricProtocol
+from lightning_modules.metrics.streaming import SceneMean, latest_scores
+
+__all__ = ["MetricProtocol", "SceneMean", "latest_scores"]

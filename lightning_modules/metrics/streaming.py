@@ -1,0 +1,86 @@
+"""Streaming mean over scenes of a per-scene score, the same on one process and on many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
+
+__all__ = ["SceneMean", "latest_scores"]
+
+
+class SceneMean(Metric):
+    """Mean over scenes of a score; batches stream through, only one number per scene is kept.
+
+    Distributed samplers repeat scenes to give every process equally many; a scene that arrives twice under one name
+    counts once, and scores are added in the order of their names' hashes, so that any number of processes and any
+    batch size give the same mean. Scenes given without a name all count.
+
+    Args:
+        score: maps (restored, target), both `C x H x W`, to a number.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+
+    scores: list[Tensor]
+    identities: list[Tensor]
+
+    def __init__(self, score: Callable[[Tensor, Tensor], float]) -> None:
+        super().__init__()
+        self.score = score
+        self.add_state("scores", default=[], dist_reduce_fx="cat")
+        self.add_state("identities", default=[], dist_reduce_fx="cat")
+
+    def update(self, restored: Tensor, target: Tensor, names: Sequence[str] | None = None) -> None:
+        """Add a batch.
+
+        Args:
+            restored: `B x C x H x W`.
+            target: `B x C x H x W`.
+            names: scene name of every cube; None counts every cube as a scene of its own.
+
+        Raises:
+            ValueError: when the numbers of cubes and names differ.
+        """
+        names = [""] * len(target) if names is None else names
+        if not len(restored) == len(target) == len(names):
+            raise ValueError(
+                f"SceneMean: {len(restored)} restored cubes, {len(target)} targets and {len(names)} scene names "
+                "do not belong together; give as many of each."
+            )
+        scores = [self.score(one, other) for one, other in zip(restored, target, strict=True)]
+        precision = torch.float32 if target.device.type == "mps" else torch.float64
+        self.scores.append(torch.tensor(scores, dtype=precision, device=target.device))
+        self.identities.append(torch.tensor([_key(name) for name in names], dtype=torch.int64, device=target.device))
+
+    def compute(self) -> Tensor:
+        """Mean over all scenes seen since the last reset; nan before the first."""
+        if not len(self.scores):
+            return torch.tensor(float("nan"))
+        scores = dim_zero_cat(self.scores).cpu().tolist()
+        keys = dim_zero_cat(self.identities).cpu().tolist()
+        named = {key: score for key, score in zip(keys, scores, strict=True) if key}
+        ordered = [named[key] for key in sorted(named)]
+        ordered += sorted(score for key, score in zip(keys, scores, strict=True) if not key)
+        return torch.tensor(sum(ordered) / len(ordered), dtype=torch.float64)
+
+
+def latest_scores(metrics: MetricCollection) -> list[dict[str, float]]:
+    """Scores of every cube of the last batch that a collection of `SceneMean` received; nothing is computed again."""
+    latest: dict[str, list[float]] = {}
+    for name, metric in metrics.items(keep_base=True):
+        if isinstance(metric, SceneMean):
+            latest[str(name)] = metric.scores[-1].tolist()
+    return [dict(zip(latest, values, strict=True)) for values in zip(*latest.values(), strict=True)]
+
+
+def _key(name: str) -> int:
+    """Turn a scene name into a positive 63-bit number, 0 for no name."""
+    if not name:
+        return 0
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1 or 1

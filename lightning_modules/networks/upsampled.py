@@ -1,0 +1,75 @@
+"""Super-resolution with networks that keep the image size: MATLAB-kernel bicubic upsampling first, then the network."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["UpsampledInput", "upsample_bicubic"]
+
+
+def _keys_cubic(distance: Tensor) -> Tensor:
+    """Keys' cubic kernel with a = -0.5 (1981, Eq. 15), the kernel of MATLAB's `imresize`."""
+    x = distance.abs()
+    near = 1.5 * x**3 - 2.5 * x**2 + 1.0
+    far = -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
+    return torch.where(x <= 1, near, torch.where(x < 2, far, torch.zeros_like(x)))
+
+
+@lru_cache(maxsize=32)
+def _upsampling_matrix(size: int, scale: int) -> Tensor:
+    """Weights `size * scale x size` of one axis; samples beyond the border mirror with the edge sample repeated."""
+    centres = (torch.arange(size * scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    taps = centres.floor()[:, None] + torch.arange(-1, 3)
+    weights = _keys_cubic(centres[:, None] - taps)
+    mirrored = taps.long() % (2 * size)
+    mirrored = torch.where(mirrored < size, mirrored, 2 * size - 1 - mirrored)
+    matrix = torch.zeros(size * scale, size, dtype=torch.float64).scatter_add_(1, mirrored, weights)
+    return matrix / matrix.sum(dim=1, keepdim=True)
+
+
+def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
+    """Enlarge images like MATLAB's `imresize(images, scale, 'bicubic')`.
+
+    Args:
+        images: `... x H x W`.
+        scale: whole factor of at least 1.
+
+    Returns:
+        `... x scale*H x scale*W`, not clipped.
+    """
+    rows = _upsampling_matrix(images.shape[-2], scale).to(images)
+    columns = _upsampling_matrix(images.shape[-1], scale).to(images)
+    return rows @ (images @ columns.T)
+
+
+class UpsampledInput(nn.Module):
+    """A same-size network behind bicubic upsampling, so that any denoiser can be trained for super-resolution.
+
+    Args:
+        network: maps `B x C x H x W` to the same shape.
+        scale: spatial factor between the observation and the restored cube.
+
+    Raises:
+        ValueError: when the scale is below 1.
+    """
+
+    def __init__(self, network: nn.Module, scale: int = 4) -> None:
+        super().__init__()
+        if scale < 1:
+            raise ValueError(f"UpsampledInput: scale {scale} is below 1; give the whole factor of the task, such as 4.")
+        self.network = network
+        self.scale = scale
+
+    @property
+    def input_channels(self) -> int | None:
+        """Bands the inner network was built for; None when it takes any number."""
+        channels: int | None = getattr(self.network, "input_channels", None)
+        return channels
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Restore a low-resolution cube `B x C x h x w` to `B x C x scale*h x scale*w`."""
+        restored: Tensor = self.network(upsample_bicubic(observation, self.scale))
+        return restored

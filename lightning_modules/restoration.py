@@ -1,0 +1,224 @@
+"""Training, scoring and using any restoration network: network, loss, optimiser and schedule are injected."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from lightning_modules import checkpoints
+from lightning_modules.metrics import MetricProtocol, latest_scores
+
+__all__ = ["RestorationModule"]
+
+log = logging.getLogger(__name__)
+
+
+class RestorationModule(LightningModule):
+    """Supervised restoration: observation -> network -> restored cube, compared with the clean target.
+
+    Checkpoints hold tensors and plain values only (no hyper-parameter objects), so they load with
+    `weights_only=True`; they record the network's class and the digest of the source weights.
+
+    Args:
+        network: maps observations `B x C x h x w` to restored cubes `B x C x H x W`.
+        loss: compares (restored, target); `nn.L1Loss()` by default.
+        optimizer: makes the optimiser from the parameters; Adam with learning rate 1e-4 by default.
+        scheduler: makes a learning-rate schedule from the optimiser; none by default.
+        scheduler_interval: the schedule steps every training `step` or every `epoch`.
+        protocol: metric conventions; the defaults of `MetricProtocol` when None.
+        source: checkpoint with source-trained weights (of this project or official). They are loaded before a fit or
+            test starts, once; a checkpoint given to the trainer (`ckpt_path`) then takes precedence for the network,
+            while `source_network` keeps giving the source weights.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module | None = None,
+        optimizer: OptimizerCallable | None = None,
+        scheduler: LRSchedulerCallable | None = None,
+        scheduler_interval: Literal["step", "epoch"] = "step",
+        protocol: MetricProtocol | None = None,
+        source: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss if loss is not None else nn.L1Loss()
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.scheduler_interval = scheduler_interval
+        self.protocol = protocol if protocol is not None else MetricProtocol()
+        self.source = source
+        self._source_state: dict[str, Tensor] | None = None
+        self._starts_from_source = False
+        self._validation_metrics = self.protocol.collection("val/")
+        self._test_metrics: dict[str, MetricCollection] = {}
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Restore observations `B x C x h x w`."""
+        restored: Tensor = self.network(observation)
+        return restored
+
+    def setup(self, stage: str) -> None:
+        """Load the source weights into the network, the first time only: a test after a fit keeps the fitted ones."""
+        if self.source is not None and not self._starts_from_source:
+            self.network.load_state_dict(self._source_weights())
+            self._starts_from_source = True
+            log.info("source weights loaded from %s", self.source)
+
+    def source_network(self) -> nn.Module:
+        """Copy the network with the source-trained weights, in eval mode, on the module's device, without gradients.
+
+        Raises:
+            ValueError: when the module has no source checkpoint.
+            CheckpointError: when the source checkpoint cannot be used.
+        """
+        if self.source is None:
+            raise ValueError(
+                "RestorationModule has no source weights; set model.init_args.source to the source-trained checkpoint."
+            )
+        network = copy.deepcopy(self.network)
+        network.load_state_dict(self._source_weights())
+        return network.eval().requires_grad_(False).to(self.device)
+
+    def _source_weights(self) -> dict[str, Tensor]:
+        """Weights of the source checkpoint under the network's own names, read once; the network stays as it is."""
+        if self._source_state is None:
+            network = copy.deepcopy(self.network).cpu()
+            checkpoints.load_weights(network, str(self.source))
+            self._source_state = network.state_dict()
+        return self._source_state
+
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        """Compute the loss of one batch.
+
+        Raises:
+            FloatingPointError: when the loss is not finite, naming step, batch and scenes.
+        """
+        restored = self._restore(batch)
+        loss: Tensor = self.loss(restored, batch["target"])
+        if not bool(torch.isfinite(loss).all()):
+            raise FloatingPointError(
+                f"Training loss is {loss.mean().item()} at step {self.global_step}, epoch {self.current_epoch}, "
+                f"batch {batch_idx}, scenes {', '.join(batch['name'])}; lower the learning rate or check them."
+            )
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(restored))
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the scenes of an earlier validation."""
+        self._validation_metrics.reset()
+
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
+        """Score a validation batch."""
+        self._validation_metrics.update(self._restore_whole(batch), batch["target"], names=batch["name"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log `val/psnr`, ... as means over the validation scenes."""
+        scores = self._validation_metrics.compute()
+        for name, score in scores.items():
+            self.log(name, score, prog_bar=name == "val/psnr")
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the scenes of an earlier test."""
+        self._test_metrics = {}
+
+    def test_step(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
+        """Restore and score a test batch.
+
+        Returns:
+            `restored`, the cubes `B x C x H x W`, and `scores`, one mapping of metric to value per scene.
+        """
+        restored = self._restore_whole(batch)
+        names = getattr(getattr(self.trainer, "datamodule", None), "test_set_names", None)
+        test_set = names[dataloader_idx] if names else f"set {dataloader_idx}"
+        if test_set not in self._test_metrics:
+            self._test_metrics[test_set] = self.protocol.collection(f"test/{test_set}/")
+        metrics = self._test_metrics[test_set]
+        metrics.update(restored, batch["target"], names=batch["name"])
+        return {"restored": restored, "scores": latest_scores(metrics)}
+
+    def on_test_epoch_end(self) -> None:
+        """Log `test/<set>/psnr`, ... as means over the scenes of each set."""
+        for metrics in self._test_metrics.values():
+            self.log_dict(metrics.compute())
+
+    def predict_step(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Restore observations that have no target."""
+        return self._restore_whole(batch)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build the injected optimiser and schedule over the network's trainable parameters."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = self.optimizer(parameters) if self.optimizer else torch.optim.Adam(parameters, lr=1e-4)
+        if self.scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": self.scheduler_interval},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Record which network and which source weights the checkpoint belongs to, as plain values."""
+        source = checkpoints.weights_digest(self._source_state) if self._source_state is not None else None
+        checkpoint[checkpoints.IDENTITY_KEY] = {
+            "network": checkpoints.network_identity(self.network),
+            "source_digest": source,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another network, of other settings or of other source weights."""
+        origin = "the given checkpoint"
+        identity = checkpoint.get(checkpoints.IDENTITY_KEY, {})
+        if identity:
+            checkpoints.check_identity(self.network, identity, origin)
+        state = {
+            name.removeprefix("network."): value
+            for name, value in checkpoint["state_dict"].items()
+            if name.startswith("network.")
+        }
+        checkpoints.check_shapes(self.network, state, origin)
+        recorded = identity.get("source_digest")
+        if recorded and self._source_state and recorded != checkpoints.weights_digest(self._source_state):
+            raise checkpoints.CheckpointError(
+                f"The given checkpoint was adapted from other source weights than {self.source}; "
+                "set model.init_args.source to the checkpoint it was adapted from."
+            )
+
+    def _restore(self, batch: Mapping[str, Any]) -> Tensor:
+        """Restore a batch after checking its bands, and check the result against the target's size."""
+        observation = batch["observation"]
+        bands = getattr(self.network, "input_channels", None)
+        if bands is not None and observation.shape[1] != bands:
+            raise ValueError(
+                f"Scenes {', '.join(batch['name'])} have {observation.shape[1]} bands but "
+                f"{checkpoints.network_identity(self.network)} was built for {bands}; "
+                "set the network's input_channels, or choose data with as many bands."
+            )
+        restored: Tensor = self(observation)
+        target = batch.get("target")
+        if target is not None and target.shape != restored.shape:
+            raise ValueError(
+                f"{checkpoints.network_identity(self.network)} restored {list(restored.shape)} where the target is "
+                f"{list(target.shape)}; for super-resolution wrap a same-size network in UpsampledInput of that scale."
+            )
+        return restored
+
+    def _restore_whole(self, batch: Mapping[str, Any]) -> Tensor:
+        """Restore scenes for scoring or use, refusing observations that are not finite."""
+        finite = torch.isfinite(batch["observation"]).flatten(1).all(dim=1).tolist()
+        spoilt = [name for name, good in zip(batch["name"], finite, strict=True) if not good]
+        if spoilt:
+            raise ValueError(
+                f"The observation of {', '.join(spoilt)} holds NaN or infinite values; repair or leave out the scene."
+            )
+        return self._restore(batch)

@@ -1,0 +1,65 @@
+"""The smallest network, module, data and callback that a configuration can name."""
+
+from __future__ import annotations
+
+import torch
+from lightning.pytorch import Callback, LightningDataModule, LightningModule
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class TinyNetwork(nn.Module):
+    """One linear layer over bands."""
+
+    def __init__(self, bands: int = 4, width: int = 3) -> None:
+        super().__init__()
+        self.width = width
+        self.layer = nn.Linear(bands, bands)
+
+    def forward(self, cube: Tensor) -> Tensor:
+        result: Tensor = self.layer(cube)
+        return result
+
+
+class TinyRestorer(LightningModule):
+    """Learns the identity."""
+
+    def __init__(self, network: nn.Module, learning_rate: float = 0.1, fail: bool = False) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["network"])
+        self.network = network
+        self.learning_rate = learning_rate
+        self.fail = fail
+
+    def training_step(self, batch: list[Tensor], index: int) -> Tensor:
+        if self.fail:
+            raise ValueError("Scene 'balloons' has NaN values in band 3: mend or leave out this scene.")
+        loss: Tensor = nn.functional.mse_loss(self.network(batch[0]), batch[0])
+        return loss
+
+    def test_step(self, batch: list[Tensor], index: int) -> None:
+        self.log("test/learning_rate", self.learning_rate)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.network.parameters(), lr=self.learning_rate)
+
+
+class TinyScenes(LightningDataModule):
+    """Eight random pixels."""
+
+    def __init__(self, batch_size: int = 4) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(TensorDataset(torch.rand(8, 4)), self.batch_size)
+
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return self.train_dataloader()
+
+
+class TinyStage(Callback):
+    """A callback with one setting."""
+
+    def __init__(self, ratio: int = 3) -> None:
+        self.ratio = ratio

@@ -1,0 +1,146 @@
+"""The protocol's rules, sentences and one-line description."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_modules import MetricProtocol
+from lightning_modules.metrics.functional import SamZero
+
+
+def cubes(bands: int = 4, size: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
+    """A restored cube and its target."""
+    generator = torch.Generator().manual_seed(0)
+    target = torch.rand(bands, size, size, generator=generator) * 0.9 + 0.05
+    return target + 0.05 * torch.randn(target.shape, generator=generator), target
+
+
+def test_scores_follow_their_formulas() -> None:
+    restored, target = cubes()
+    scores = MetricProtocol(ergas_ratio=4.0).evaluate(restored, target)
+    errors = (restored.double() - target.double()).square().mean((1, 2))
+    assert scores["psnr"] == pytest.approx((-10 * torch.log10(errors)).mean().item(), rel=1e-12)
+    relative = errors / target.double().mean((1, 2)).square()
+    assert scores["ergas"] == pytest.approx(25 * math.sqrt(relative.mean().item()), rel=1e-12)
+    angles = torch.acos(torch.cosine_similarity(restored.double(), target.double(), dim=0))
+    assert scores["sam"] == pytest.approx(torch.rad2deg(angles).mean().item(), rel=1e-9)
+    assert list(scores) == ["psnr", "ssim", "sam", "ergas"]
+
+
+def test_gaussian_ssim_equals_a_plain_window_by_window_sum() -> None:
+    restored, target = cubes(bands=1, size=12)
+    offsets = torch.arange(-5, 6, dtype=torch.float64)
+    taps = torch.exp(-offsets.square() / 4.5)
+    window = torch.outer(taps, taps) / taps.sum() ** 2
+    values = []
+    for top in (0, 1):
+        for left in (0, 1):
+            x = restored[0, top : top + 11, left : left + 11].double()
+            y = target[0, top : top + 11, left : left + 11].double()
+            mx, my = (window * x).sum(), (window * y).sum()
+            vx, vy = (window * (x - mx) ** 2).sum(), (window * (y - my) ** 2).sum()
+            cov = (window * (x - mx) * (y - my)).sum()
+            values.append(
+                (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4)),
+            )
+    expected = torch.stack(values).mean().item()
+    assert MetricProtocol().score("ssim", restored, target) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("skip", 45.0), ("right_angle", (45 + 180) / 3), ("one_sided", (45 + 90) / 3), ("zero_angle", 15.0)],
+)
+def test_sam_rules_for_spectra_of_norm_zero(rule: SamZero, expected: float) -> None:
+    # three pixels: an angle of 45 degrees, a black target, both black
+    target = torch.tensor([[[1.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]])
+    restored = torch.tensor([[[0.7, 0.4, 0.0]], [[0.7, 0.1, 0.0]]])
+    assert MetricProtocol(sam_zero=rule).score("sam", restored, target) == pytest.approx(expected, abs=1e-6)
+
+
+def test_black_cubes_have_finite_scores() -> None:
+    black = torch.zeros(3, 12, 12)
+    scores = MetricProtocol(psnr_equal=100.0).evaluate(black, black)
+    assert scores == {"psnr": 100.0, "ssim": 1.0, "sam": 0.0, "ergas": 0.0}
+
+
+def test_clipping_switch() -> None:
+    restored, target = cubes()
+    low, high = restored - 0.5, target + 0.5
+    for clip, x, y in ((False, low, high), (True, low.clamp(0, 1), high), ("both", low.clamp(0, 1), high.clamp(0, 1))):
+        assert MetricProtocol(clip=clip).evaluate(low, high) == MetricProtocol().evaluate(x, y)  # type: ignore[arg-type]
+
+
+def test_data_range_only_rescales() -> None:
+    restored, target = cubes()
+    ours, scaled = (
+        MetricProtocol().evaluate(restored, target),
+        MetricProtocol(255.0).evaluate(restored * 255, target * 255),
+    )
+    assert all(scaled[name] == pytest.approx(ours[name], rel=1e-5) for name in ours)
+
+
+def test_description_names_every_convention() -> None:
+    assert MetricProtocol().describe() == (
+        "range 1, not clipped; PSNR mean over bands; SSIM Gaussian 11 x 11 sigma 1.5, full windows; "
+        "SAM in degrees, zero spectra: skip; ERGAS ratio 1, squared mean of target; mean over scenes"
+    )
+    other = MetricProtocol(
+        2.0,
+        "both",
+        "global",
+        100.0,
+        "uniform",
+        "right_angle",
+        ergas_ratio=4,
+        ergas_mean="plain",
+        ergas_reference="restored",
+    ).describe()
+    for words in (
+        "range 2",
+        "both clipped",
+        "whole cube",
+        "100 dB",
+        "uniform 7 x 7",
+        "right_angle",
+        "ratio 4",
+        "plain mean of restored",
+    ):
+        assert words in other
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"psnr": "mean"}, "psnr 'mean' is unknown; choose one of 'band_mean', 'global'"),
+        ({"clip": "target"}, "clip 'target' is unknown"),
+        ({"ssim_window": "box"}, "ssim_window 'box' is unknown"),
+        ({"sam_zero": "nan"}, "sam_zero 'nan' is unknown"),
+        ({"ergas_mean": "l1"}, "ergas_mean 'l1' is unknown"),
+        ({"ergas_reference": "both"}, "ergas_reference 'both' is unknown"),
+        ({"data_range": 0.0}, "data_range 0.0 and ergas_ratio 1.0 must both be positive"),
+        ({"ergas_ratio": -1.0}, "ergas_ratio -1.0 must both be positive"),
+    ],
+)
+def test_unknown_conventions_give_a_sentence(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        MetricProtocol(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("restored", "target", "sentence"),
+    [
+        ((4, 16, 16), (4, 64, 64), r"restored cube is \[4, 16, 16\] and its target \[4, 64, 64\]"),
+        ((2, 4, 16, 16), (2, 4, 16, 16), r"shape \[2, 4, 16, 16\] cannot be scored at once"),
+        ((4, 10, 16), (4, 10, 16), "a 10 x 16 cube is smaller than the 11 x 11 gaussian window"),
+    ],
+)
+def test_cubes_that_cannot_be_scored_give_a_sentence(
+    restored: tuple[int, ...], target: tuple[int, ...], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        MetricProtocol().evaluate(torch.rand(restored), torch.rand(target))
