@@ -31,16 +31,23 @@ class _HashingWriter:
         self.file.flush()
 
 
-def write_beside(folder: Path, write: Write) -> tuple[Path, int, str]:
-    """Write a temporary file and return its path, size and sha256; on an error remove it."""
+def write_beside(folder: Path, write: Write, sync: bool = True) -> tuple[Path, int, str]:
+    """Write a temporary file and return its path, size and sha256; on an error remove it.
+
+    Args:
+        folder: Where the file will stay, so that renaming it never crosses file systems.
+        write: Writes the content.
+        sync: Whether to wait until the content is on the disk: a full disk may only show then, and after the rename
+            it would be too late.
+    """
     temporary = folder / f".{socket.gethostname()}+{os.getpid()}+{uuid4().hex[:8]}.tmp"
     try:
         with temporary.open("xb") as file:
             writer = _HashingWriter(file)
             write(cast("BinaryIO", writer))
             file.flush()
-            # A full disk may only show now; after the rename it would be too late.
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -50,7 +57,7 @@ def write_beside(folder: Path, write: Write) -> tuple[Path, int, str]:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a text file beside and rename it into place."""
-    temporary, _, _ = write_beside(path.parent, lambda file: file.write(text.encode()))
+    temporary, _, _ = write_beside(path.parent, lambda file: file.write(text.encode()), sync=False)
     put_in_place(temporary, path)
 
 

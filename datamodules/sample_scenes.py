@@ -23,7 +23,7 @@ from datamodules.spectra import (
 from datamodules.spectra.photographs import PLOTS, photograph_path
 
 # To be raised whenever a change to `datamodules.spectra` changes a cube, so that cached cubes are made again.
-_VERSION = 1
+_VERSION = 2
 
 _DEFAULTS: dict[Subset, tuple[str, ...]] = {
     "training": TRAINING,

@@ -68,6 +68,11 @@ def classes_in(hint: object) -> list[type]:
     return [leaf for leaf in leaves(hint) if inspect.isclass(leaf) and not issubclass(leaf, _PLAIN)]
 
 
+def is_of_this_house(found: type) -> bool:
+    """Whether a class can be built as it stands and belongs neither to torch nor to lightning."""
+    return not inspect.isabstract(found) and found.__module__.split(".")[0] not in {"torch", "lightning", "collections"}
+
+
 def _subclasses(bases: Iterable[type]) -> Iterator[type]:
     """`bases` and everything derived from them that has been imported and can be built."""
     for base in bases:

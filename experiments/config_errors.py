@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
 from jsonargparse import ArgumentParser
 
-from experiments.config_classes import classes_in, find_class, leaves, nearest_name, possible_names
+from experiments.config_classes import classes_in, find_class, is_of_this_house, leaves, nearest_name, possible_names
 from experiments.config_tree import CLASS_KEYS, COMMAND_LINE, ConfigTree, read_tree
 
 _STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with given class_path|Expected a path but)")
@@ -31,14 +31,12 @@ class ConfigError(ValueError):
 
 
 @dataclass(frozen=True)
-class _Unknown:
-    """A name that does not exist: its kind, itself as given, its path in the tree, and the nearest one there is."""
+class _Finding:
+    """Something wrong at the dotted `path` of the settings, and what to do about it."""
 
-    kind: str
-    name: str
     path: str
-    nearest: str
-    place: str = ""
+    problem: str
+    advice: str
 
 
 def explain(message: str, arguments: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
@@ -63,13 +61,10 @@ def explain(message: str, arguments: Sequence[str], commands: Mapping[str, Argum
         mark = error.problem_mark
         place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a config"
         return f"YAML cannot be read in {place}: {error.problem}."
-    unknown = next(_walk_keys(commands[arguments[positions[0]]], tree.settings, "", ""), None)
-    if unknown is None:
+    finding = next(_walk_keys(commands[arguments[positions[0]]], tree.settings, "", ""), None)
+    if finding is None:
         return innermost_reason(message)
-    hint = (
-        f"the nearest valid {unknown.kind} is {unknown.nearest!r}" if unknown.nearest else "nothing can be given here"
-    )
-    return f"There is no {unknown.kind} {unknown.name!r}{unknown.place} ({_origin(tree, unknown.path)}): {hint}."
+    return f"{finding.problem} ({_origin(tree, finding.path)}): {finding.advice}."
 
 
 def _origin(tree: ConfigTree, path: str) -> str:
@@ -82,8 +77,8 @@ def _origin(tree: ConfigTree, path: str) -> str:
     return COMMAND_LINE
 
 
-def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, outer: str) -> Iterator[_Unknown]:
-    """Unknown names among `settings`, whose keys are the parser's below the dotted prefix `inner`, lying at `outer`."""
+def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, outer: str) -> Iterator[_Finding]:
+    """What is wrong in `settings`, whose keys are the parser's below the dotted prefix `inner`, lying at `outer`."""
     actions = {action.dest: action for action in parser._actions if not action.dest.endswith(".help")}
     for key, value in settings.items():
         full, path = f"{inner}{key}", f"{outer}{key}"
@@ -91,39 +86,56 @@ def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, 
         if below and isinstance(value, dict):
             yield from _walk_keys(parser, value, full + ".", path + ".")
         elif full in actions:
-            yield from _walk_value(value, getattr(actions[full], "_typehint", None), path)
+            expected = getattr(actions[full], "_typehint", None)
+            yield from _walk_value(value, expected, path, has_default=actions[full].default is not None)
         elif not below:
             siblings = {name[len(inner) :].split(".")[0] for name in actions if name.startswith(inner)}
-            nearest = nearest_name(key, siblings - {"help", "print_config", "print_shtab"})
-            shown = outer.replace("init_args.", "")
-            yield _Unknown("key", shown + key, path, shown + nearest if nearest else "")
+            yield _no_such_key(path, outer, key, siblings - {"help", "print_config", "print_shtab"})
 
 
-def _walk_value(value: object, expected: object, path: str) -> Iterator[_Unknown]:
-    """Unknown names inside the value of a key that exists and expects the type `expected`."""
+def _walk_value(value: object, expected: object, path: str, *, has_default: bool) -> Iterator[_Finding]:
+    """What is wrong inside the value of a key that exists and expects the type `expected`."""
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk_value(item, expected, f"{path}[{index}]")
+            yield from _walk_value(item, expected, f"{path}[{index}]", has_default=False)
         return
     classes = classes_in(expected)
     if isinstance(value, str) and classes and str not in leaves(expected):
         value = {"class_path": value}
-    if not isinstance(value, dict) or not isinstance(value.get("class_path"), str):
+    if not isinstance(value, dict) or not (classes or "class_path" in value):
         return
-    name = value["class_path"]
+    if "class_path" not in value:
+        if not has_default and not (len(classes) == 1 and is_of_this_house(classes[0])):
+            yield _Finding(
+                path, f"No class was given for {_shown(path)!r}", "add its class_path, or the config that has it"
+            )
+        return
+    name = str(value["class_path"])
     found = find_class(name, classes)
     if found is None:
         nearest = nearest_name(name, possible_names(name, classes))
-        yield _Unknown("class", name, path, nearest, f" for {path.replace('init_args.', '')!r}")
+        advice = f"the nearest valid class is {nearest!r}"
+        yield _Finding(path, f"There is no class {name!r} for {_shown(path)!r}", advice)
         return
     for key in value:
         if key not in CLASS_KEYS:
-            shown = path.replace("init_args.", "")
-            yield _Unknown("key", f"{shown}.{key}", f"{path}.{key}", f"{path}.{nearest_name(key, CLASS_KEYS)}")
+            yield _no_such_key(f"{path}.{key}", f"{path}.", key, CLASS_KEYS)
     if inspect.isclass(found):
         parser = ArgumentParser(exit_on_error=False)
         parser.add_class_arguments(found, fail_untyped=False)
         yield from _walk_keys(parser, value.get("init_args") or {}, "", f"{path}.init_args.")
+
+
+def _no_such_key(path: str, above: str, key: str, valid: Iterable[str]) -> _Finding:
+    """The finding for a `key` that is not among the `valid` ones below the prefix `above`."""
+    nearest = nearest_name(key, valid)
+    advice = f"the nearest valid key is {_shown(above) + nearest!r}" if nearest else "no key can be given here"
+    return _Finding(path, f"There is no key {_shown(above) + key!r}", advice)
+
+
+def _shown(path: str) -> str:
+    """A path as it is written on the command line, where `init_args` may be left out."""
+    return path.replace("init_args.", "")
 
 
 def innermost_reason(message: str) -> str:

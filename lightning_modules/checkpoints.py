@@ -67,21 +67,31 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def _why_unreadable(path: Path, error: Exception) -> str:
     """Say in one sentence what is wrong with a file that did not load."""
-    found = re.search(r"(?:Unsupported global|GLOBAL|global:?)\s+`?([\w.]+)", str(error))
-    if isinstance(error, pickle.UnpicklingError) and found:
-        return (
-            f"Checkpoint {path} holds pickled code ({found.group(1)}), which is never run; "
-            "save only its state_dict with torch.save and load that."
-        )
+    code = re.search(r"GLOBAL (\S+) was not", str(error))
     with path.open("rb") as file:
         start = file.read(4)
-    if not start or (start == b"PK\x03\x04" and not zipfile.is_zipfile(path)):
+    archive = start == b"PK\x03\x04"
+    if not start or (archive and not zipfile.is_zipfile(path)):
         return f"Checkpoint {path} is truncated ({path.stat().st_size} bytes); copy or download it again."
-    if start == b"PK\x03\x04":
-        return f"Checkpoint {path} is damaged or not a PyTorch file; copy or download it again."
+    if code or (archive and isinstance(error, pickle.UnpicklingError) and _is_intact(path)):
+        return (
+            f"Checkpoint {path} holds pickled code{f' ({code.group(1)})' if code else ''}, which is never run; "
+            "save only its state_dict with torch.save and load that."
+        )
+    if archive or start.startswith(b"\x80"):
+        return f"Checkpoint {path} is damaged or holds more than weights; copy it again, or save only its state_dict."
     return (
-        f"File {path} is not a PyTorch checkpoint; give a .ckpt, .pt or .pth file written by torch.save or Lightning."
+        f"File {path} is not a PyTorch checkpoint; give a .ckpt, .pt or .pth file that torch.save or Lightning wrote."
     )
+
+
+def _is_intact(path: Path) -> bool:
+    """Check the checksums inside a zip archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -133,7 +143,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     content = read_checkpoint(path)
     identity = content.get(IDENTITY_KEY)
     if identity is not None:
-        check_identity(network, identity, path)
+        check_identity(network, identity, str(path))
     state = _weights_of(content, path)
     if set(state) == set(network.state_dict()):
         check_shapes(network, state, str(path))
@@ -142,13 +152,12 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         load_official_state(network, state, origin=str(path))
 
 
-def check_identity(network: nn.Module, identity: Mapping[str, Any], path: str | Path) -> None:
+def check_identity(network: nn.Module, identity: Mapping[str, Any], origin: str) -> None:
     """Refuse the weights of another network class, in one sentence."""
     made_by, wanted = str(identity.get("network")), network_identity(network)
     if made_by != wanted:
         raise CheckpointError(
-            f"Checkpoint {path} holds the weights of {made_by}, not of {wanted}; "
-            "choose that network or another checkpoint."
+            f"{made_by} weights in {origin} do not fit {wanted}; choose that network or another checkpoint."
         )
 
 
@@ -159,14 +168,14 @@ def check_shapes(network: nn.Module, state: Mapping[str, Tensor], origin: str) -
     missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
     if missing or unexpected:
         raise CheckpointError(
-            f"Weights from {origin} do not fit {kind}: {len(missing)} of its {len(own)} entries are missing"
+            f"Weights in {origin} do not fit {kind}: {len(missing)} of its {len(own)} entries are missing"
             f"{f' (first: {missing[0]})' if missing else ''} and {len(unexpected)} are unknown to it"
             f"{f' (first: {unexpected[0]})' if unexpected else ''}; check the network's class and settings."
         )
     for name, tensor in own.items():
         if tensor.shape != state[name].shape:
             raise CheckpointError(
-                f"Weights from {origin} do not fit {kind}: {name} is {list(state[name].shape)} there and "
+                f"Weights in {origin} do not fit {kind}: {name} is {list(state[name].shape)} there and "
                 f"{list(tensor.shape)} here; build the network with the settings the weights were trained with."
             )
 

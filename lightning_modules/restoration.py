@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lightning_modules import checkpoints
+from lightning_modules.checkpoint_io import SafeCheckpointIO
 from lightning_modules.metrics import MetricProtocol, latest_scores
 
 __all__ = ["RestorationModule"]
@@ -70,6 +72,9 @@ class RestorationModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Load the source weights into the network, the first time only: a test after a fit keeps the fitted ones."""
+        strategy = self.trainer.strategy
+        if type(strategy.checkpoint_io) is TorchCheckpointIO:
+            strategy.checkpoint_io = SafeCheckpointIO()
         if self.source is not None and not self._starts_from_source:
             self.network.load_state_dict(self._source_weights())
             self._starts_from_source = True
@@ -129,8 +134,9 @@ class RestorationModule(LightningModule):
             self.log(name, score, prog_bar=name == "val/psnr")
 
     def on_test_epoch_start(self) -> None:
-        """Forget the scenes of an earlier test."""
-        self._test_metrics = {}
+        """Begin new scores for every test set, also for those of which this process restores no scene."""
+        sets = [self._test_set(index) for index in range(len(self.trainer.num_test_batches))]
+        self._test_metrics = {name: self.protocol.collection(f"test/{name}/") for name in sets}
 
     def test_step(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Restore and score a test batch.
@@ -139,13 +145,14 @@ class RestorationModule(LightningModule):
             `restored`, the cubes `B x C x H x W`, and `scores`, one mapping of metric to value per scene.
         """
         restored = self._restore_whole(batch)
-        names = getattr(getattr(self.trainer, "datamodule", None), "test_set_names", None)
-        test_set = names[dataloader_idx] if names else f"set {dataloader_idx}"
-        if test_set not in self._test_metrics:
-            self._test_metrics[test_set] = self.protocol.collection(f"test/{test_set}/")
-        metrics = self._test_metrics[test_set]
+        metrics = self._test_metrics[self._test_set(dataloader_idx)]
         metrics.update(restored, batch["target"], names=batch["name"])
         return {"restored": restored, "scores": latest_scores(metrics)}
+
+    def _test_set(self, index: int) -> str:
+        """Name of a test loader as the DataModule gives it, its number where there is no DataModule."""
+        names = getattr(getattr(self.trainer, "datamodule", None), "test_set_names", None)
+        return str(names[index]) if names else f"set {index}"
 
     def on_test_epoch_end(self) -> None:
         """Log `test/<set>/psnr`, ... as means over the scenes of each set."""
@@ -177,7 +184,7 @@ class RestorationModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another network, of other settings or of other source weights."""
-        origin = "the given checkpoint"
+        origin = str(getattr(self._trainer, "ckpt_path", None) or "the given checkpoint")
         identity = checkpoint.get(checkpoints.IDENTITY_KEY, {})
         if identity:
             checkpoints.check_identity(self.network, identity, origin)
@@ -190,8 +197,8 @@ class RestorationModule(LightningModule):
         recorded = identity.get("source_digest")
         if recorded and self._source_state and recorded != checkpoints.weights_digest(self._source_state):
             raise checkpoints.CheckpointError(
-                f"The given checkpoint was adapted from other source weights than {self.source}; "
-                "set model.init_args.source to the checkpoint it was adapted from."
+                f"The weights in {origin} were adapted from other source weights than {self.source}; "
+                "set model.init_args.source to the checkpoint they were adapted from."
             )
 
     def _restore(self, batch: Mapping[str, Any]) -> Tensor:

@@ -35,7 +35,7 @@ def faiss_threads(faiss: Any) -> Iterator[None]:  # noqa: ANN401 - faiss has no 
 class InvertedSearch:
     """An inverted-file index of the proxy's projected descriptors."""
 
-    def __init__(self, proxy: PatchDescriptors, components: int = 48) -> None:
+    def __init__(self, proxy: PatchDescriptors, components: int) -> None:
         """Fit the projection, cluster and add all descriptors, streamed in chunks.
 
         Args:

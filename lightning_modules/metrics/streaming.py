@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,20 +55,31 @@ class SceneMean(Metric):
                 "do not belong together; give as many of each."
             )
         scores = [self.score(one, other) for one, other in zip(restored, target, strict=True)]
-        precision = torch.float32 if target.device.type == "mps" else torch.float64
-        self.scores.append(torch.tensor(scores, dtype=precision, device=target.device))
-        self.identities.append(torch.tensor([_key(name) for name in names], dtype=torch.int64, device=target.device))
+        self._append(scores, [_key(name) for name in names], target.device)
+
+    def _append(self, scores: list[float], keys: list[int], device: torch.device) -> None:
+        """Add scores and the hashes of their scenes' names to the states."""
+        precision = torch.float32 if device.type == "mps" else torch.float64
+        self.scores.append(torch.tensor(scores, dtype=precision, device=device))
+        self.identities.append(torch.tensor(keys, dtype=torch.int64, device=device))
+
+    def _sync_dist(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - torchmetrics' own signature
+        """Gather from all processes; one without scenes gives empty states of the right types, or gathering fails."""
+        if not self.scores:
+            self._append([], [], self.device)
+        super()._sync_dist(*arguments, **named)
 
     def compute(self) -> Tensor:
         """Mean over all scenes seen since the last reset; nan before the first."""
         if not len(self.scores):
             return torch.tensor(float("nan"))
-        scores = dim_zero_cat(self.scores).cpu().tolist()
-        keys = dim_zero_cat(self.identities).cpu().tolist()
+        gathered = dim_zero_cat(self.scores)
+        scores = gathered.tolist()
+        keys = dim_zero_cat(self.identities).tolist()
         named = {key: score for key, score in zip(keys, scores, strict=True) if key}
         ordered = [named[key] for key in sorted(named)]
         ordered += sorted(score for key, score in zip(keys, scores, strict=True) if not key)
-        return torch.tensor(sum(ordered) / len(ordered), dtype=torch.float64)
+        return gathered.new_tensor(sum(ordered) / len(ordered))
 
 
 def latest_scores(metrics: MetricCollection) -> list[dict[str, float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,22 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from callbacks import PhotometricGuides
 from callbacks.distributed import Ranks, StageError
 from callbacks.proxies import make_proxies
+from callbacks.synthesised import synthesise
 from datamodules import Observation
-from tests.callbacks.tiny import WAVELENGTHS, leftovers, stages, store_files, tiny_data, tiny_module, tiny_trainer
+from tests.callbacks.tiny import (
+    WAVELENGTHS,
+    leftovers,
+    stages,
+    store_files,
+    tiny_data,
+    tiny_module,
+    tiny_trainer,
+    tiny_transfer,
+    weights_of,
+)
 
 
 def worker(rank: int, folder: Path, work: Callable[[Path], str]) -> None:
@@ -82,6 +94,39 @@ def test_an_error_on_one_rank_ends_all_with_it(tmp_path: Path) -> None:
     assert leftovers(tmp_path / "store") == []
 
 
+class TrainedGuides(PhotometricGuides):
+    """Guides whose training leaves a file; whoever finds it has nothing to train."""
+
+    def fit(
+        self,
+        proxy_rgbs: Sequence[Tensor],
+        seed: int,
+        folder: Path,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.trained = not (folder / "finished").exists()
+        (folder / "finished").touch()
+
+
+def synthesising(folder: Path) -> str:
+    data = tiny_data(folder)
+    guides, root = TrainedGuides(displacement=2), folder / "store"
+    proxies = make_proxies(Picky(), data.observations(), root, degradation={})
+    made = synthesise(guides, tiny_transfer(), proxies, root, ratio=2)
+    return f"{guides.trained} " + " ".join(one.scene.path.name for one in made)
+
+
+def test_rank_zero_trains_the_guides_and_both_use_them(tmp_path: Path) -> None:
+    (tmp_path / "alone").mkdir()
+    alone = synthesising(tmp_path / "alone").split()
+    first, second = (answer.split() for answer in on_two_ranks(tmp_path, synthesising))
+    assert (alone[0], first[0], second[0]) == ("True", "True", "False")
+    # The names hold the sha256 of the cubes.
+    assert len(alone) == 1 + 6
+    assert alone[1:] == first[1:] == second[1:]
+
+
 def adapted(folder: Path, processes: int) -> tuple[dict[str, str], dict[str, float], Tensor]:
     """Adapt in two rounds and test; the global batch is four patches whatever the number of processes."""
     trainer = tiny_trainer(
@@ -97,7 +142,7 @@ def adapted(folder: Path, processes: int) -> tuple[dict[str, str], dict[str, flo
     module.source = None
     (scores, *more) = trainer.test(module, datamodule=data, verbose=False)
     metrics = {key: float(value) for part in (scores, *more) for key, value in part.items()}
-    return store_files(folder / "store"), metrics, module.network.convolution.weight.detach()  # type: ignore[union-attr, return-value, operator]
+    return store_files(folder / "store"), metrics, weights_of(module)
 
 
 def test_two_processes_adapt_as_one(tmp_path: Path) -> None:

@@ -12,23 +12,23 @@ import pytest
 import torch
 
 from callbacks import files
+from callbacks import store as store_module
 from callbacks.store import Store
 from callbacks.transfer import SpectralTransfer
-from tests.callbacks.tiny import leftovers, stages, store_files, tiny_data, tiny_module, tiny_trainer
+from tests.callbacks.tiny import leftovers, stages, store_files, tiny_data, tiny_module, tiny_trainer, weights_of
 
 
 def adapt(folder: Path, store: Path) -> torch.Tensor:
     module = tiny_module(folder)
     tiny_trainer(folder, stages(store)).fit(module, datamodule=tiny_data(folder))
-    weight: torch.Tensor = module.network.convolution.weight.detach()  # type: ignore[union-attr, assignment, operator]
-    return weight
+    return weights_of(module)
 
 
 def adapt_and_die(folder: Path, store: Path, stage: str, entry: int) -> None:
     """Adapt until half of the given entry's file is written, then be killed as if by ``kill -9``."""
     original, count = files.write_beside, [0]
 
-    def write_beside(where: Path, write: files.Write) -> tuple[Path, int, str]:
+    def write_beside(where: Path, write: files.Write, sync: bool = True) -> tuple[Path, int, str]:
         inside = any(part.startswith(f"{stage}-") for part in where.parts)
 
         def half(file: BinaryIO) -> None:
@@ -38,12 +38,10 @@ def adapt_and_die(folder: Path, store: Path, stage: str, entry: int) -> None:
 
         # Each entry is two files: its data and its manifest.
         count[0] += inside
-        return original(where, half if inside and count[0] == entry else write)
+        return original(where, half if inside and count[0] == entry else write, sync)
 
-    import callbacks.store as store_module
-
-    store_module.write_beside = write_beside  # type: ignore[assignment]
-    files.write_beside = write_beside  # type: ignore[assignment]
+    for module in (files, store_module):
+        setattr(module, "write_beside", write_beside)  # noqa: B010 - only in this process, which ends here
     adapt(folder, store)
 
 

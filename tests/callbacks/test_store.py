@@ -140,7 +140,7 @@ def killed_while_writing(folder: Path) -> None:
     def die(path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    files.os.fsync = die  # type: ignore[assignment]
+    setattr(files.os, "fsync", die)  # type: ignore[attr-defined]  # noqa: B010
     Store(folder, "proxies", {}).write_array("balloons", cube())
 
 

@@ -23,7 +23,7 @@ SIDE = 24
 class TinyScenes(SceneDataModule):
     """Six scenes of smooth spectra on smooth shapes, made from their names."""
 
-    wavelengths = WAVELENGTHS  # type: ignore[assignment]
+    wavelengths = WAVELENGTHS
 
     def scene_names(self) -> tuple[str, ...]:
         return ("amber", "birch", "coral", "delta", "ember", "flint")
@@ -51,7 +51,8 @@ class TinyNetwork(nn.Module):
         self.convolution = nn.Conv2d(bands, bands, 3, padding=1)
 
     def forward(self, observation: Tensor) -> Tensor:
-        return observation + self.convolution(observation)
+        restored: Tensor = observation + self.convolution(observation)
+        return restored
 
 
 def source_checkpoint(folder: Path) -> str:
@@ -89,6 +90,11 @@ def tiny_module(folder: Path, source: bool = True) -> RestorationModule:
         scheduler=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9),
         source=source_checkpoint(folder) if source else None,
     )
+
+
+def weights_of(module: RestorationModule) -> Tensor:
+    """Return a copy of all weights, as one vector."""
+    return torch.cat([value.detach().flatten() for value in module.network.state_dict().values()])
 
 
 def tiny_transfer() -> SpectralTransfer:

@@ -1,18 +1,25 @@
 """The DataModule over the sample scenes, in both roles."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from datamodules import SampleScenes
+from datamodules.base import Subset
 from datamodules.spectra import OBSERVED, TRAINING, UNOBSERVED, VALIDATION, sample_cube
 
 
 def test_the_default_sets_are_the_built_in_ones(tmp_path: Path) -> None:
     data = SampleScenes(cache=str(tmp_path))
-    subsets = {"training": TRAINING, "validation": VALIDATION, "observed": OBSERVED, "unobserved": UNOBSERVED}
+    subsets: dict[Subset, tuple[str, ...]] = {
+        "training": TRAINING,
+        "validation": VALIDATION,
+        "observed": OBSERVED,
+        "unobserved": UNOBSERVED,
+    }
     for subset, names in subsets.items():
         assert data.names(subset) == names
     assert set(data.scene_names()) == {name for names in subsets.values() for name in names}
@@ -33,7 +40,7 @@ def test_scenes_come_through_the_cache(tmp_path: Path) -> None:
 
 
 def test_other_settings_have_another_fingerprint_and_the_seed_has_not(tmp_path: Path) -> None:
-    def fingerprint(name: str = "coffee_01", **settings: object) -> str:
+    def fingerprint(name: str = "coffee_01", **settings: Any) -> str:  # noqa: ANN401
         return SampleScenes(cache=str(tmp_path), **settings).fingerprint(name)
 
     assert fingerprint() == fingerprint(seed=3)

@@ -109,6 +109,14 @@ def test_a_missing_required_setting(folder: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "error: No value was given for 'model.network', which is required.\n"
 
 
+def test_an_overlay_without_the_config_that_names_the_class(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "over.yaml").write_text("model: {init_args: {learning_rate: 3}}\n")
+    assert main(["fit", "--config", "over"]) == 2
+    assert capsys.readouterr().err == (
+        "error: No class was given for 'model' (in over.yaml): add its class_path, or the config that has it.\n"
+    )
+
+
 def test_a_missing_config_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--config", "tiny", "--config", "nowhere"]) == 2
     assert capsys.readouterr().err.startswith("error: There is no config 'nowhere', neither in the working directory")

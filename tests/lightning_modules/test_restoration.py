@@ -223,7 +223,13 @@ def test_checkpoints_of_the_command_line_hold_no_code(tmp_path: Path) -> None:
                 "protocol": {"class_path": "lightning_modules.MetricProtocol", "init_args": {"clip": True}},
             },
             "seed_everything": 0,
-            "trainer": {"accelerator": "cpu", "max_epochs": 1, "logger": False, "enable_progress_bar": False},
+            "trainer": {
+                "default_root_dir": str(tmp_path),
+                "accelerator": "cpu",
+                "max_epochs": 1,
+                "logger": False,
+                "enable_progress_bar": False,
+            },
         },
     )
     cli.trainer.fit(cli.model, datamodule=cli.datamodule)
@@ -286,13 +292,30 @@ def resume(tmp_path: Path, module: RestorationModule, path: Path) -> None:
 
 
 def test_checkpoints_of_other_networks_are_refused(tmp_path: Path, source: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds the weights of SERT, not of UpsampledInput\(SERT\); choose"):
+    with pytest.raises(
+        CheckpointError, match=r"SERT weights in .*source.ckpt do not fit UpsampledInput\(SERT\); choose"
+    ):
         resume(tmp_path, RestorationModule(UpsampledInput(compact(), scale=1)), source)
-    with pytest.raises(CheckpointError, match="holds the weights of SERT, not of Conv2d; choose that network"):
+    with pytest.raises(CheckpointError, match=r"SERT weights in .*source.ckpt do not fit Conv2d; choose that network"):
         trainer(tmp_path).test(RestorationModule(nn.Conv2d(3, 3, 1), source=str(source)), datamodule=Pairs())
     wider = SERT(BANDS, **(COMPACT | {"dim": 32}))
-    with pytest.raises(CheckpointError, match=r"conv_first.bias is \[16\] there and \[32\] here|is \[16"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"source.ckpt do not fit SERT: conv_first.weight is \[16, 3, 3, 3\] there and \[32, 3, 3, 3\] here",
+    ):
         resume(tmp_path, RestorationModule(wider), source)
+
+
+def test_bad_checkpoints_given_to_the_trainer_give_a_sentence(tmp_path: Path, source: Path) -> None:
+    bad = tmp_path / "bad.ckpt"
+    with pytest.raises(FileNotFoundError, match=r"bad\.ckpt does not exist"):
+        RestorationModule(compact(), source=str(bad)).source_network()
+    bad.write_bytes(source.read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match=r"bad\.ckpt is truncated \(2000 bytes\)"):
+        resume(tmp_path, RestorationModule(compact()), bad)
+    torch.save(torch.load(source, weights_only=True) | {"hyper_parameters": {"network": compact()}}, bad)
+    with pytest.raises(CheckpointError, match=r"bad\.ckpt holds pickled code \(lightning_modules\..*SERT\)"):
+        resume(tmp_path, RestorationModule(compact()), bad)
 
 
 def test_other_source_weights_are_refused(tmp_path: Path, source: Path) -> None:
@@ -301,7 +324,9 @@ def test_other_source_weights_are_refused(tmp_path: Path, source: Path) -> None:
     run.save_checkpoint(tmp_path / "adapted.ckpt")
     torch.save(compact(7).state_dict(), tmp_path / "other.pt")
     module = RestorationModule(compact(2), source=str(tmp_path / "other.pt"))
-    with pytest.raises(CheckpointError, match=r"adapted from other source weights than .*other.pt; set model"):
+    with pytest.raises(
+        CheckpointError, match=r"in .*adapted.ckpt were adapted from other source weights than .*other.pt; set model"
+    ):
         resume(tmp_path, module, tmp_path / "adapted.ckpt")
     resume(tmp_path, RestorationModule(compact(2)), tmp_path / "adapted.ckpt")
 
