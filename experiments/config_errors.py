@@ -68,13 +68,13 @@ def explain(message: str, arguments: Sequence[str], commands: Mapping[str, Argum
 
 
 def _origin(tree: ConfigTree, path: str) -> str:
-    """Where the key at `path`, or the nearest key above it, was given."""
+    """Where the key at `path` was given; else the first key below it, else the nearest one above it."""
+    below = [origin for key, origin in tree.origins.items() if key == path or key.startswith(path + ".")]
+    if below:
+        return below[0]
     keys = re.sub(r"\[\d+\]", "", path).split(".")
-    for length in range(len(keys), 0, -1):
-        for candidate in (path, ".".join(keys[:length])):
-            if candidate in tree.origins:
-                return tree.origins[candidate]
-    return COMMAND_LINE
+    above = (".".join(keys[:length]) for length in range(len(keys), 0, -1))
+    return next((tree.origins[key] for key in above if key in tree.origins), COMMAND_LINE)
 
 
 def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, outer: str) -> Iterator[_Finding]:

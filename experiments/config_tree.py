@@ -37,6 +37,7 @@ class ConfigTree:
             if isinstance(value, dict):
                 present = _as_class(tree.get(key))
                 tree[key] = present if isinstance(present, dict) else {}
+                _forget_other_class(tree[key], value.get("class_path"))
                 self._merge(tree[key], value, path + ".", origin)
             elif str(given).endswith("+") and isinstance(tree.get(key), list):
                 tree[key] = tree[key] + (value if isinstance(value, list) else [value])
@@ -57,6 +58,7 @@ class ConfigTree:
             present = tree.get(last)
             tree[last] = (present if isinstance(present, list) else []) + [value]
         elif isinstance(tree.get(last), dict) and isinstance(value, str):
+            _forget_other_class(tree[last], value)
             tree[last]["class_path"] = value
         else:
             tree[last] = value
@@ -66,6 +68,13 @@ class ConfigTree:
 def _as_class(value: object) -> object:
     """A bare class name as the mapping it is short for; anything else unchanged."""
     return {"class_path": value} if isinstance(value, str) else value
+
+
+def _forget_other_class(tree: dict[str, Any], name: object) -> None:
+    """Drops the settings of another class: the parser, too, drops those that the newly named class does not have."""
+    present = tree.get("class_path")
+    if isinstance(name, str) and isinstance(present, str) and name.rpartition(".")[2] != present.rpartition(".")[2]:
+        tree.pop("init_args", None)
 
 
 def _descend(tree: dict[str, Any], path: list[str], key: str) -> tuple[dict[str, Any], list[str]]:

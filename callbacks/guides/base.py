@@ -75,7 +75,9 @@ def check_request(proxy_rgb: Tensor, n: int) -> Tensor:
     if n < 1:
         raise ValueError(f"{n} guides were asked for: ask for at least 1.")
     if proxy_rgb.ndim != 3 or proxy_rgb.shape[0] != 3 or 0 in proxy_rgb.shape:
-        raise ValueError(f"A proxy RGB has shape 3 x H x W, not {tuple(proxy_rgb.shape)}: convert the cube with to_rgb.")
+        raise ValueError(
+            f"A proxy RGB has shape 3 x H x W, not {tuple(proxy_rgb.shape)}: convert the cube with to_rgb."
+        )
     if not bool(torch.isfinite(proxy_rgb).all()):
         raise ValueError("The proxy RGB holds NaN or infinite values: check the restorer that made the proxy.")
     return proxy_rgb.detach().float().clamp(0.0, 1.0)

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from callbacks.files import put_in_place, write_beside
 from callbacks.guides.denoiser import DenoisingUNet, ImageSpace, random_patches, reflected
 from callbacks.guides.sdedit import Diffusion
 from datamodules.scenes.seeding import generator_for
@@ -31,18 +31,23 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class DenoiserTraining:
-    """Everything that determines the trained weights, besides seed and proxies; ``ProxyDiffusionGuides`` explains it."""
+    """Everything that determines the trained weights, besides seed and proxies; ``ProxyDiffusionGuides`` explains it.
+
+    ``used_timesteps`` is t0 + 1: SDEdit never visits later timesteps, so a short training does not spend
+    itself on them.
+    """
 
     diffusion: Diffusion = field(default_factory=Diffusion)
     channels: tuple[int, ...] = (48, 64)
     layers: int = 1
     unshuffle: int = 2
-    training_steps: int = 600
+    training_steps: int = 500
     patch_size: int = 32
     batch_size: int = 16
     learning_rate: float = 2e-3
     ema_decay: float = 0.995
     checkpoint_every: int = 100
+    used_timesteps: int = 350
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,8 @@ def training_digest(training: DenoiserTraining, images: Sequence[Tensor], seed: 
 
 def _save(state: dict[str, Any], path: Path) -> None:
     """Write beside and rename, so that a reader sees the old file or the whole new one."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    temporary, _, _ = write_beside(path.parent, lambda file: torch.save(state, file))
+    put_in_place(temporary, path)
 
 
 def _read(path: Path, digest: str) -> dict[str, Any] | None:
@@ -80,7 +81,7 @@ def _read(path: Path, digest: str) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         known = state["digest"]
-    except Exception as error:  # noqa: BLE001 - torch.load answers damage with many kinds of exceptions
+    except Exception as error:  # torch.load answers damage with many kinds of exceptions
         logger.warning("The guides' file %s is damaged (%s): the network is trained again.", path, type(error).__name__)
         return None
     if known != digest:
@@ -135,7 +136,7 @@ class _Trainer:
         patches = random_patches(self.images, training.batch_size, training.patch_size, generator)
         clean = self.space.encode(patches)
         noise = torch.randn(clean.shape, generator=generator).to(self.device)
-        times = torch.randint(diffusion.timesteps, (len(clean),), generator=generator).to(self.device)
+        times = torch.randint(training.used_timesteps, (len(clean),), generator=generator).to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         output = self.network(diffusion.noised(clean, noise, times), times)
@@ -203,5 +204,7 @@ def train_denoiser(
     unfinished.unlink(missing_ok=True)
     if losses:
         recent = losses[-50:]
-        logger.info("The proxy diffusion model is trained, mean loss of the last steps %.4f.", sum(recent) / len(recent))
+        logger.info(
+            "The proxy diffusion model is trained, mean loss of the last steps %.4f.", sum(recent) / len(recent)
+        )
     return Denoiser(trainer.average, trainer.space)

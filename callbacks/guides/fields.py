@@ -19,9 +19,7 @@ def _spline_basis(size: int, scale: float, phase: float) -> Tensor:
     return torch.where(distance < 1.0, inner, outer)
 
 
-def smooth_fields(
-    count: int, channels: int, size: tuple[int, int], scale: float, generator: torch.Generator
-) -> Tensor:
+def smooth_fields(count: int, channels: int, size: tuple[int, int], scale: float, generator: torch.Generator) -> Tensor:
     """Draw smooth random fields: cubic B-splines on a randomly shifted grid of normal values.
 
     Args:

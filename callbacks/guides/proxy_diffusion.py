@@ -14,7 +14,7 @@ from callbacks.guides.base import Guides, check_range, check_request, described
 from callbacks.guides.denoiser import image_multiple, padded_to_multiple
 from callbacks.guides.denoiser_training import Denoiser, DenoiserTraining, train_denoiser
 from callbacks.guides.photometric import PhotometricGuides
-from callbacks.guides.sdedit import Diffusion, NoiseSchedule, Prediction, sdedit
+from callbacks.guides.sdedit import Diffusion, NoiseSchedule, Prediction, sdedit, start_timestep
 
 
 class ProxyDiffusionGuides(Guides):
@@ -28,9 +28,10 @@ class ProxyDiffusionGuides(Guides):
     ``batch_size`` and ``training_steps``.
 
     Args:
-        strength: t0 / T in (0, 1]: how much of the proxy is redrawn.
+        strength: t0 / T in (0, 1]: how much of the proxy is redrawn; the UNet learns the timesteps up to t0 only.
         steps: network evaluations a guide.
-        eta: 0 for the deterministic DDIM sampler, 1 for ancestral sampling (more varied texture).
+        temperature: factor on the noise that each DDIM step keeps. Below 1 it removes the noise that a small, briefly
+            trained network leaves behind; use 1 with a well trained one.
         photometric: relights, recolours and displaces the proxy before it is noised; None starts at the proxy itself.
         training_steps: optimiser steps.
         patch_size: side of the training patches in pixels, a multiple of ``unshuffle * 2 ** (len(channels) - 1)``.
@@ -43,7 +44,6 @@ class ProxyDiffusionGuides(Guides):
         prediction: what the UNet predicts: ``epsilon``, ``v_prediction`` or ``sample``.
         noise_schedule: diffusers' name of the noise schedule.
         timesteps: length T of the diffusion.
-        guides_per_batch: guides that go through the UNet together; lower it for large images on a small device.
         checkpoint_every: steps between two training states on disk.
 
     Raises:
@@ -52,11 +52,11 @@ class ProxyDiffusionGuides(Guides):
 
     def __init__(
         self,
-        strength: float = 0.5,
-        steps: int = 20,
-        eta: float = 0.5,
+        strength: float = 0.35,
+        steps: int = 10,
+        temperature: float = 0.8,
         photometric: PhotometricGuides | None = None,
-        training_steps: int = 600,
+        training_steps: int = 500,
         patch_size: int = 32,
         batch_size: int = 16,
         channels: Sequence[int] = (48, 64),
@@ -67,11 +67,10 @@ class ProxyDiffusionGuides(Guides):
         prediction: Prediction = "v_prediction",
         noise_schedule: NoiseSchedule = "squaredcos_cap_v2",
         timesteps: int = 1000,
-        guides_per_batch: int = 4,
         checkpoint_every: int = 100,
     ) -> None:
         check_range("strength", strength, 1.0 / timesteps, 1.0)
-        check_range("eta", eta, 0.0, 1.0)
+        check_range("temperature", temperature, 0.0, 1.0)
         check_range("ema_decay", ema_decay, 0.0, 1.0)
         check_range("learning_rate", learning_rate, 0.0)
         for name, value in (
@@ -80,7 +79,6 @@ class ProxyDiffusionGuides(Guides):
             ("batch_size", batch_size),
             ("layers", layers),
             ("unshuffle", unshuffle),
-            ("guides_per_batch", guides_per_batch),
             ("checkpoint_every", checkpoint_every),
         ):
             check_range(name, value, 1)
@@ -89,14 +87,13 @@ class ProxyDiffusionGuides(Guides):
         self.multiple = image_multiple(channels, unshuffle)
         if patch_size < self.multiple or patch_size % self.multiple:
             raise ValueError(
-                f"The guides' argument patch_size is {patch_size}: with these channels and this unshuffle choose a multiple "
-                f"of {self.multiple}."
+                f"The guides' argument patch_size is {patch_size}: with these channels and this unshuffle choose a "
+                f"multiple of {self.multiple}."
             )
         self.strength = strength
         self.steps = steps
-        self.eta = eta
+        self.temperature = temperature
         self.photometric = photometric
-        self.guides_per_batch = guides_per_batch
         self.diffusion = Diffusion(timesteps, noise_schedule, prediction)
         self.training = DenoiserTraining(
             self.diffusion,
@@ -109,6 +106,7 @@ class ProxyDiffusionGuides(Guides):
             learning_rate,
             ema_decay,
             checkpoint_every,
+            start_timestep(strength, timesteps) + 1,
         )
         self._denoiser: Denoiser | None = None
 
@@ -148,7 +146,9 @@ class ProxyDiffusionGuides(Guides):
             ValueError: for a proxy of another shape or with non-finite values.
         """
         if self._denoiser is None:
-            raise RuntimeError("ProxyDiffusionGuides has no trained network yet: call fit with the target's proxies first.")
+            raise RuntimeError(
+                "ProxyDiffusionGuides has no trained network yet: call fit with the target's proxies first."
+            )
         image = check_request(proxy_rgb, n)
         starts = self.photometric(image, n, generator) if self.photometric else image.expand(n, -1, -1, -1)
         network, space = self._denoiser.network.to(image.device), self._denoiser.space
@@ -165,11 +165,11 @@ class ProxyDiffusionGuides(Guides):
                 self.diffusion,
                 strength=self.strength,
                 steps=self.steps,
-                eta=self.eta,
+                temperature=self.temperature,
                 bounds=space.bounds,
                 generator=generator,
             )
-            for batch in padded_to_multiple(starts, self.multiple).split(self.guides_per_batch)
+            for batch in padded_to_multiple(starts, self.multiple).split(1)
         ]
         return space.decode(torch.cat(edited))[..., : image.shape[-2], : image.shape[-1]]
 
@@ -180,9 +180,9 @@ class ProxyDiffusionGuides(Guides):
             {
                 "strength": self.strength,
                 "steps": self.steps,
-                "eta": self.eta,
+                "temperature": self.temperature,
                 "photometric": self.photometric.settings() if self.photometric else None,
-                "guides_per_batch": self.guides_per_batch,
-                "training": asdict(self.training) | {"checkpoint_every": None, "channels": list(self.training.channels)},
+                "training": asdict(self.training)
+                | {"checkpoint_every": None, "channels": list(self.training.channels)},
             },
         )

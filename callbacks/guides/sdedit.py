@@ -1,6 +1,6 @@
 """SDEdit (Meng et al., 2022): start the reverse diffusion at a noised image instead of at pure noise.
 
-HIR-ALIGN Eq. 8 gives the start; the reverse steps are DDIM's (Song et al., 2021, Eq. 12 and 16) on any decreasing
+HIR-ALIGN Eq. 8 gives the start; the reverse steps are DDIM's (Song et al., 2021, Eq. 12) on any decreasing
 list of timesteps, so that the start t0 is met exactly whatever the number of steps.
 """
 
@@ -77,21 +77,19 @@ class Diffusion:
             return (sample - noise * output) / signal
         return signal * sample - noise * output if self.prediction == "v_prediction" else output
 
-    def step(self, clean: Tensor, sample: Tensor, timestep: int, following: int, eta: float, noise: Tensor) -> Tensor:
-        """DDIM's step (Song et al., 2021, Eq. 12 and 16) from ``timestep`` to the earlier ``following``.
+    def step(self, clean: Tensor, sample: Tensor, timestep: int, following: int, temperature: float = 1.0) -> Tensor:
+        """DDIM's deterministic step (Song et al., 2021, Eq. 12) from ``timestep`` to the earlier ``following``.
 
         Args:
             clean: estimate of x0, B x C x H x W.
             sample: x_t.
             timestep: t, of ``sample``.
             following: the next timestep, smaller than ``timestep``; -1 for the clean image.
-            eta: 0 for the deterministic sampler, 1 for DDPM's ancestral variance.
-            noise: standard normal, used where ``eta > 0``.
+            temperature: factor on the noise that the step keeps; 1 is DDIM itself.
         """
         now, then = self.alpha_bar(timestep), self.alpha_bar(following)
-        deviation = eta * ((1.0 - then) / (1.0 - now) * (1.0 - now / then)) ** 0.5
-        direction = (sample - now**0.5 * clean) / (1.0 - now) ** 0.5
-        return then**0.5 * clean + (1.0 - then - deviation**2) ** 0.5 * direction + deviation * noise
+        noise = (sample - now**0.5 * clean) / (1.0 - now) ** 0.5
+        return then**0.5 * clean + temperature * (1.0 - then) ** 0.5 * noise
 
 
 def start_timestep(strength: float, timesteps: int) -> int:
@@ -113,7 +111,7 @@ def sdedit(
     *,
     strength: float,
     steps: int,
-    eta: float,
+    temperature: float,
     bounds: tuple[float, float],
     generator: torch.Generator,
 ) -> Tensor:
@@ -125,22 +123,18 @@ def sdedit(
         diffusion: the forward process.
         strength: t0 / T in (0, 1].
         steps: number of network evaluations (fewer if t0 is smaller).
-        eta: 0 for DDIM, 1 for ancestral sampling.
+        temperature: factor on the noise that each step keeps; see :meth:`Diffusion.step`.
         bounds: smallest and largest value of a clean image; the estimates are clamped to it.
         generator: CPU generator; the draws do not depend on the device.
 
     Returns:
         B x C x H x W edited images.
     """
-
-    def normal() -> Tensor:
-        return torch.randn(images.shape, generator=generator).to(images.device)
-
     timesteps = reverse_timesteps(start_timestep(strength, diffusion.timesteps), steps)
     first = torch.full((images.shape[0],), timesteps[0], dtype=torch.long, device=images.device)
-    sample = diffusion.noised(images, normal(), first)
+    noise = torch.randn(images.shape, generator=generator).to(images.device)
+    sample = diffusion.noised(images, noise, first)
     for timestep, following in zip(timesteps, [*timesteps[1:], -1], strict=True):
         clean = diffusion.clean_estimate(denoiser(sample, timestep), sample, timestep).clamp(*bounds)
-        noise = normal() if eta > 0 and following >= 0 else torch.zeros_like(sample)
-        sample = diffusion.step(clean, sample, timestep, following, eta, noise)
+        sample = diffusion.step(clean, sample, timestep, following, temperature)
     return sample.clamp(*bounds)

@@ -57,9 +57,7 @@ def normalised_distances(distances: Tensor, epsilon: float = 1e-8) -> Tensor:
     return distances / (distances.mean((0, 2, 3), keepdim=True) + epsilon)
 
 
-def candidate_blocks(
-    proxy_rgb: Tensor, candidates: Tensor, distances: Tensor, block_rows: int
-) -> list[CandidateBlock]:
+def candidate_blocks(proxy_rgb: Tensor, candidates: Tensor, distances: Tensor, block_rows: int) -> list[CandidateBlock]:
     """Gather the constant tables of an estimation once, block by block.
 
     Args:

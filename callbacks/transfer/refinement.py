@@ -34,9 +34,7 @@ def expand(seeds: Tensor, height: int, width: int, radius: int) -> tuple[Tensor,
     return pool, repeated
 
 
-def mean_absolute_distances(
-    guide: PatchDescriptors, proxy: PatchDescriptors, pixels: Tensor, pool: Tensor
-) -> Tensor:
+def mean_absolute_distances(guide: PatchDescriptors, proxy: PatchDescriptors, pixels: Tensor, pool: Tensor) -> Tensor:
     """Mean L1 descriptor distance between each guide pixel and its pool, Eq. 12.
 
     Args:

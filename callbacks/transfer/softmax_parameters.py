@@ -49,7 +49,12 @@ class SoftmaxParameters:
 
         Args:
             gradient: d objective / d logits, contiguous.
+
+        Raises:
+            ValueError: If the gradient is not contiguous: the fused kernel reads memory in order, whatever the strides.
         """
+        if not gradient.is_contiguous():
+            raise ValueError("SoftmaxParameters.step needs a contiguous gradient: pass gradient.contiguous().")
         adam(
             [self.logits],
             [gradient],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +10,14 @@ import torch
 from torch import Tensor
 
 from callbacks.transfer.descriptors import PatchDescriptors
-from callbacks.transfer.estimation import EstimationSettings, TransportEstimation
+from callbacks.transfer.estimation import CPU_BLOCK_PIXELS, EstimationSettings, TransportEstimation
 from callbacks.transfer.losses import LossWeights
 from callbacks.transfer.refinement import refine
-from callbacks.transfer.retrieval import Retrieval
+from callbacks.transfer.retrieval import ProxyIndex, Retrieval
 from callbacks.transfer.transport import TransportOperator
 
-_LOG = logging.getLogger(__name__)
+# Guides optimised together on a GPU, about 0.5 GB each at 512 x 512; on a CPU one at a time keeps to the cache.
+_GPU_GUIDES = 8
 
 
 class SpectralTransfer:
@@ -116,10 +116,12 @@ class SpectralTransfer:
     ) -> list[TransportOperator]:
         """Estimate the transports of several guides of one proxy, which share its descriptors and search index.
 
+        On a GPU several guides are optimised at once; every guide's result is that of `estimate`.
+
         Args:
             proxy_rgb: 3 x H x W, expected in [0, 1] (clamped).
             guides: n x 3 x H x W.
-            progress: called after every step with the number of steps done, n * `steps` in the end.
+            progress: called after every step with the number of steps done over all guides, n * `steps` in the end.
 
         Returns:
             One operator for each guide.
@@ -128,26 +130,36 @@ class SpectralTransfer:
             ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
         """
         _check(proxy_rgb, guides)
-        proxy_rgb = proxy_rgb.detach().clamp(0, 1)
+        proxy_rgb, guides = proxy_rgb.detach().clamp(0, 1), guides.detach().clamp(0, 1)
         proxy = self._descriptors(proxy_rgb)
         index = self.retrieval.index(proxy)
         found: list[TransportOperator] = []
-        for number, guide_rgb in enumerate(guides.detach().clamp(0, 1)):
-            guide = self._descriptors(guide_rgb)
-            seeds = index.search(guide, self.seeds)
-            candidates, distances = refine(guide, proxy, seeds, self.refinement_radius, self.candidates)
-            del seeds
-            shape = (self.candidates, 1, *guide_rgb.shape[1:])
+        for batch in guides.split(_GPU_GUIDES if guides.is_cuda else 1):
+            matched = [self._match(index, proxy, guide_rgb) for guide_rgb in batch]
             estimation = TransportEstimation(
-                proxy_rgb, guide_rgb[:, None], candidates.view(shape), distances.view(shape), self.weights,
-                self.estimation, block_pixels=2**62 if proxy_rgb.is_cuda else 8192,
-            )  # fmt: skip
-            for step in range(self.steps):
+                proxy_rgb,
+                batch.transpose(0, 1).contiguous(),
+                torch.stack([candidates for candidates, _ in matched], 1),
+                torch.stack([distances for _, distances in matched], 1),
+                self.weights,
+                self.estimation,
+                block_pixels=batch.numel() if batch.is_cuda else CPU_BLOCK_PIXELS,
+            )
+            del matched
+            for step in range(1, self.steps + 1):
                 estimation.step()
                 if progress is not None:
-                    progress(number * self.steps + step + 1)
+                    progress(len(found) * self.steps + step * len(batch))
             found.extend(estimation.operators())
         return found
+
+    def _match(self, index: ProxyIndex, proxy: PatchDescriptors, guide_rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """Step 1 of section III-B 2): candidates and distances of one guide, K x H x W each."""
+        guide = self._descriptors(guide_rgb)
+        seeds = index.search(guide, self.seeds)
+        candidates, distances = refine(guide, proxy, seeds, self.refinement_radius, self.candidates)
+        shape = (self.candidates, *guide_rgb.shape[1:])
+        return candidates.view(shape), distances.view(shape)
 
     def _descriptors(self, image: Tensor) -> PatchDescriptors:
         return PatchDescriptors(

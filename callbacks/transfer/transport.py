@@ -78,7 +78,7 @@ class TransportOperator:
         """Transport a cube: T p (Eq. 26).
 
         Args:
-            cube: C x H x W, any number of bands; its dtype is kept.
+            cube: C x H x W, any number of bands, in the dtype of the weights.
 
         Returns:
             C x H x W.

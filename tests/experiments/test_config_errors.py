@@ -32,6 +32,15 @@ CASES = {
         "There is no key 'trainer.callbacks[0].ration' (on the command line): "
         "the nearest valid key is 'trainer.callbacks[0].ratio'.",
     ),
+    "key above a key": (
+        ["--model.netwrk.bands", "3"],
+        "There is no key 'model.netwrk' (on the command line): the nearest valid key is 'model.network'.",
+    ),
+    "key of another class than the file's": (
+        ["--model.network", "torch.nn.Linear", "--model.network.in_featurs", "3"],
+        "There is no key 'model.network.in_featurs' (on the command line): "
+        "the nearest valid key is 'model.network.in_features'.",
+    ),
     "short class name": (
         ["--model.network", "TinyNetwok"],
         "There is no class 'TinyNetwok' for 'model.network' (on the command line): "

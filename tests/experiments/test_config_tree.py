@@ -29,9 +29,10 @@ def test_append_adds_to_a_list_on_the_command_line_and_in_yaml(folder: Path) -> 
     assert tree.settings["trainer"]["callbacks"] == ["A", "B", "C"]
 
 
-def test_a_class_given_on_the_command_line_keeps_the_settings_of_the_file(folder: Path) -> None:
-    tree = read_tree(["--config", "tiny.yaml", "--model.network", "Other", "--model.network.depth", "2"])
-    assert tree.settings["model"]["init_args"]["network"] == {
-        "class_path": "Other",
-        "init_args": {"width": 5, "depth": 2},
-    }
+def test_the_same_class_named_again_keeps_its_settings_and_another_class_does_not(folder: Path) -> None:
+    def network(name: str) -> object:
+        tree = read_tree(["--config", "tiny.yaml", "--model.network", name, "--model.network.depth", "2"])
+        return tree.settings["model"]["init_args"]["network"]
+
+    assert network("TinyNetwork") == {"class_path": "TinyNetwork", "init_args": {"width": 5, "depth": 2}}
+    assert network("Other") == {"class_path": "Other", "init_args": {"depth": 2}}

@@ -1,0 +1,152 @@
+"""PhotometricGuides: strengths, ranges, alignment, independence of size and of the global random state."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from skimage import data
+from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from callbacks.guides import PhotometricGuides
+from callbacks.guides.fields import change_exposure, displace, smooth_fields
+from datamodules.scenes.seeding import generator_for
+
+STILL = {"illumination": 0.0, "tint": 0.0, "displacement": 0.0, "gamma": 0.0}
+
+
+def photograph() -> Tensor:
+    """The astronaut's head, linear in light, 3 x 128 x 128."""
+    picture = torch.from_numpy(data.astronaut()[:256:2, 96:352:2].copy()).permute(2, 0, 1)
+    return (picture.float() / 255.0) ** 2.2
+
+
+def test_smooth_fields_peak_at_one_and_vary_slowly() -> None:
+    fields = smooth_fields(4, 2, (61, 47), 16.0, generator_for(0))
+    assert fields.shape == (4, 2, 61, 47)
+    torch.testing.assert_close(fields.abs().amax((-2, -1)), torch.ones(4, 2))
+    assert float(fields.diff(dim=-1).abs().max()) < 3.0 / 16.0
+    # twice the scale, about half the slope
+    coarse = smooth_fields(64, 1, (96, 96), 32.0, generator_for(1)).diff(dim=-1).abs().mean()
+    fine = smooth_fields(64, 1, (96, 96), 16.0, generator_for(1)).diff(dim=-1).abs().mean()
+    assert 1.6 < float(fine / coarse) < 2.4
+
+
+def test_exposure_is_a_gain_in_the_shadows_and_never_saturates() -> None:
+    values = torch.tensor([0.0, 1e-4, 0.5, 1.0])
+    torch.testing.assert_close(
+        change_exposure(values, torch.tensor(1.0)), torch.tensor([0.0, 2e-4, 2 / 3, 1.0]), rtol=2e-4, atol=0
+    )
+    there_and_back = change_exposure(change_exposure(values, torch.tensor(0.7)), torch.tensor(-0.7))
+    torch.testing.assert_close(there_and_back, values)
+
+
+def test_displacement_is_in_pixels_rows_first() -> None:
+    image = torch.rand(1, 3, 12, 17, generator=generator_for(2))
+    shift = torch.zeros(1, 2, 12, 17)
+    shift[:, 0], shift[:, 1] = 2.0, -3.0
+    moved = displace(image, shift)
+    torch.testing.assert_close(moved[..., :-2, 3:], image[..., 2:, :-3], atol=1e-5, rtol=0)
+
+
+def test_largest_allowed_displacement_does_not_fold_the_image() -> None:
+    motion = 8.0 * smooth_fields(200, 2, (96, 96), 24.0, generator_for(3))
+    rows, columns = motion[:, 0], motion[:, 1]
+    determinant = (1 + rows.diff(dim=1)[:, :, 1:]) * (1 + columns.diff(dim=2)[:, 1:]) - (
+        rows.diff(dim=2)[:, 1:] * columns.diff(dim=1)[:, :, 1:]
+    )
+    assert float((determinant <= 0).float().mean()) < 1e-3
+
+
+def test_zero_strengths_return_the_proxy() -> None:
+    proxy = photograph()
+    guides = PhotometricGuides(**STILL)(proxy, 2, generator_for(0))
+    torch.testing.assert_close(guides, proxy.expand(2, -1, -1, -1), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("part", ["illumination", "tint", "displacement", "gamma"])
+def test_each_strength_changes_the_guide_on_its_own(part: str) -> None:
+    default = getattr(PhotometricGuides(), part)
+    proxy = photograph()
+    weak, strong = (
+        (PhotometricGuides(**{**STILL, part: factor * default})(proxy, 4, generator_for(0)) - proxy).abs().mean()
+        for factor in (0.5, 1.0)
+    )
+    assert float(weak) > 2e-3
+    assert float(strong) > 1.3 * float(weak)
+
+
+def test_guides_are_aligned_with_the_proxy_and_differ_among_themselves() -> None:
+    proxy = photograph()
+    guides = PhotometricGuides()(proxy, 8, generator_for(4))
+    assert float(guides.min()) >= 0.0
+    assert float(guides.max()) <= 1.0
+    similarity = [
+        float(structural_similarity_index_measure(guide[None], proxy[None], data_range=1.0)) for guide in guides
+    ]
+    assert min(similarity) > 0.35
+    assert max(similarity) < 0.9
+    differences = [float((guides[i] - guides[j]).abs().mean()) for i in range(8) for j in range(i)]
+    assert min(differences) > 0.02
+    assert sum(differences) / len(differences) > 0.05
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (17, 5), (63, 130)])
+def test_any_size(size: tuple[int, int]) -> None:
+    guides = PhotometricGuides()(torch.rand(3, *size, generator=generator_for(5)), 3, generator_for(6))
+    assert guides.shape == (3, 3, *size)
+    assert bool(torch.isfinite(guides).all())
+
+
+def test_only_the_given_generator_is_used() -> None:
+    proxy = photograph()
+    before = torch.get_rng_state()
+    first = PhotometricGuides()(proxy, 2, generator_for(7))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, PhotometricGuides()(proxy, 2, generator_for(7)))
+    assert not torch.equal(first, PhotometricGuides()(proxy, 2, generator_for(8)))
+
+
+def test_settings_name_every_argument() -> None:
+    assert PhotometricGuides(gamma=0.1).settings() == {
+        "class": "PhotometricGuides",
+        "illumination": 0.8,
+        "illumination_scale": 0.4,
+        "tint": 0.25,
+        "displacement": 6.0,
+        "displacement_scale": 24.0,
+        "gamma": 0.1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"tint": -0.1}, "argument tint is -0.1: choose a value between 0 and 4"),
+        ({"displacement": 9.0}, "argument displacement is 9: choose a value between 0 and 8"),
+        ({"displacement_scale": 0.5}, "argument displacement_scale is 0.5: choose a value at least 1"),
+        ({"illumination": float("nan")}, "argument illumination is nan"),
+    ],
+)
+def test_strengths_out_of_range(arguments: dict[str, float], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        PhotometricGuides(**arguments)
+
+
+def test_bad_requests() -> None:
+    guides = PhotometricGuides()
+    with pytest.raises(ValueError, match=r"3 x H x W, not \(31, 8, 8\)"):
+        guides(torch.rand(31, 8, 8), 1, generator_for(0))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        guides(torch.full((3, 8, 8), float("nan")), 1, generator_for(0))
+    with pytest.raises(ValueError, match="0 guides were asked for"):
+        guides(torch.rand(3, 8, 8), 0, generator_for(0))
+    overshoot = guides(torch.full((3, 8, 8), 1.2), 1, generator_for(0))
+    assert float(overshoot.max()) <= 1.0
+
+
+def test_a_source_without_training_has_nothing_to_fit(tmp_path: Path) -> None:
+    guides = PhotometricGuides()
+    guides.fit([photograph()], 0, tmp_path / "guides")
+    assert guides.fit_steps == 0
+    assert not (tmp_path / "guides").exists()
