@@ -216,9 +216,15 @@ class SceneDataModule(LightningDataModule, ABC):
         )
         sampler = PatchSampler(dataset, *world())
         if self.trainer is not None:
-            # A resumed fit starts its workers before Lightning tells the sampler the epoch.
-            progress = self.trainer.fit_loop.epoch_progress.current
-            sampler.set_epoch(progress.processed)  # type: ignore[attr-defined]  # typed as its base class
+            # A resumed fit starts its workers before Lightning tells the sampler the epoch; and of an unfinished epoch
+            # Lightning counts the batches on, but leaves it to the loader to skip those trained on already.
+            loop = self.trainer.fit_loop
+            epoch, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+            processed: int = epoch.processed  # type: ignore[attr-defined]  # typed as its base class
+            if batches.is_last_batch:
+                sampler.resume(processed + int(epoch.ready > processed), 0)
+            else:
+                sampler.resume(processed, batches.current.processed * self.batch_size)  # type: ignore[attr-defined]
         return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.num_workers, collate_fn=collate)
 
     def val_dataloader(self) -> list[DataLoader[Sample]]:

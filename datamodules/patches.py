@@ -141,9 +141,21 @@ class PatchSampler(DistributedSampler[Any]):
     def __init__(self, dataset: PatchDataset, replicas: int = 1, rank: int = 0) -> None:
         super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
         self.length = len(dataset)
+        self._resumed = (0, 0)
+
+    def resume(self, epoch: int, done: int) -> None:
+        """Go on in the middle of an epoch.
+
+        Args:
+            epoch: the epoch.
+            done: how many of this rank's patches of that epoch were trained on already.
+        """
+        self.set_epoch(epoch)
+        self._resumed = (epoch, done)
 
     def __iter__(self) -> Iterator[int]:
-        """Iterate over this rank's patch numbers in the present epoch."""
+        """Iterate over this rank's patch numbers in the present epoch, from where it was resumed."""
         start = self.epoch * self.length
-        for step in range(self.num_samples):
+        resumed, done = self._resumed
+        for step in range(done if self.epoch == resumed else 0, self.num_samples):
             yield start + (self.rank + step * self.num_replicas) % self.length

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shared += ["--pictures.init_args.folder", str(given.output / "pictures"), *extra]
     fitted = run(["fit", *shared])
     checkpoint = str(fitted.trainer.checkpoint_callback.last_model_path)  # type: ignore[union-attr]
-    run(["test", *shared, "--ckpt_path", checkpoint])
+    run(["test", *shared, "--ckpt_path", checkpoint, "--verbose", "false"])
     Console().print(f"Table: {given.output / 'results.md'}. Pictures: {given.output / 'pictures'}.")
     return 0
 

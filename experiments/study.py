@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -21,9 +22,16 @@ from rich.markdown import Markdown
 from callbacks.results import write_text
 from experiments.cli import run
 
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
 log = logging.getLogger(__name__)
 ROUNDS = 3
+EPOCHS, STEPS = 4, 256
+"""Length of one round in epochs and in steps, as hir_align/study and the schedule of hir_align/adapt have it."""
 SETS = ("observed", "unobserved")
+SOURCE_ONLY = "source-only"
+UPPER_BOUND = "clean target (upper bound)"
 
 
 @dataclass(frozen=True)
@@ -39,29 +47,57 @@ class Study:
 
     def arguments(self, seed: int, folder: Path) -> list[str]:
         """Command-line arguments that every run of the study shares."""
-        shared = ["--config", "hir_align/study", "--config", self.data, "--config", f"tasks/{self.task}"]
-        if self.task == "super_resolution":
-            shared += ["--config", "backbones/sert_compact_x4"]
+        backbone = "backbones/sert_compact_x4" if self.task == "super_resolution" else "backbones/sert_compact"
+        configs = (backbone, self.data, f"tasks/{self.task}", "hir_align/adapt", "hir_align/study")
+        shared = [word for name in configs for word in ("--config", name)]
         shared += ["--model.init_args.source", self.source, "--data.init_args.seed", str(seed)]
         shared += ["--seed_everything", str(seed), "--trainer.default_root_dir", str(folder)]
-        shared += ["--proxy.init_args.store", str(self.output / "store")]
         return [*shared, *(["--data.init_args.root", self.root] if self.root else []), *self.extra]
+
+    def stages(self) -> list[str]:
+        """Where the stages of adaptation keep what they make: one store for all rows, so that they share it."""
+        return ["--proxy.init_args.store", str(self.output / "store")]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finetuning run: its name, what it adds to the command line, and how many rounds it is tested after."""
+    """One finetuning run: its row of the table, and after how many rounds it is tested."""
 
     name: str
-    options: tuple[str, ...]
+    training: str
     rounds: int = 1
+
+    def options(self, study: Study, observed: Sequence[str]) -> list[str]:
+        """What this run adds to the study's command line.
+
+        The upper bound trains on the clean observed scenes for as many steps as all rounds of the longest run together,
+        so that no row is above it for having trained longer.
+        """
+        if self.training == "clean":
+            total = ["--model.init_args.scheduler.init_args.total_steps", str(STEPS * ROUNDS)]
+            scenes = [word for name in observed for word in ("--data.init_args.training+", name)]
+            return ["--config", "hir_align/upper_bound", *scenes, "--trainer.max_epochs", str(EPOCHS * ROUNDS), *total]
+        options = [*study.stages(), "--synthesis.init_args.training", self.training]
+        return [
+            *options,
+            "--proxy.init_args.rounds",
+            str(self.rounds),
+            "--trainer.max_epochs",
+            str(EPOCHS * self.rounds),
+        ]
+
+    def epochs(self) -> list[int]:
+        """Epochs, counted from 0, after which it is tested."""
+        if self.training == "clean":
+            return [EPOCHS * ROUNDS - 1]
+        return [EPOCHS * number - 1 for number in range(1, self.rounds + 1)]
 
 
 RUNS = (
-    Run("proxy only", ("--synthesis.init_args.training", "proxy_only")),
-    Run("generated only", ("--synthesis.init_args.training", "generated_only")),
-    Run("mixed", ("--proxy.init_args.rounds", str(ROUNDS)), ROUNDS),
-    Run("clean target (upper bound)", ("--config", "hir_align/upper_bound")),
+    Run("proxy only", "proxy_only"),
+    Run("generated only", "generated_only"),
+    Run("mixed", "mixed", ROUNDS),
+    Run(UPPER_BOUND, "clean"),
 )
 
 
@@ -69,25 +105,26 @@ def run_study(study: Study, seeds: Sequence[int]) -> list[dict[str, str]]:
     """Run what is missing and return the per-scene rows of all runs, each with its seed and row name."""
     rows: list[dict[str, str]] = []
     for seed in seeds:
-        rows += tested(study, seed, "source-only", None)
+        rows += tested(study, seed, SOURCE_ONLY, None)
+        observed = list(dict.fromkeys(row["scene"] for row in rows if row["test_set"] == "observed"))
         for one in RUNS:
-            folder = study.output / f"seed_{seed}" / one.name.replace(" ", "_")
-            checkpoints = finetuned(study, one, seed, folder)
+            checkpoints = finetuned(study, one, seed, observed)
             for number, checkpoint in enumerate(checkpoints, start=1):
                 label = f"{one.name}, round {number}" if one.rounds > 1 else one.name
                 rows += tested(study, seed, label, checkpoint)
     return rows
 
 
-def finetuned(study: Study, one: Run, seed: int, folder: Path) -> list[Path]:
-    """Checkpoints at the end of every round of a finetuning run, running it where they do not exist yet."""
-    checkpoints = [folder / f"round_{number}.ckpt" for number in range(1, one.rounds + 1)]
+def finetuned(study: Study, one: Run, seed: int, observed: Sequence[str]) -> list[Path]:
+    """Checkpoints of a finetuning run at the epochs it is tested after, running it where they do not exist yet."""
+    folder = study.output / f"seed_{seed}" / one.name.replace(" ", "_")
+    checkpoints = [folder / f"epoch_{epoch}.ckpt" for epoch in one.epochs()]
     if not all(path.exists() for path in checkpoints):
         log.info("seed %d, %s: finetuning", seed, one.name)
-        command = run(["fit", *study.arguments(seed, folder), *one.options])
-        epochs = int(command.trainer.max_epochs or 0) // one.rounds
-        for number, path in enumerate(checkpoints, start=1):
-            (folder / "checkpoints" / f"epoch_{number * epochs}.ckpt").rename(path)
+        command = run(["fit", *study.arguments(seed, folder), *one.options(study, observed)])
+        written = Path(cast("ModelCheckpoint", command.trainer.checkpoint_callback).dirpath or folder)
+        for path in checkpoints:
+            (written / path.name).replace(path)
     return checkpoints
 
 
@@ -98,7 +135,7 @@ def tested(study: Study, seed: int, label: str, checkpoint: Path | None) -> list
     if not table.exists():
         options = ["--ckpt_path", str(checkpoint)] if checkpoint else []
         options += ["--results.init_args.folder", str(folder), "--results.init_args.compare_source", "false"]
-        run(["test", *study.arguments(seed, folder), *options])
+        run(["test", *study.arguments(seed, folder), "--verbose", "false", *options])
     with table.open(newline="", encoding="utf-8") as file:
         return [{**row, "model": label, "seed": str(seed)} for row in csv.DictReader(file)]
 
@@ -110,7 +147,7 @@ def summary(rows: Sequence[dict[str, str]]) -> str:
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for test_set in SETS:
         values = {label: averages(rows, label, test_set) for label in labels}
-        low, high = values["source-only"]["psnr"], values["clean target (upper bound)"]["psnr"]
+        low, high = values[SOURCE_ONLY]["psnr"], values[UPPER_BOUND]["psnr"]
         for label in labels:
             gain = values[label]["psnr"] - low
             share = f"{gain / (high - low):.0%}" if high > low else "no gap"

@@ -80,6 +80,14 @@ class RestorationModule(LightningModule):
             self._starts_from_source = True
             log.info("source weights loaded from %s", self.source)
 
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Load weights of the whole module, after which `setup` does not put the source weights over them.
+
+        A fit in forked processes gives its weights back to this process in this way.
+        """
+        self._starts_from_source = True
+        return super().load_state_dict(state_dict, *args, **kwargs)
+
     def source_network(self) -> nn.Module:
         """Copy the network with the source-trained weights, in eval mode, on the module's device, without gradients.
 

@@ -110,8 +110,11 @@ def reflected(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def padded_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Extend ... x H x W by reflection until ``multiple`` divides both sides."""
-    height, width = (math.ceil(length / multiple) * multiple for length in image.shape[-2:])
+    """Extend ... x H x W by reflection until ``multiple`` divides both sides.
+
+    Both become at least twice the multiple: the coarsest level's normalisation needs more than one pixel.
+    """
+    height, width = (max(2, math.ceil(length / multiple)) * multiple for length in image.shape[-2:])
     return reflected(image, height, width)
 
 

@@ -6,6 +6,7 @@ list of timesteps, so that the start t0 is met exactly whatever the number of st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,8 +72,8 @@ class Diffusion:
 
     def clean_estimate(self, output: Tensor, sample: Tensor, timestep: int) -> Tensor:
         """Return the clean image x0 that the network's output at ``sample`` implies."""
-        signal = self.alpha_bar(timestep) ** 0.5
-        noise = (1.0 - self.alpha_bar(timestep)) ** 0.5
+        signal = math.sqrt(self.alpha_bar(timestep))
+        noise = math.sqrt(1.0 - self.alpha_bar(timestep))
         if self.prediction == "epsilon":
             return (sample - noise * output) / signal
         return signal * sample - noise * output if self.prediction == "v_prediction" else output
@@ -88,8 +89,8 @@ class Diffusion:
             temperature: factor on the noise that the step keeps; 1 is DDIM itself.
         """
         now, then = self.alpha_bar(timestep), self.alpha_bar(following)
-        noise = (sample - now**0.5 * clean) / (1.0 - now) ** 0.5
-        return then**0.5 * clean + temperature * (1.0 - then) ** 0.5 * noise
+        noise = (sample - math.sqrt(now) * clean) / math.sqrt(1.0 - now)
+        return math.sqrt(then) * clean + temperature * math.sqrt(1.0 - then) * noise
 
 
 def start_timestep(strength: float, timesteps: int) -> int:

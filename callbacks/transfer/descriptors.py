@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def chroma(image: Tensor, epsilon: float = 1e-2) -> Tensor:
@@ -30,7 +30,7 @@ def image_gradient(image: Tensor) -> Tensor:
     Returns:
         2C x H x W: C vertical then C horizontal differences.
     """
-    padded = F.pad(image[None], (1, 1, 1, 1), mode="replicate")[0]
+    padded = functional.pad(image[None], (1, 1, 1, 1), mode="replicate")[0]
     vertical = (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2
     horizontal = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2
     return torch.cat((vertical, horizontal))
@@ -56,13 +56,13 @@ class PatchDescriptors:
         """
         features = torch.cat((image, chroma_weight * chroma(image), gradient_weight * image_gradient(image)))
         radius = patch_size // 2
-        padded = F.pad(features[None], (radius,) * 4, mode="replicate")[0]
+        padded = functional.pad(features[None], (radius,) * 4, mode="replicate")[0]
         self.height, self.width = int(image.shape[1]), int(image.shape[2])
         self.patch_size = patch_size
         self.channels = int(features.shape[0])
         self._padded_width = self.width + 2 * radius
         table = padded.permute(1, 2, 0).contiguous()
-        # One row of a patch is patch_size * channels neighbouring floats: an overlapping view makes gathering it a copy.
+        # A patch row is patch_size * channels neighbouring floats: an overlapping view makes gathering it a copy.
         positions = (self.height + 2 * radius) * self._padded_width - 2 * radius
         self._rows = table.as_strided((positions, patch_size * self.channels), (self.channels, 1))
 

@@ -1,8 +1,8 @@
 """Estimation of the transport parameters: 200 Adam steps on Eq. 20 with a backward pass written by hand.
 
 One step reads and writes every logit, moment and candidate value once, block of rows by block of rows, so that the
-temporaries of a block stay in the cache. The gradient never exists as a whole: a block's part is formed, used by Adam and
-overwritten by the next block. Row sums of softmax gradients come for free from the forward result, because
+temporaries of a block stay in the cache. The gradient never exists as a whole: a block's part is formed, used by Adam
+and overwritten by the next block. Row sums of softmax gradients come for free from the forward result, because
 ``sum_k a_k (dL/da_k) = <dL/d output, output>``.
 """
 

@@ -1,8 +1,9 @@
 """Approximate nearest neighbours for large images: inverted lists over principal components, exact re-ranking.
 
-Distances in the leading principal components are never larger than the true ones and nearly equal to them, so a list of
-a few times K_s neighbours found there contains the true K_s; they are picked out by the full descriptor distance. How many
-lists are visited is not a guess: it is raised until a sample of the guide's own descriptors reaches the recall asked for.
+Distances in the leading principal components are never larger than the true ones and nearly equal to them, so a list
+of a few times K_s neighbours found there contains almost all of the true K_s; they are picked out by the full
+descriptor distance. How many lists are visited is not a guess: `ProxyIndex` raises it until a sample of the guide's
+own descriptors reaches the recall asked for.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class InvertedSearch:
                 self._index.add(self._project(proxy.chunk(start, stop)).numpy())
 
     def _project(self, descriptors: Tensor) -> Tensor:
-        return ((descriptors - self._mean) @ self._axes).float().cpu()
+        projected: Tensor = (descriptors - self._mean) @ self._axes
+        return projected.float().cpu()
 
     def search(self, queries: Tensor, count: int, probes: int, shortlist: int) -> Tensor:
         """The nearest proxy pixels of each query, nearest first, almost always the true ones.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,13 +23,14 @@ class LossWeights:
     Attributes:
         l1: lambda_1, the unit of the others.
         patch: lambda_p; in the interior the patch term equals L1, so together they give RGB fidelity weight 2.
-        mutual_information: lambda_mi; its value is several times that of L1, and at 0.5 it would trade spectra for tints
-            (without it the spectra of a tinted guide gain 0.2 dB, its RGB loses 0.8 dB).
-        ssim: lambda_ssim; 1 - SSIM is about five times the L1 of the same pair, at 0.5 both pull alike.
+        mutual_information: lambda_mi, small because the value is several times that of L1; against 0 it gains 0.8 dB of
+            RGB fit on a tinted guide and 0.2 dB of spectra on an untinted one.
+        ssim: lambda_ssim; 0.5 against 0.1 gains 0.7 dB of RGB fit and 0.2 dB of spectra on an untinted guide.
         gradient: lambda of the gradient term, on the scale of L1.
-        smoothness: lambda_s; on coordinates in [0, 1]. At 10 the warp stiffens (-3 dB on a known warp), at 0 kappa grows
-            by a third on a tinted guide.
-        distance: lambda_d; at 0.5 it outweighs the fit of a sub-pixel warp (-0.9 dB), below 0.05 it is not felt.
+        smoothness: lambda_s, on coordinates in [0, 1]. At 10 the warp stiffens (-3 dB on an untinted guide), at 0 kappa
+            grows by a third on a tinted guide.
+        distance: lambda_d; at 0.5 it holds back the fit of a sub-pixel warp (-0.9 dB) but keeps the spectra of a tinted
+            guide (+0.3 dB): 0.1 lies between.
     """
 
     l1: float = 1.0
@@ -104,11 +106,16 @@ class ImageObjective:
             patch_size: side of the patches of the patch term.
         """
         self._guide = guide
-        self._weights = weights
-        coverage = patch_coverage(*guide.shape[-2:], patch_size, guide)
-        self._coverage = (weights.l1 + weights.patch * coverage) / (guide.shape[0] * guide[0, 0].numel())
-        self._information = MutualInformation(guide) if weights.mutual_information else None
-        self._similarity = StructuralSimilarity(guide) if weights.ssim else None
+        height, width = int(guide.shape[-2]), int(guide.shape[-1])
+        coverage = patch_coverage(height, width, patch_size, guide)
+        self._coverage = (weights.l1 + weights.patch * coverage) / (guide.shape[0] * height * width)
+        self._terms: list[tuple[float, Callable[[Tensor], tuple[Tensor, Tensor]]]] = []
+        if weights.gradient:
+            self._terms.append((weights.gradient, lambda estimate: total_variation(estimate - guide)))
+        if weights.mutual_information:
+            self._terms.append((weights.mutual_information, MutualInformation(guide)))
+        if weights.ssim:
+            self._terms.append((weights.ssim, StructuralSimilarity(guide)))
 
     def __call__(self, estimate: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted sum of the terms and its gradient.
@@ -122,13 +129,8 @@ class ImageObjective:
         difference = estimate - self._guide
         value = (difference.abs() * self._coverage).sum((0, 2, 3))
         gradient = difference.sign().mul_(self._coverage)
-        for weight, term in (
-            (self._weights.gradient, lambda: total_variation(difference)),
-            (self._weights.mutual_information, lambda: self._information and self._information(estimate)),
-            (self._weights.ssim, lambda: self._similarity and self._similarity(estimate)),
-        ):
-            if weight:
-                part, slope = term()
-                value += weight * part
-                gradient.add_(slope, alpha=weight)
+        for weight, term in self._terms:
+            part, slope = term(estimate)
+            value += weight * part
+            gradient.add_(slope, alpha=weight)
         return value, gradient

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 WINDOW = 11
 _C1, _C2 = 0.01**2, 0.03**2
@@ -48,8 +48,8 @@ class StructuralSimilarity:
         planes = maps.reshape(1, -1, *maps.shape[-2:])
         count = planes.shape[1]
         taps = self._window.expand(count, 1, WINDOW)
-        planes = F.conv2d(planes, taps[..., None], padding=(padding, 0), groups=count)
-        planes = F.conv2d(planes, taps[..., None, :], padding=(0, padding), groups=count)
+        planes = functional.conv2d(planes, taps[..., None], padding=(padding, 0), groups=count)
+        planes = functional.conv2d(planes, taps[..., None, :], padding=(0, padding), groups=count)
         return planes.view(*maps.shape[:-2], *planes.shape[-2:])
 
     def _blur(self, maps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Warp-based spectral transfer: from a proxy RGB and a guide RGB to the transport operator (HIR-ALIGN section III-B 2)."""
+"""Warp-based spectral transfer: from a proxy and a guide RGB to the transport operator (HIR-ALIGN section III-B 2)."""
 
 from __future__ import annotations
 

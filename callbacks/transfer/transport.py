@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -36,7 +38,7 @@ class TransportOperator:
     @property
     def kernel_size(self) -> int:
         """Side s of the interpolation kernel."""
-        return round(self.interpolation.shape[0] ** 0.5)
+        return math.isqrt(int(self.interpolation.shape[0]))
 
     def _check(self, cube: Tensor) -> None:
         if cube.ndim != 3 or tuple(cube.shape[1:]) != self.shape:
@@ -170,12 +172,19 @@ class TransportOperator:
         pixels = torch.arange(count, device=self.candidates.device)
         rows = pixels.expand(self.candidates.shape[0], count).reshape(-1)
         aggregate = torch.sparse_coo_tensor(
-            torch.stack((rows, self.candidates.flatten().long())), self.aggregation.flatten(), (count, count)
+            torch.stack((rows, self.candidates.flatten().long())),
+            self.aggregation.flatten(),
+            (count, count),
+            check_invariants=True,
         )
         padded = clamp_pad(pixels.view(1, 1, height, width), size // 2)
         sources = windows(padded, size, 0, height).reshape(size * size, count)
         rows = pixels.expand(size * size, count).reshape(-1)
         stencil = torch.sparse_coo_tensor(
-            torch.stack((rows, sources.reshape(-1))), self.interpolation.flatten(), (count, count)
+            torch.stack((rows, sources.reshape(-1))),
+            self.interpolation.flatten(),
+            (count, count),
+            check_invariants=True,
         )
-        return torch.sparse.mm(stencil.coalesce(), aggregate.coalesce()).coalesce()
+        product: Tensor = torch.sparse.mm(stencil.coalesce(), aggregate.coalesce())
+        return product.coalesce()

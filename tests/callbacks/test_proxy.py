@@ -244,11 +244,21 @@ def test_synthesis_needs_proxies_before_it(tmp_path: Path, order: str) -> None:
     assert store_files(tmp_path / "store") == {}
 
 
-def test_training_does_not_depend_on_whether_the_stage_computed(tmp_path: Path) -> None:
+class Restless(TinyNetwork):
+    """Draws from torch's own random stream whenever it restores, as a stochastic network would."""
+
+    def forward(self, observation: Tensor) -> Tensor:
+        if not self.training:
+            torch.rand(())
+        return super().forward(observation)
+
+
+def test_random_stream_of_training_does_not_depend_on_whether_the_stage_computed(tmp_path: Path) -> None:
     """The second fit reads the store; its weights and torch's own random stream are those of the first."""
     results = []
     for _ in range(2):
         module = tiny_module(tmp_path)
+        module.network = Restless()
         torch.manual_seed(7)
         tiny_trainer(tmp_path, [ProxyGeneration(str(tmp_path / "store"))]).fit(module, datamodule=tiny_data(tmp_path))
         results.append((torch.rand(3), weights_of(module)))

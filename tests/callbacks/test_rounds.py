@@ -122,7 +122,7 @@ def test_the_second_rounds_proxies_come_from_the_weights_it_started_with(
 @pytest.mark.parametrize(
     ("name", "store"),
     [
-        *((name, "kept") for name in ("epoch0", "epoch1", "epoch2", "step4", "step8", "step12")),
+        *((name, "kept") for name in ("epoch0", "epoch1", "epoch2", "step2", "step4", "step6", "step8", "step12")),
         *((name, "only the start weights") for name in ("epoch1", "epoch2")),
     ],
 )

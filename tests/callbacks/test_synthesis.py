@@ -236,3 +236,24 @@ def test_progress_bars_are_drawn_where_the_trainer_draws_its_own(
         trainer.fit(tiny_module(tmp_path), datamodule=tiny_data(tmp_path))
         shown = capfd.readouterr().err
         assert all((label in shown) is enabled for label in ("Proxies", "Guides", "Spectral transfer"))
+
+
+class GlobalGuides(PhotometricGuides):
+    """Guides whose library also draws from torch's own random stream."""
+
+    def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        torch.rand(())
+        return super().__call__(proxy_rgb, n, generator)
+
+
+def test_random_stream_of_training_does_not_depend_on_whether_the_stage_computed(tmp_path: Path) -> None:
+    draws = []
+    for _ in range(2):
+        callbacks = stages(tmp_path / "store", ratio=1)
+        callbacks[1] = DistributionAdaptiveSynthesis(GlobalGuides(displacement=2), tiny_transfer(), 1)
+        module = tiny_module(tmp_path)
+        torch.manual_seed(7)
+        trainer = tiny_trainer(tmp_path, callbacks, limit_train_batches=1)
+        trainer.fit(module, datamodule=tiny_data(tmp_path))
+        draws.append(torch.rand(3))
+    assert torch.equal(draws[0], draws[1])

@@ -40,7 +40,7 @@ def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
     # The two libraries answer a cut file with errors of many kinds, according to where it has been cut.
     except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, MemoryError) as error:
         raise ValueError(_damaged(path)) from error
-    except (MatReadError, NotImplementedError, zlib.error) as error:
+    except (MatReadError, zlib.error) as error:
         raise ValueError(_damaged(path)) from error
 
 

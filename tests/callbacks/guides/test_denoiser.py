@@ -38,6 +38,7 @@ def test_reflection_repeats_mirrored() -> None:
     assert reflected(torch.full((3, 1, 1), 0.5), 2, 5).tolist() == torch.full((3, 2, 5), 0.5).tolist()
     assert reflected(row, 1, 2).shape == (1, 1, 4)
     assert padded_to_multiple(torch.zeros(2, 3, 17, 32), 8).shape == (2, 3, 24, 32)
+    assert padded_to_multiple(torch.zeros(2, 3, 1, 8), 8).shape == (2, 3, 16, 16)
 
 
 @pytest.mark.parametrize("unshuffle", [1, 2])

@@ -14,7 +14,7 @@ from callbacks.guides import PhotometricGuides, ProxyDiffusionGuides
 from callbacks.guides.denoiser_training import FINISHED, UNFINISHED
 from datamodules.scenes.seeding import generator_for
 
-TINY: dict[str, Any] = {"channels": (8, 16), "patch_size": 16, "batch_size": 4, "training_steps": 8, "steps": 4}
+TINY: dict[str, Any] = {"channels": (8,), "patch_size": 16, "batch_size": 4, "training_steps": 8, "steps": 10}
 
 
 class StoppedError(Exception):
@@ -26,6 +26,13 @@ def proxies() -> list[Tensor]:
     pictures = (data.astronaut()[:240:5, 100:340:5], data.coffee()[50:350:6, 100:400:6])
     images = [(torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255.0) ** 2.2 for picture in pictures]
     return [images[0][:, :47], images[1]]
+
+
+def similarities(guides: Tensor, proxy: Tensor) -> list[float]:
+    """SSIM of every guide against the proxy."""
+    scores = structural_similarity_index_measure(guides, proxy.expand_as(guides), data_range=1.0, reduction="none")
+    assert isinstance(scores, Tensor)
+    return scores.tolist()
 
 
 def weights(guides: ProxyDiffusionGuides) -> dict[str, Tensor]:
@@ -45,7 +52,8 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> ProxyDiffusionGuides:
-    return fitted(tmp_path_factory.mktemp("guides"), training_steps=150, learning_rate=5e-3, ema_decay=0.95)
+    folder = tmp_path_factory.mktemp("guides")
+    return fitted(folder, channels=(16,), batch_size=8, training_steps=200, learning_rate=5e-3, ema_decay=0.95)
 
 
 def test_training_is_seeded_and_leaves_the_global_random_state(tmp_path: Path) -> None:
@@ -83,7 +91,7 @@ def test_a_finished_training_is_loaded_and_gives_the_same_guides(tmp_path: Path)
     assert steps == [first.fit_steps] == [8]
     proxy = proxies()[0]
     assert torch.equal(first(proxy, 2, generator_for(0)), again(proxy, 2, generator_for(0)))
-    assert torch.load(tmp_path / FINISHED, weights_only=True).keys() == {"digest", "average"}
+    assert torch.load(tmp_path / FINISHED, weights_only=True).keys() == {"digest", "average", "content"}
 
 
 @pytest.mark.parametrize("change", ["settings", "proxies", "seed"])
@@ -154,13 +162,11 @@ def test_guides_keep_the_layout_and_differ(trained: ProxyDiffusionGuides) -> Non
         guides = trained(proxy, 4, generator_for(0))
         assert float(guides.min()) >= 0.0
         assert float(guides.max()) <= 1.0
-        similarity = [
-            float(structural_similarity_index_measure(guide[None], proxy[None], data_range=1.0)) for guide in guides
-        ]
+        similarity = similarities(guides, proxy)
         assert min(similarity) > 0.35
-        assert max(similarity) < 0.95
+        assert max(similarity) < 0.75
         differences = [float((guides[i] - guides[j]).abs().mean()) for i in range(4) for j in range(i)]
-        assert min(differences) > 0.01
+        assert min(differences) > 0.03
         coarse = torch.nn.functional.avg_pool2d(torch.cat([proxy[None], guides]), 8).flatten(1)
         assert float(torch.corrcoef(coarse)[0, 1:].min()) > 0.9
 
@@ -210,7 +216,7 @@ def test_settings_hold_everything_that_changes_the_guides() -> None:
     settings = ProxyDiffusionGuides(photometric=PhotometricGuides(tint=0.1)).settings()
     assert settings["class"] == "ProxyDiffusionGuides"
     assert settings["photometric"]["tint"] == 0.1
-    assert settings["training"]["channels"] == [48, 64]
+    assert settings["training"]["channels"] == [48]
     for change in ({"strength": 0.4}, {"steps": 3}, {"temperature": 1.0}, {"training_steps": 7}, {"timesteps": 500}):
         assert ProxyDiffusionGuides(**change).settings() != ProxyDiffusionGuides().settings()
     assert ProxyDiffusionGuides(checkpoint_every=7).settings() == ProxyDiffusionGuides().settings()
@@ -223,7 +229,10 @@ def test_settings_hold_everything_that_changes_the_guides() -> None:
         ({"steps": 0}, "argument steps is 0: choose a value at least 1"),
         ({"temperature": 1.5}, "argument temperature is 1.5: choose a value between 0 and 1"),
         ({"channels": (12, 24)}, r"channels is \[12, 24\]: give positive multiples of 8"),
-        ({"patch_size": 18}, "patch_size is 18: with these channels and this unshuffle choose a multiple of 4"),
+        (
+            {"patch_size": 17},
+            "patch_size is 17: with these channels and this unshuffle choose a multiple of 2, at least 4",
+        ),
     ],
 )
 def test_arguments_out_of_range(arguments: dict[str, Any], sentence: str) -> None:

@@ -1,12 +1,12 @@
-"""The objective of HIR-ALIGN Eq. 14-21 written plainly with autograd: explicit gathers, unfolds and a dense histogram."""
+"""HIR-ALIGN Eq. 14-21 written plainly with autograd: explicit gathers, unfolds and a dense histogram."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from callbacks.transfer.estimation import EstimationSettings
 from callbacks.transfer.losses import LossWeights
@@ -22,8 +22,8 @@ def stencil(image: Tensor, weights: Tensor) -> Tensor:
     """C x H x W by s^2 x H x W, explicit n x s^2 x C patches with clamped borders."""
     size = round(weights.shape[0] ** 0.5)
     channels, height, width = image.shape
-    padded = F.pad(image[None], (size // 2,) * 4, mode="replicate")
-    patches = F.unfold(padded, size).view(channels, size * size, height * width).permute(2, 1, 0)
+    padded = functional.pad(image[None], (size // 2,) * 4, mode="replicate")
+    patches = functional.unfold(padded, size).view(channels, size * size, height * width).permute(2, 1, 0)
     return (patches * weights.reshape(size * size, -1).t()[..., None]).sum(1).t().reshape(image.shape)
 
 
@@ -41,12 +41,12 @@ def mutual_information_loss(estimate: Tensor, guide: Tensor, bins: int = 32) -> 
     for own, other in zip(estimate, guide, strict=True):
         position = own.reshape(-1, 1).clamp(0, 1) * (bins - 4) + 1
         soft = spline(position - torch.arange(bins, dtype=own.dtype, device=own.device))
-        hard = F.one_hot((other.reshape(-1) * bins).long().clamp(0, bins - 1), bins).to(own.dtype)
+        hard = functional.one_hot((other.reshape(-1) * bins).long().clamp(0, bins - 1), bins).to(own.dtype)
         joint = hard.t() @ soft / own.numel()
         product = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
-        seen = joint > 0
+        seen = joint > 1e-14  # below, float32 products of marginals would be zero
         information = (joint[seen] * (joint[seen] / product[seen]).log()).sum()
-        marginal = joint.sum(1)
+        marginal = hard.mean(0)
         total = total + 1 + information / torch.xlogy(marginal, marginal).sum()
     return total / estimate.shape[0]
 
@@ -58,7 +58,7 @@ def ssim_loss(estimate: Tensor, guide: Tensor) -> Tensor:
     window = (torch.outer(taps, taps) / taps.sum() ** 2).to(guide.dtype)[None, None]
 
     def blur(image: Tensor) -> Tensor:
-        return F.conv2d(image[:, None], window)
+        return functional.conv2d(image[:, None], window)
 
     x, y = blur(estimate), blur(guide)
     xx, yy, xy = blur(estimate**2) - x * x, blur(guide**2) - y * y, blur(estimate * guide) - x * y
@@ -68,7 +68,10 @@ def ssim_loss(estimate: Tensor, guide: Tensor) -> Tensor:
 
 def patch_loss(estimate: Tensor, guide: Tensor, size: int) -> Tensor:
     """L1 between unfolded patches of clamped images."""
-    patches = [F.unfold(F.pad(image[None], (size // 2,) * 4, mode="replicate"), size) for image in (estimate, guide)]
+    patches = [
+        functional.unfold(functional.pad(image[None], (size // 2,) * 4, mode="replicate"), size)
+        for image in (estimate, guide)
+    ]
     return (patches[0] - patches[1]).abs().mean()
 
 

@@ -1,0 +1,113 @@
+"""The hand-written estimation against plain autograd (tests/callbacks/transfer/plain.py)."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from callbacks.transfer.descriptors import PatchDescriptors
+from callbacks.transfer.estimation import EstimationSettings, TransportEstimation
+from callbacks.transfer.losses import LossWeights
+from callbacks.transfer.refinement import refine
+from callbacks.transfer.retrieval import Retrieval
+from callbacks.transfer.softmax_parameters import SoftmaxParameters
+from tests.callbacks.transfer.plain import PlainEstimation
+from tests.callbacks.transfer.samples import smooth_cube
+
+Problem = tuple[Tensor, Tensor, Tensor, Tensor]
+TERMS = [field.name for field in dataclasses.fields(LossWeights)]
+SETTINGS = EstimationSettings(kernel_size=5, temperature=0.7)
+
+
+def relative(found: Tensor, expected: Tensor | None) -> float:
+    if expected is None or not expected.any():
+        return float(found.abs().max())
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("term", [*TERMS, "all"])
+def test_gradients_equal_autograd(problem: Problem, term: str) -> None:
+    proxy, guide, candidates, distances = problem
+    none = LossWeights(0, 0, 0, 0, 0, 0, 0)
+    weights = LossWeights() if term == "all" else dataclasses.replace(none, **{term: 1.0})
+    plain = PlainEstimation(proxy, guide, candidates, distances, weights, SETTINGS)
+    value = plain.objective()
+    expected = torch.autograd.grad(value, (plain.logits, plain.kernels), allow_unused=True)
+    # 4 rows a block: the last of six blocks is shorter than the others.
+    fast = TransportEstimation(
+        proxy, guide[:, None], candidates[:, None], distances[:, None], weights, SETTINGS, block_pixels=4 * 26
+    )
+    assert relative(fast.objective()[0], value.detach()) < 1e-9
+    for found, wanted in zip(fast.gradients(), expected, strict=True):
+        assert relative(found[:, 0], wanted) < 1e-5
+
+
+def test_steps_follow_torch_adam_on_autograd_gradients(problem: Problem) -> None:
+    proxy, guide, candidates, distances = problem
+    plain = PlainEstimation(proxy, guide, candidates, distances, LossWeights(), SETTINGS)
+    fast = TransportEstimation(
+        proxy, guide[:, None], candidates[:, None], distances[:, None], LossWeights(), SETTINGS, block_pixels=4 * 26
+    )
+    for _ in range(10):
+        value = plain.step()
+        fast.step()
+        assert relative(fast.history[-1][0], value) < 1e-6
+    assert (fast.operators()[0].apply(proxy) - plain.synthesise(proxy)).abs().max() < 1e-6
+
+
+def test_guides_in_a_batch_and_any_block_size_give_the_same_result(problem: Problem) -> None:
+    proxy, guide, candidates, distances = problem
+    guides = torch.stack((guide, guide.flip(1)), 1)
+    both = (torch.stack((candidates, candidates.flip(0)), 1), torch.stack((distances, distances.flip(2)), 1))
+    batch = TransportEstimation(proxy, guides, *both, LossWeights(), SETTINGS, block_pixels=3 * 52)
+    alone = [
+        TransportEstimation(
+            proxy, guides[:, n : n + 1], both[0][:, n : n + 1], both[1][:, n : n + 1], LossWeights(), SETTINGS
+        )
+        for n in range(2)
+    ]
+    for _ in range(5):
+        for estimation in (batch, *alone):
+            estimation.step()
+    for n in range(2):
+        difference = batch.operators()[n].apply(proxy) - alone[n].operators()[0].apply(proxy)
+        assert difference.abs().max() < 1e-9
+
+
+def test_estimation_repeats_itself_exactly(problem: Problem) -> None:
+    proxy, guide, candidates, distances = (part.float() if part.is_floating_point() else part for part in problem)
+    results = []
+    for _ in range(2):
+        fast = TransportEstimation(
+            proxy, guide[:, None], candidates[:, None], distances[:, None], LossWeights(), SETTINGS
+        )
+        for _ in range(5):
+            fast.step()
+        results.append(fast.operators()[0].apply(proxy))
+    assert torch.equal(*results)
+
+
+def test_the_fused_step_refuses_strided_gradients() -> None:
+    parameters = SoftmaxParameters(torch.zeros(4, 1, 3, 3), 0.05, 1e-8)
+    with pytest.raises(ValueError, match="needs a contiguous gradient"):
+        parameters.step(torch.zeros(4, 1, 3, 6)[..., ::2])
+
+
+def test_float32_at_128_agrees_with_the_plain_form() -> None:
+    cube = smooth_cube(6, 128, 128, seed=5)
+    guide = torch.roll(cube[:3], (2, 3), (1, 2))
+    proxy, near = PatchDescriptors(cube[:3].contiguous()), PatchDescriptors(guide)
+    seeds = Retrieval(engine="inverted").index(proxy).search(near, 16)
+    candidates, distances = (part.view(16, 128, 128) for part in refine(near, proxy, seeds, 1, 16))
+    settings = EstimationSettings()
+    plain = PlainEstimation(cube[:3], guide, candidates, distances, LossWeights(), settings)
+    fast = TransportEstimation(
+        cube[:3], guide[:, None], candidates[:, None], distances[:, None], LossWeights(), settings
+    )
+    for _ in range(6):
+        plain.step()
+        fast.step()
+    assert relative(fast.objective()[0], plain.objective().detach()) < 5e-3
+    error = (fast.operators()[0].apply(cube) - plain.synthesise(cube)).square().mean()
+    assert -10 * torch.log10(error) > 40
