@@ -39,7 +39,9 @@ def test_enlarged_repeats_pixels_to_the_targets_size() -> None:
 def test_pictures_are_whole_files_and_nothing_is_left_beside(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     cube = torch.rand(3, 16, 16, generator=generator)
-    save_panels(tmp_path / "a" / "panels.png", {"cube": pseudo_rgb(cube, WAVELENGTHS), "error": error_map(cube, 1 - cube)})
+    save_panels(
+        tmp_path / "a" / "panels.png", {"cube": pseudo_rgb(cube, WAVELENGTHS), "error": error_map(cube, 1 - cube)}
+    )
     save_spectra(tmp_path / "a" / "spectra.png", {"one": cube, "other": 1 - cube}, WAVELENGTHS)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["panels.png", "spectra.png"]
     for path in (tmp_path / "a").iterdir():

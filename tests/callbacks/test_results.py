@@ -43,7 +43,7 @@ def test_untrained_module_scores_what_its_source_scores_and_trained_does_not(tmp
     same = means(table.rows)
     assert same["observed", "adapted"]["psnr"] == pytest.approx(same["observed", "source-only"]["psnr"], abs=1e-9)
     with torch.no_grad():
-        module.network.convolution.weight.add_(0.1)
+        next(module.network.parameters()).add_(0.1)
     trainer.test(module, datamodule=tiny_data(tmp_path), verbose=False)
     other = means(table.rows)
     assert other["observed", "source-only"]["psnr"] == pytest.approx(same["observed", "source-only"]["psnr"], abs=1e-9)
@@ -51,7 +51,10 @@ def test_untrained_module_scores_what_its_source_scores_and_trained_does_not(tmp
 
 
 def test_markdown_begins_with_the_protocol_and_gives_the_mean(tmp_path: Path) -> None:
-    rows = [Row("observed", "a", "adapted", 30.0, 0.9, 5.0, 10.0), Row("observed", "b", "adapted", 32.0, 0.8, 7.0, 20.0)]
+    rows = [
+        Row("observed", "a", "adapted", 30.0, 0.9, 5.0, 10.0),
+        Row("observed", "b", "adapted", 32.0, 0.8, 7.0, 20.0),
+    ]
     text = as_markdown(rows, "range 1; seed 7")
     assert text.startswith("Protocol: range 1; seed 7\n")
     assert "| observed | **mean** | adapted | 31.00 | 0.8500 | 6.00 | 15.00 |" in text

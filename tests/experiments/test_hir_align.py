@@ -50,7 +50,9 @@ def test_pretraining_runs_for_every_task_and_its_checkpoint_is_read_safely(
     configs = [backbone, "data/sample_scenes", f"tasks/{task}", "hir_align/pretrain"]
     words = [word for name in configs for word in ("--config", name)]
     scenes = ["--data.init_args.training=[astronaut_01]", "--data.init_args.validation=[shuttle_01]"]
-    command = run(["fit", *words, *SMALL, *cache, *scenes, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path}"])
+    command = run(
+        ["fit", *words, *SMALL, *cache, *scenes, "--trainer.max_epochs=1", f"--trainer.default_root_dir={tmp_path}"]
+    )
     assert 0 < command.trainer.callback_metrics["train/loss"] < 1
     last = command.trainer.checkpoint_callback.last_model_path  # type: ignore[union-attr]
     assert any(name.endswith("conv_last.weight") for name in read_weights(Path(last)))
