@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ROUNDS = 3
-EPOCHS, STEPS = 4, 256
-"""Length of one round in epochs and in steps, as hir_align/study and the schedule of hir_align/adapt have it."""
+EPOCHS = 4
+"""Length of one round in epochs, as the schedule of hir_align/adapt has it."""
 SETS = ("observed", "unobserved")
 SOURCE_ONLY = "source-only"
 UPPER_BOUND = "clean target (upper bound)"
@@ -70,13 +70,11 @@ class Run:
     def options(self, study: Study, observed: Sequence[str]) -> list[str]:
         """What this run adds to the study's command line.
 
-        The upper bound trains on the clean observed scenes for as many steps as all rounds of the longest run together,
-        so that no row is above it for having trained longer.
+        The upper bound is the finetuning of one round on the clean observed scenes.
         """
         if self.training == "clean":
-            total = ["--model.init_args.scheduler.init_args.total_steps", str(STEPS * ROUNDS)]
             scenes = [word for name in observed for word in ("--data.init_args.training+", name)]
-            return ["--config", "hir_align/upper_bound", *scenes, "--trainer.max_epochs", str(EPOCHS * ROUNDS), *total]
+            return ["--config", "hir_align/upper_bound", *scenes]
         options = [*study.stages(), "--synthesis.init_args.training", self.training]
         return [
             *options,
@@ -88,8 +86,6 @@ class Run:
 
     def epochs(self) -> list[int]:
         """Epochs, counted from 0, after which it is tested."""
-        if self.training == "clean":
-            return [EPOCHS * ROUNDS - 1]
         return [EPOCHS * number - 1 for number in range(1, self.rounds + 1)]
 
 

@@ -1,0 +1,49 @@
+"""`python -m experiments.export RUN.ckpt WEIGHTS.ckpt`: keep the weights of a run, leave the rest of it behind.
+
+A run's checkpoint also holds the optimiser's state and the paths of the machine it ran on; what is handed to others
+needs the network's weights and which network they belong to, nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from lightning_modules.checkpoints import IDENTITY_KEY, read_checkpoint
+
+
+def export_weights(run: Path, target: Path) -> None:
+    """Write the state dict and the network's identity of a run's checkpoint, beside the target and renamed into place.
+
+    Raises:
+        CheckpointError: where the run's checkpoint cannot be read safely.
+    """
+    checkpoint = read_checkpoint(run)
+    kept = {
+        "state_dict": checkpoint["state_dict"],
+        "pytorch-lightning_version": checkpoint["pytorch-lightning_version"],
+    }
+    if IDENTITY_KEY in checkpoint:
+        kept[IDENTITY_KEY] = checkpoint[IDENTITY_KEY]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    torch.save(kept, beside)
+    beside.replace(target)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Export from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.export", description=__doc__)
+    parser.add_argument("run", type=Path, help="checkpoint of a run")
+    parser.add_argument("target", type=Path, help="file to write")
+    given = parser.parse_args(arguments)
+    export_weights(given.run, given.target)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
