@@ -15,6 +15,9 @@ import torch
 
 from lightning_modules.checkpoints import IDENTITY_KEY, read_checkpoint
 
+KEPT = ("state_dict", "pytorch-lightning_version", IDENTITY_KEY)
+"""What is kept of a run's checkpoint; the version is what Lightning asks of every checkpoint it loads."""
+
 
 def export_weights(run: Path, target: Path) -> None:
     """Write the state dict and the network's identity of a run's checkpoint, beside the target and renamed into place.

@@ -131,6 +131,7 @@ def tested(study: Study, seed: int, label: str, checkpoint: Path | None) -> list
     if not table.exists():
         options = ["--ckpt_path", str(checkpoint)] if checkpoint else []
         options += ["--results.init_args.folder", str(folder), "--results.init_args.compare_source", "false"]
+        options += ["--results.init_args.name", label]
         run(["test", *study.arguments(seed, folder), "--verbose", "false", *options])
     with table.open(newline="", encoding="utf-8") as file:
         return [{**row, "model": label, "seed": str(seed)} for row in csv.DictReader(file)]
