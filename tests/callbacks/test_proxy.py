@@ -20,7 +20,7 @@ from datamodules import MappedScene, Observation
 from lightning_modules import RestorationModule
 from tests.callbacks.tiny import (
     WAVELENGTHS,
-    TinyNetwork,
+    MiniNetwork,
     store_files,
     tiny_data,
     tiny_module,
@@ -175,7 +175,7 @@ class Recorder(nn.Module):
 
 def test_training_targets_are_proxies_and_never_clean_cubes(tmp_path: Path) -> None:
     stage, loss = ProxyGeneration(str(tmp_path / "store")), Recorder()
-    module = RestorationModule(TinyNetwork(), loss=loss, source=tiny_module(tmp_path).source)
+    module = RestorationModule(MiniNetwork(), loss=loss, source=tiny_module(tmp_path).source)
     data = tiny_data(tmp_path, patch_size=24)
     tiny_trainer(tmp_path, [stage]).fit(module, datamodule=data)
 
@@ -202,7 +202,7 @@ def test_unusable_surroundings_are_one_sentence(tmp_path: Path) -> None:
     refused(
         tmp_path,
         tiny_module(tmp_path),
-        r"^Adaptation needs a DataModule of degraded target observations, but TinyScenes has role='source': set role",
+        r"^Adaptation needs a DataModule of degraded target observations, but MiniScenes has role='source': set role",
         **source_role,
     )
     refused(tmp_path, tiny_module(tmp_path, source=False), r"^RestorationModule has no source weights; set ")
@@ -218,7 +218,7 @@ def test_unusable_surroundings_are_one_sentence(tmp_path: Path) -> None:
 
 
 def test_missing_source_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    module = RestorationModule(TinyNetwork(), source=str(tmp_path / "absent.ckpt"))
+    module = RestorationModule(MiniNetwork(), source=str(tmp_path / "absent.ckpt"))
     trainer = tiny_trainer(tmp_path, [ProxyGeneration(str(tmp_path / "store"))])
     with pytest.raises(FileNotFoundError, match=r"^Checkpoint .*absent\.ckpt does not exist; give the path"):
         trainer.fit(module, datamodule=tiny_data(tmp_path))
@@ -244,7 +244,7 @@ def test_synthesis_needs_proxies_before_it(tmp_path: Path, order: str) -> None:
     assert store_files(tmp_path / "store") == {}
 
 
-class Restless(TinyNetwork):
+class Restless(MiniNetwork):
     """Draws from torch's own random stream whenever it restores, as a stochastic network would."""
 
     def forward(self, observation: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from callbacks.transfer import SpectralTransfer, TransportOperator
 from datamodules import MappedScene
 from tests.callbacks.tiny import (
     WAVELENGTHS,
-    TinyScenes,
+    MiniScenes,
     stages,
     store_files,
     tiny_data,
@@ -69,7 +69,7 @@ class FittedGuides(Guides):
 
 @pytest.fixture
 def proxies(tmp_path: Path) -> list[MappedScene]:
-    data = TinyScenes(cache=str(tmp_path / "cache"))
+    data = MiniScenes(cache=str(tmp_path / "cache"))
     found = []
     for name in ("amber", "birch"):
         path = tmp_path / f"{name}.npy"

@@ -20,7 +20,7 @@ WAVELENGTHS = tuple(float(band) for band in (460, 490, 520, 550, 580, 610, 640, 
 SIDE = 24
 
 
-class TinyScenes(SceneDataModule):
+class MiniScenes(SceneDataModule):
     """Six scenes of smooth spectra on smooth shapes, made from their names."""
 
     wavelengths = WAVELENGTHS
@@ -43,7 +43,7 @@ class TinyScenes(SceneDataModule):
         return "1"
 
 
-class TinyNetwork(nn.Module):
+class MiniNetwork(nn.Module):
     """A residual convolution."""
 
     def __init__(self, bands: int = 8) -> None:
@@ -58,14 +58,14 @@ class TinyNetwork(nn.Module):
 def source_checkpoint(folder: Path) -> str:
     """Write the same source weights whenever it is called."""
     generator = generator_for("tiny source")
-    network = TinyNetwork()
+    network = MiniNetwork()
     state = {key: 0.02 * torch.randn(value.shape, generator=generator) for key, value in network.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(state, folder / "source.pt")
     return str(folder / "source.pt")
 
 
-def tiny_data(folder: Path, **changes: Any) -> TinyScenes:  # noqa: ANN401
+def tiny_data(folder: Path, **changes: Any) -> MiniScenes:  # noqa: ANN401
     """Three observed scenes, two unobserved ones."""
     settings: dict[str, Any] = {
         "role": "target",
@@ -78,14 +78,14 @@ def tiny_data(folder: Path, **changes: Any) -> TinyScenes:  # noqa: ANN401
         "cache": str(folder / "cache"),
         "seed": 3,
     }
-    return TinyScenes(**(settings | changes))
+    return MiniScenes(**(settings | changes))
 
 
 def tiny_module(folder: Path, source: bool = True) -> RestorationModule:
     """A module whose learning rate falls with every step, so that a wrong schedule shows."""
     torch.manual_seed(0)
     return RestorationModule(
-        TinyNetwork(),
+        MiniNetwork(),
         optimizer=lambda parameters: torch.optim.Adam(parameters, lr=1e-2),
         scheduler=lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9),
         source=source_checkpoint(folder) if source else None,
