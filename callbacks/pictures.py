@@ -98,8 +98,10 @@ def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str
     panels["target"] = pseudo_rgb(target, wavelengths)
     columns = len(panels)
     panels["error of the observation"] = error_map(observation, target)
-    panels |= {f"error, {label}": error_map(cube, target) for label, cube in restored.items()}
-    save_panels(stem.with_suffix(".png"), panels, columns=columns)
+    errors = {f"error, {label}": error_map(cube, target) for label, cube in restored.items()}
+    # The scale is that of the restorations: on the observation's they would all be black.
+    limit = float(np.percentile(np.concatenate([one.ravel() for one in errors.values()]), 99))
+    save_panels(stem.with_suffix(".png"), panels | errors, columns, limit)
     save_spectra(stem.with_name(f"{stem.name}_spectra.png"), {"target": target, **restored}, wavelengths)
 
 

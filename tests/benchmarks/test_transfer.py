@@ -83,25 +83,20 @@ def copy_bandwidth() -> float:
 
 
 @pytest.mark.benchmark(group="transfer")
-def test_iteration_is_eight_times_faster_than_plain_autograd(benchmark: Benchmark) -> None:
-    proxy, guide, candidates, distances = problem(256)
+@pytest.mark.parametrize(("size", "wanted"), [(128, 5), (256, 8)])
+def test_iteration_is_much_faster_than_plain_autograd(benchmark: Benchmark, size: int, wanted: float) -> None:
+    proxy, guide, candidates, distances = problem(size)
     plain = PlainEstimation(proxy, guide, candidates, distances, LossWeights(), EstimationSettings())
-    fast = estimation(256)
+    fast = estimation(size)
     fast.step()
     plain.step()
-    slow = seconds(plain.step, 2)
+    slow = seconds(plain.step, 3)
     benchmark.pedantic(fast.step, rounds=8)
-    floor = bytes_per_iteration(256 * 256) / copy_bandwidth()
+    floor = bytes_per_iteration(size**2) / copy_bandwidth()
     benchmark.extra_info.update(
         plain_seconds=slow, ratio=slow / benchmark.stats["min"], floor_seconds=floor, threads=torch.get_num_threads()
     )
-    assert slow / benchmark.stats["min"] >= 8
-
-
-@pytest.mark.benchmark(group="transfer")
-def test_iteration_at_128_is_quick(benchmark: Benchmark) -> None:
-    benchmark.pedantic(estimation(128).step, rounds=10, warmup_rounds=1)
-    assert benchmark.stats["min"] < 0.06
+    assert slow / benchmark.stats["min"] >= wanted
 
 
 @pytest.mark.benchmark(group="transfer")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from callbacks.images import POINTS
-from experiments import demo
+from experiments import demo, study
 from experiments.cli import run
 from lightning_modules import read_weights
 
@@ -56,3 +56,24 @@ def test_pretraining_runs_for_every_task_and_its_checkpoint_is_read_safely(
     assert 0 < command.trainer.callback_metrics["train/loss"] < 1
     last = command.trainer.checkpoint_callback.last_model_path  # type: ignore[union-attr]
     assert any(name.endswith("conv_last.weight") for name in read_weights(Path(last)))
+
+
+def test_study_runs_every_row_writes_its_table_and_goes_on_where_it_stopped(tmp_path: Path, cache: list[str]) -> None:
+    small = ["--data.init_args.crop=48", "--data.init_args.patch_size=32", "--data.init_args.patches_per_epoch=4"]
+    small += ["--synthesis.init_args.transfer.init_args.steps=2", "--synthesis.init_args.ratio=1"]
+    words = ["gaussian", "--data", "data/sample_scenes", "--output", str(tmp_path), *cache, *small]
+    assert study.main(words) == 0
+    table = (tmp_path / "table.md").read_text()
+    labels = ["source-only", "proxy only", "generated only", "mixed, round 1", "mixed, round 2", "mixed, round 3"]
+    for label in [*labels, study.UPPER_BOUND]:
+        assert table.count(f"| {label} | observed |") == 1
+        assert table.count(f"| {label} | unobserved |") == 1
+    with (tmp_path / "scenes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7 * 6
+    # Every finetuning changed the network, and each round went on from the one before.
+    assert len({row["psnr"] for row in rows if row["scene"] == "motorcycle_01"}) == 7
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.ckpt")}
+    assert study.main(words) == 0
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.ckpt")}
+    assert (tmp_path / "table.md").read_text() == table
