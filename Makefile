@@ -28,7 +28,7 @@ types: $(READY)  ## check types
 	$(BIN)/mypy --strict
 
 benchmark: $(READY)  ## measure the speed of the heavy parts
-	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --benchmark-only $(TESTS)
+	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --override-ini=log_cli=true --log-cli-level=INFO --benchmark-only $(TESTS)
 
 clean:  ## remove the environment, caches and builds (runs/ and results/ stay)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks
