@@ -15,6 +15,10 @@ from experiments.config_errors import ConfigError, explain
 from experiments.save_config import SaveRunConfig
 
 _HOUSE = ("lightning_modules", "datamodules", "callbacks")
+_NOISE = ("isinstance.treespec, LeafSpec", "Total length of .list. across ranks is zero", "The dirpath has changed")
+"""Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
+validation scenes, and of testing a checkpoint of another run."""
+
 _CALLBACKS = ("proxy", "synthesis", "results", "pictures")
 
 
@@ -47,6 +51,8 @@ class HyperalignCLI(LightningCLI):
         # lightning advertises packages that nothing here uses, and explains at length why scores go to a CSV file
         logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
         warnings.filterwarnings("ignore", message="Starting from v1.9.0, `tensorboardX` has been removed")
+        for message in _NOISE:
+            warnings.filterwarnings("ignore", message=f".{{0,2}}{message}")
         for package in _HOUSE:
             # imported for their names: a class that is imported can be called by its short name
             importlib.import_module(package)
