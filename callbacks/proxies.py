@@ -14,9 +14,9 @@ from callbacks.distributed import Ranks
 from callbacks.progress import Progress
 from callbacks.stages import Within, complete, versions
 from callbacks.store import Store, tensor_digest
-from callbacks.tiles import restore
 from datamodules.scenes.scene import MappedScene, Observation
 from lightning_modules.checkpoints import weights_digest
+from lightning_modules.tiles import in_tiles
 
 REVISION = 1
 """Raised whenever the proxies of unchanged settings would come out differently."""
@@ -67,9 +67,12 @@ def make_proxies(
     store = Store(root, "proxies", settings)
     by_name = {scene.name: scene for scene in observations}
 
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+
     def make(name: str, _: Within) -> None:
         begin = time.perf_counter()
-        proxy = restore(network, by_name[name].cube, tile)
+        observation = by_name[name].cube.unsqueeze(0).to(device, torch.float32)
+        proxy = in_tiles(network, observation, tile=tile).squeeze(0).to("cpu", torch.float32)
         _check_proxy(name, proxy, by_name[name].cube)
         proxy = proxy.clamp(0.0, 1.0) if clamp else proxy
         store.write_array(name, proxy, {"seconds": round(time.perf_counter() - begin, 3)})

@@ -21,6 +21,7 @@ from callbacks.rounds import (
 )
 from callbacks.stages import log_stage, target_data
 from datamodules.scenes.scene import MappedScene
+from lightning_modules.tiles import check_tile
 
 
 class Restorer(Protocol):
@@ -44,7 +45,7 @@ class ProxyGeneration(Callback):
         rounds: Number of rounds that ``trainer.max_epochs`` is divided into; 1 is the paper.
         restart_optimizer: Whether every round starts with fresh optimisers and learning rate schedules, which are then
             the schedules of *one* round; otherwise they go on over all rounds.
-        tile: Side of the square tiles (observation pixels) a scene is restored in; None restores it whole.
+        tile: Side of the square tiles (observation pixels) a scene is restored in; None takes the module's own setting.
         clamp: Whether the proxies are clamped to [0, 1].
 
     Attributes:
@@ -62,8 +63,7 @@ class ProxyGeneration(Callback):
     ) -> None:
         if rounds < 1:
             raise ValueError(f"ProxyGeneration got rounds={rounds}: give at least 1.")
-        if tile is not None and tile < 16:
-            raise ValueError(f"ProxyGeneration got tile={tile}: give at least 16 pixels, or null for whole scenes.")
+        check_tile(tile, "ProxyGeneration")
         self.store = store
         self.rounds = rounds
         self.restart_optimizer = restart_optimizer
@@ -149,7 +149,7 @@ class ProxyGeneration(Callback):
                 observations,
                 self.store,
                 degradation=data.degradation.settings(),
-                tile=self.tile,
+                tile=getattr(pl_module, "tile", None) if self.tile is None else self.tile,
                 clamp=self.clamp,
                 ranks=ranks,
                 progress=bar,

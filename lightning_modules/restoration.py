@@ -18,6 +18,7 @@ from torchmetrics import MetricCollection
 from lightning_modules import checkpoints
 from lightning_modules.checkpoint_io import SafeCheckpointIO
 from lightning_modules.metrics import MetricProtocol, latest_scores
+from lightning_modules.tiles import check_tile, in_tiles
 
 __all__ = ["RestorationModule"]
 
@@ -40,6 +41,11 @@ class RestorationModule(LightningModule):
         source: checkpoint with source-trained weights (of this project or official). They are loaded before a fit or
             test starts, once; a checkpoint given to the trainer (`ckpt_path`) then takes precedence for the network,
             while `source_network` keeps giving the source weights.
+        tile: side, in observation pixels, of the overlapping, blended tiles that scenes are restored in for validation,
+            test and prediction; None restores them whole.
+
+    Raises:
+        ValueError: when the tile is below 16 pixels.
     """
 
     def __init__(
@@ -51,8 +57,10 @@ class RestorationModule(LightningModule):
         scheduler_interval: Literal["step", "epoch"] = "step",
         protocol: MetricProtocol | None = None,
         source: str | None = None,
+        tile: int | None = None,
     ) -> None:
         super().__init__()
+        check_tile(tile, "RestorationModule")
         self.network = network
         self.loss = loss if loss is not None else nn.L1Loss()
         self.optimizer = optimizer
@@ -60,6 +68,7 @@ class RestorationModule(LightningModule):
         self.scheduler_interval = scheduler_interval
         self.protocol = protocol if protocol is not None else MetricProtocol()
         self.source = source
+        self.tile = tile
         self._source_state: dict[str, Tensor] | None = None
         self._starts_from_source = False
         self._validation_metrics = self.protocol.collection("val/")
@@ -209,7 +218,7 @@ class RestorationModule(LightningModule):
                 "set model.init_args.source to the checkpoint they were adapted from."
             )
 
-    def _restore(self, batch: Mapping[str, Any]) -> Tensor:
+    def _restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
         """Restore a batch after checking its bands, and check the result against the target's size."""
         observation = batch["observation"]
         bands = getattr(self.network, "input_channels", None)
@@ -219,7 +228,7 @@ class RestorationModule(LightningModule):
                 f"{checkpoints.network_identity(self.network)} was built for {bands}; "
                 "set the network's input_channels, or choose data with as many bands."
             )
-        restored: Tensor = self(observation)
+        restored: Tensor = self(observation) if tile is None else in_tiles(self, observation, tile=tile)
         target = batch.get("target")
         if target is not None and target.shape != restored.shape:
             raise ValueError(
@@ -236,4 +245,4 @@ class RestorationModule(LightningModule):
             raise ValueError(
                 f"The observation of {', '.join(spoilt)} holds NaN or infinite values; repair or leave out the scene."
             )
-        return self._restore(batch)
+        return self._restore(batch, self.tile)

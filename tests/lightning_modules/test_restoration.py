@@ -346,3 +346,33 @@ def test_training_sees_observation_and_target_of_the_batch(monkeypatch: pytest.M
     assert torch.equal(seen[0][0], module.network(batch["observation"]))
     assert seen[0][1] is batch["target"]
     assert loss.requires_grad
+
+
+def test_scenes_are_restored_in_tiles_where_asked_but_trained_on_whole_patches(tmp_path: Path) -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    class Noting(nn.Conv2d):
+        def forward(self, cube: Tensor) -> Tensor:
+            sizes.append(tuple(cube.shape))
+            return super().forward(cube)
+
+    class LargerPairs(Pairs):
+        def __init__(self) -> None:
+            super().__init__()
+            self.items = [item | {k: item[k].tile(2, 2) for k in ("observation", "target")} for item in self.items]
+
+    module, data = RestorationModule(Noting(BANDS, BANDS, 1), tile=20), LargerPairs()
+    tiled = trainer(tmp_path).test(module, datamodule=data, verbose=False)
+    assert set(sizes) == {(1, BANDS, 20, 20), (2, BANDS, 20, 20)}
+    assert len(sizes) == 3 * 4
+    module.tile = None
+    assert tiled == [pytest.approx(one) for one in trainer(tmp_path).test(module, datamodule=data, verbose=False)]
+    module.tile = 20
+    sizes.clear()
+    trainer(tmp_path, limit_val_batches=0).fit(module, datamodule=data)
+    assert set(sizes) == {(2, BANDS, 32, 32)}
+
+
+def test_a_tile_too_small_gives_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"^RestorationModule got tile=8: give at least 16 pixels, or null for whole"):
+        RestorationModule(nn.Identity(), tile=8)
