@@ -17,6 +17,8 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from lightning_modules.tiles import in_tiles
+
 log = logging.getLogger(__name__)
 METRICS = ("psnr", "ssim", "sam", "ergas")
 HEADINGS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "sam": "SAM (deg)", "ergas": "ERGAS"}
@@ -75,7 +77,7 @@ class ResultsTable(Callback):
             self.rows.append(row(test_set, name, self.name, scores))
         if self._source is None:
             return
-        restored = self._source(batch["observation"])
+        restored = in_tiles(self._source, batch["observation"], tile=getattr(pl_module, "tile", None))
         for index, name in enumerate(batch["name"]):
             scores = pl_module.protocol.evaluate(restored[index], batch["target"][index])  # type: ignore[operator, union-attr]
             self.rows.append(row(test_set, name, "source-only", scores))

@@ -61,5 +61,7 @@ def test_tiles_of_several_inputs_cover_the_same_ground() -> None:
 
 
 def test_inputs_of_other_ground_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^An input of 81 x 80 pixels is no whole multiple of the first one's 20 x 20;"):
+    with pytest.raises(
+        ValueError, match=r"^An input of 81 x 80 pixels is no whole multiple of the first one's 20 x 20;"
+    ):
         in_tiles(torch.add, torch.rand(1, 1, 20, 20), torch.rand(1, 1, 81, 80), tile=16)

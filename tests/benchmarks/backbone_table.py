@@ -1,0 +1,111 @@
+"""The README's table of backbones: `python -m tests.benchmarks.backbone_table [--side 512] [STEM ...]`.
+
+Network, parameters, task and licence of the published code, error against its recorded outputs, and seconds and memory
+of restoring one 31-band scene, each network in a process of its own, in the tiles its configuration names. Needs the
+reference outputs (HYPERALIGN_SHARED).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+import lightning_modules
+from lightning_modules.tiles import in_tiles
+from tests.backbones import CONFIGS, STEMS, Backbone
+
+HEADER = (
+    "| network | task | parameters | published code: licence | golden error | 31 x {0} x {0} | memory |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def golden_error(backbone: Backbone, family: Path) -> tuple[float, str]:
+    """Relative error of the output against the recorded one, and the licence of the published code."""
+    path = family.parent / "golden.py"
+    spec = importlib.util.spec_from_file_location("golden", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(f"{path} cannot be read; set HYPERALIGN_SHARED to the folder of the reference data.")
+    golden: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(golden)
+    case, outputs = golden.load_case(family, backbone.stem)
+    network = backbone.kind(**backbone.published)
+    lightning_modules.load_official_state(network, golden.official_state(case))
+    cube = golden.draw_input(case["input"]["name"], tuple(case["input"]["shape"]), case["seed"])
+    expected = outputs["out" if "out" in outputs else "output"]
+    with torch.no_grad():
+        restored = network.eval()(cube.squeeze(1) if cube.ndim == 5 else cube)
+    return float(golden.relative_error(restored.reshape(expected.shape), expected)), case["source"]["licence"]
+
+
+def scene_cost(backbone: Backbone, side: int) -> tuple[float, float, int | None]:
+    """Seconds and additional peak GiB of restoring one scene, and the side of its tiles."""
+    settings = yaml.safe_load((CONFIGS / f"{backbone.stem}.yaml").read_text())["model"]["init_args"]
+    tile: int | None = settings.get("tile")
+    torch.manual_seed(0)
+    network: nn.Module = backbone.kind(**backbone.published).eval()
+    if backbone.upsampled:
+        network = lightning_modules.UpsampledInput(network, 4)
+    cube: Tensor = torch.rand(1, 31, side // 4, side // 4) if backbone.enlarges else torch.rand(1, 31, side, side)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    in_tiles(network, cube, tile=tile)
+    seconds = time.perf_counter() - start
+    return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20, tile
+
+
+def row(stem: str, side: int) -> str:
+    """One line of the table."""
+    backbone = Backbone(stem)
+    root = Path(os.environ["HYPERALIGN_SHARED"]) / "golden"
+    family = next(one for one in (root / "restoration", root / "superresolution") if (one / f"{stem}.json").exists())
+    error, licence = golden_error(backbone, family)
+    parameters = sum(parameter.numel() for parameter in backbone.kind(**backbone.published).parameters())
+    seconds, memory, tile = scene_cost(backbone, side)
+    task = "super-resolution x4" if backbone.enlarges else "restoration"
+    cost = f"{seconds:.0f} s" + (f" (tiles of {tile})" if tile else "")
+    name = getattr(backbone.kind, "__name__", stem)
+    return f"| {name} | {task} | {parameters:,} | {licence} | {error:.0e} | {cost} | {memory:.1f} GiB |"
+
+
+def main() -> int:
+    """Print the table row by row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stems", nargs="*", default=STEMS)
+    parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--row", action="store_true", help="print the bare rows, in this process")
+    arguments = parser.parse_args()
+    if arguments.row:
+        sys.stdout.write(json.dumps([row(stem, arguments.side) for stem in arguments.stems]) + "\n")
+        return 0
+    sys.stdout.write(HEADER.format(arguments.side) + "\n")
+    for stem in arguments.stems:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.backbone_table",
+            "--row",
+            "--side",
+            str(arguments.side),
+            stem,
+        ]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        sys.stdout.write(json.loads(done.stdout.splitlines()[-1])[0] + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
