@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from datamodules.batches import EvaluationSampler, Sample, collate, world
+from datamodules.captions import load_captions
 from datamodules.degradations import Degradation, NonIIDGaussian
 from datamodules.full_scenes import FullSceneDataset, ObservationDataset, observe
 from datamodules.patches import PatchDataset, PatchSampler, TrainingScenes
@@ -44,6 +46,7 @@ class SceneDataModule(LightningDataModule, ABC):
         patches_per_epoch: patches in an epoch, over all ranks.
         batch_size: patches in a batch, on each rank.
         num_workers: processes that load training patches; 0 loads in the main process.
+        captions: caption file of the scenes (see `datamodules.captions`); None takes the packaged one, if there is one.
         cache: folder for memory-mapped cubes; None is the user's cache folder.
         seed: fixes observations and training patches.
 
@@ -65,6 +68,7 @@ class SceneDataModule(LightningDataModule, ABC):
         patches_per_epoch: int = 1024,
         batch_size: int = 8,
         num_workers: int = 0,
+        captions: str | None = None,
         cache: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -84,6 +88,7 @@ class SceneDataModule(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.cache = SceneCache((Path(cache) if cache else default_cache_folder()) / "clean" / type(self).__name__)
+        self.captions = captions
         self.seed = seed
         self._asked: dict[Subset, list[str] | None] = {
             "training": training,
@@ -92,6 +97,9 @@ class SceneDataModule(LightningDataModule, ABC):
             "unobserved": unobserved,
         }
         self._training_scenes = TrainingScenes()
+
+    packaged_captions: ClassVar[str | None] = None
+    """Name of the packaged caption file of this data set."""
 
     @property
     @abstractmethod
@@ -140,15 +148,21 @@ class SceneDataModule(LightningDataModule, ABC):
             FileNotFoundError: if files are missing.
             OSError: if the cache cannot be written.
         """
-        scale = self.degradation.scale
-        return [
+        scale, captions = self.degradation.scale, self._scene_captions()
+        mapped = (
             self.cache.mapped(
                 name,
                 f"{self.fingerprint(name)}\ncrop {self.crop} multiple {scale}",
                 partial(self._prepared, name),
             )
             for name in map(self.canonical_name, names)
-        ]
+        )
+        return [replace(scene, caption=captions.get(scene.name, scene.caption)) for scene in mapped]
+
+    def _scene_captions(self) -> dict[str, str]:
+        """Caption of each scene, given or packaged."""
+        name = self.captions if self.captions is not None else self.packaged_captions
+        return {} if name is None else load_captions(name, type(self).__name__)
 
     def observations(self) -> list[Observation]:
         """Return the degraded observations of the observed scenes, simulated from the clean cubes.
@@ -157,12 +171,7 @@ class SceneDataModule(LightningDataModule, ABC):
             ValueError: if the role is not target, or no scene is observed.
         """
         self._require("target", "observations")
-        return [
-            Observation(
-                scene.name, observe(scene.load(), self.degradation, self.seed), scene.wavelengths, scene.caption
-            )
-            for scene in self.scenes(self._some("observed"))
-        ]
+        return [observe(scene.load(), self.degradation, self.seed) for scene in self.scenes(self._some("observed"))]
 
     def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
         """Draw training patches from these scenes from the next epoch on, also in loaders that exist already.

@@ -14,21 +14,27 @@ class Sample(TypedDict):
     Keys:
         observation: `C x h x w`, degraded, not clipped.
         target: `C x H x W`, clean, [0, 1]; absent for prediction.
+        multispectral: `c x H x W`, what a second sensor sees; absent for tasks with one sensor.
+        caption: what is seen in the whole scene, or empty.
         name: name of the scene.
         wavelengths: band centres in nm.
     """
 
     observation: Tensor
     target: NotRequired[Tensor]
+    multispectral: NotRequired[Tensor]
+    caption: str
     name: str
     wavelengths: tuple[float, ...]
 
 
 class Batch(TypedDict):
-    """Several pairs: the tensors have a leading batch axis, `name` is a list, the wavelengths are those of all."""
+    """Several pairs: the tensors have a leading batch axis, name and caption are lists, the wavelengths are common."""
 
     observation: Tensor
     target: NotRequired[Tensor]
+    multispectral: NotRequired[Tensor]
+    caption: list[str]
     name: list[str]
     wavelengths: tuple[float, ...]
 
@@ -52,9 +58,12 @@ def collate(samples: Sequence[Sample]) -> Batch:
             f"The scenes {', '.join(dict.fromkeys(names))} differ in size and cannot share a batch: "
             "use a batch size of 1, or a crop."
         )
-    batch = Batch(observation=torch.stack(observations), name=names, wavelengths=wavelengths)
+    captions = [sample["caption"] for sample in samples]
+    batch = Batch(observation=torch.stack(observations), caption=captions, name=names, wavelengths=wavelengths)
     if all("target" in sample for sample in samples):
         batch["target"] = torch.stack([sample["target"] for sample in samples])
+    if all("multispectral" in sample for sample in samples):
+        batch["multispectral"] = torch.stack([sample["multispectral"] for sample in samples])
     return batch
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from datamodules.base import SceneDataModule, Subset
 from datamodules.cave_splits import CAVE_SPLITS
@@ -31,6 +31,8 @@ class CAVE(SceneDataModule):
     Raises:
         ValueError: for an unknown split.
     """
+
+    packaged_captions: ClassVar[str | None] = "cave"
 
     # The options are left untyped here so that the command line takes types, defaults and help from the base class.
     def __init__(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
+import torch
 from torch.utils.data import Dataset
 
 from datamodules.batches import Sample
@@ -10,15 +10,38 @@ from datamodules.degradations import Degradation
 from datamodules.scenes import MappedScene, Observation, Scene, generator_for
 
 
-def observe(scene: Scene, degradation: Degradation, seed: int) -> Tensor:
-    """Return what the sensor delivers of a scene: `C x h x w`, the same for adaptation and for test.
+def observed(scene: Scene, degradation: Degradation, generator: torch.Generator) -> Sample:
+    """Return a scene, or a patch of it, beside what the sensor, or both sensors, deliver of it.
+
+    Args:
+        scene: the clean scene.
+        degradation: the task.
+        generator: decides every random number.
+    """
+    sample = Sample(
+        observation=degradation(scene.cube, generator),
+        target=scene.cube,
+        caption=scene.caption,
+        name=scene.name,
+        wavelengths=scene.wavelengths,
+    )
+    multispectral = degradation.multispectral(scene.cube, scene.wavelengths, generator)
+    if multispectral is not None:
+        sample["multispectral"] = multispectral
+    return sample
+
+
+def observe(scene: Scene, degradation: Degradation, seed: int) -> Observation:
+    """Return what the sensors deliver of a scene, the same for adaptation and for test.
 
     Args:
         scene: the clean scene.
         degradation: the task.
         seed: seed of the DataModule; with the scene's name it fixes every random number.
     """
-    return degradation(scene.cube, generator_for(seed, "observation", scene.name))
+    sample = observed(scene, degradation, generator_for(seed, "observation", scene.name))
+    multispectral = sample.get("multispectral")
+    return Observation(scene.name, sample["observation"], scene.wavelengths, scene.caption, multispectral)
 
 
 class FullSceneDataset(Dataset[Sample]):
@@ -42,8 +65,7 @@ class FullSceneDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """Return one pair."""
         scene = self.scenes[index].load()
-        observation = observe(scene, self.degradation, self.seed)
-        return Sample(observation=observation, target=scene.cube, name=scene.name, wavelengths=scene.wavelengths)
+        return observed(scene, self.degradation, generator_for(self.seed, "observation", scene.name))
 
 
 class ObservationDataset(Dataset[Sample]):
@@ -63,4 +85,12 @@ class ObservationDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """Return one observation."""
         observation = self.observations[index]
-        return Sample(observation=observation.cube, name=observation.name, wavelengths=observation.wavelengths)
+        sample = Sample(
+            observation=observation.cube,
+            caption=observation.caption,
+            name=observation.name,
+            wavelengths=observation.wavelengths,
+        )
+        if observation.multispectral is not None:
+            sample["multispectral"] = observation.multispectral
+        return sample

@@ -9,7 +9,8 @@ from torch.utils.data import Dataset, DistributedSampler
 
 from datamodules.batches import Sample
 from datamodules.degradations import Degradation
-from datamodules.scenes import MappedScene, generator_for
+from datamodules.full_scenes import observed
+from datamodules.scenes import MappedScene, Scene, generator_for
 
 
 class TrainingScenes:
@@ -114,8 +115,8 @@ class PatchDataset(Dataset[Sample]):
         row = int(torch.randint(height - size + 1, (), generator=generator))
         column = int(torch.randint(width - size + 1, (), generator=generator))
         target = _turn(scene.window(row, column, size, size), int(torch.randint(8, (), generator=generator)))
-        observation = self.degradation(target, generator_for(self.seed, "train", number))
-        return Sample(observation=observation, target=target, name=scene.name, wavelengths=scene.wavelengths)
+        clean = Scene(scene.name, target, scene.wavelengths, scene.caption)
+        return observed(clean, self.degradation, generator_for(self.seed, "train", number))
 
 
 def _turn(patch: Tensor, which: int) -> Tensor:

@@ -67,6 +67,16 @@ class Degradation(ABC):
         check_cube(cube)
         return self.draw(tuple(cube.shape), generator).apply(cube)
 
+    def multispectral(self, cube: Tensor, wavelengths: Sequence[float], generator: torch.Generator) -> Tensor | None:
+        """Return what a second sensor sees of the clean cube, ``c x H x W``; None for tasks with one sensor.
+
+        Args:
+            cube: ``C x H x W`` in [0, 1].
+            wavelengths: the C band centres in nm.
+            generator: CPU generator that decides every random parameter.
+        """
+        return None
+
     def __repr__(self) -> str:
         """Class name and settings, as a reader of a log wants them."""
         values = ", ".join(f"{key}={value!r}" for key, value in self.settings().items() if key != "class")

@@ -44,12 +44,14 @@ class Observation:
         cube: `C x h x w`, float32, degraded and not clipped.
         wavelengths: the C band centres in nm.
         caption: one sentence that says what is seen, or empty.
+        multispectral: what a second sensor saw of the same ground, `c x H x W`; None for tasks with one sensor.
     """
 
     name: str
     cube: Tensor
     wavelengths: tuple[float, ...]
     caption: str = ""
+    multispectral: Tensor | None = None
 
 
 @dataclass(frozen=True)

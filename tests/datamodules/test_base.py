@@ -36,7 +36,7 @@ def test_source_batches(root: Path) -> None:
     batches = list(data.train_dataloader())
     assert len(batches) == 3
     for batch in batches:
-        assert set(batch) == {"observation", "target", "name", "wavelengths"}
+        assert set(batch) == {"observation", "target", "caption", "name", "wavelengths"}
         assert batch["observation"].shape == batch["target"].shape == (4, 31, 8, 8)
         assert batch["observation"].dtype == batch["target"].dtype == torch.float32
         assert set(batch["name"]) <= {"balloons", "clay", "cloth"}
@@ -90,7 +90,7 @@ def test_target_predicts_observations_alone(root: Path) -> None:
     data = _target(root)
     batches = list(data.predict_dataloader())
     assert [batch["name"] for batch in batches] == [["balloons"], ["cd"]]
-    assert set(batches[0]) == {"observation", "name", "wavelengths"}
+    assert set(batches[0]) == {"observation", "caption", "name", "wavelengths"}
     assert torch.equal(batches[1]["observation"][0], data.observations()[1].cube)
 
 

@@ -12,13 +12,14 @@ WAVELENGTHS = (470.0, 550.0, 660.0)
 
 def _sample(name: str, size: int = 4, wavelengths: tuple[float, ...] = WAVELENGTHS) -> Sample:
     cube = torch.full((3, size, size), float(len(name)))
-    return Sample(observation=cube + 1, target=cube, name=name, wavelengths=wavelengths)
+    return Sample(observation=cube + 1, target=cube, caption=f"scene {name}", name=name, wavelengths=wavelengths)
 
 
 def test_samples_are_stacked_in_order() -> None:
     batch = collate([_sample("a"), _sample("bb")])
     assert batch["name"] == ["a", "bb"]
     assert batch["wavelengths"] == WAVELENGTHS
+    assert batch["caption"] == ["scene a", "scene bb"]
     assert batch["target"].shape == (2, 3, 4, 4)
     assert batch["target"][:, 0, 0, 0].tolist() == [1.0, 2.0]
     assert batch["observation"][:, 0, 0, 0].tolist() == [2.0, 3.0]
@@ -27,7 +28,7 @@ def test_samples_are_stacked_in_order() -> None:
 def test_observations_alone_have_no_target() -> None:
     dataset = ObservationDataset([Observation("a", torch.ones(3, 2, 2), WAVELENGTHS)])
     batch = collate([dataset[0]])
-    assert set(batch) == {"observation", "name", "wavelengths"}
+    assert set(batch) == {"observation", "caption", "name", "wavelengths"}
 
 
 def test_different_sensors_cannot_share_a_batch() -> None:

@@ -53,7 +53,7 @@ def _flat(dataset: PatchDataset, *, ranks: int, workers: int, epoch: int, batch_
         loader = DataLoader(dataset, batch_size, sampler=sampler, num_workers=workers, collate_fn=collate)
         for batch in loader:
             samples += [
-                Sample(observation=observation, target=target, name=name, wavelengths=batch["wavelengths"])
+                Sample(observation=observation, target=target, caption="", name=name, wavelengths=batch["wavelengths"])
                 for observation, target, name in zip(batch["observation"], batch["target"], batch["name"], strict=True)
             ]
     return samples

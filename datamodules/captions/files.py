@@ -1,0 +1,69 @@
+"""Reading and writing caption files: JSON with the data set's name and one caption per scene."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+CAPTIONS = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+"""Names of the packaged caption files."""
+
+
+class CaptionError(ValueError):
+    """A caption file that cannot be used, or a scene without a caption."""
+
+
+def load_captions(name: str, data_set: str) -> dict[str, str]:
+    """Return the captions of a data set's scenes.
+
+    Args:
+        name: one of `CAPTIONS`, or the path of a JSON file
+            `{"data_set": "CAVE", "captions": {"balloons": "Five glossy balloons ..."}}`.
+        data_set: class name of the DataModule that asks, which the file must be for.
+
+    Returns:
+        Caption by scene name, without blanks around it.
+
+    Raises:
+        FileNotFoundError: There is neither a packaged file nor a file of this name.
+        CaptionError: The file is malformed, is for another data set, or holds an empty caption.
+    """
+    path = FOLDER / f"{name}.json" if name in CAPTIONS else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no caption file {name}; choose {', '.join(CAPTIONS)}, give the path of a JSON file, or let "
+            "`lightning caption` write one."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        captions = {str(scene): str(caption).strip() for scene, caption in content["captions"].items()}
+        owner = str(content["data_set"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+        raise CaptionError(
+            f'The caption file {path} is malformed; expected {{"data_set": ..., "captions": {{scene: caption}}}}.'
+        ) from None
+    if owner != data_set:
+        raise CaptionError(f"The caption file {path} is for {owner} but the data set is {data_set}; give its own file.")
+    empty = [scene for scene, caption in captions.items() if not caption]
+    if empty:
+        raise CaptionError(f"The caption of {', '.join(empty)} in {path} is empty; write what is seen in the scene.")
+    return captions
+
+
+def write_captions(path: Path, data_set: str, captions: Mapping[str, str], unreviewed: Sequence[str] = ()) -> None:
+    """Write a caption file beside its place and rename it, so that a stop half-way loses nothing.
+
+    Args:
+        path: where the file goes.
+        data_set: class name of the DataModule it is for.
+        captions: caption by scene name.
+        unreviewed: scenes whose caption no person has looked at yet.
+    """
+    content = {"data_set": data_set, "unreviewed": sorted(unreviewed), "captions": dict(sorted(captions.items()))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)

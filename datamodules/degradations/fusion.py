@@ -1,0 +1,131 @@
+"""The fusion task: one scene seen by two sensors, few pixels in many bands and many pixels in few bands."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from datamodules.degradations.base import Corruption, Degradation, check_shape
+from datamodules.degradations.operators import Separable
+from datamodules.degradations.point_spread import PointSpread, PointSpreadName, point_spread
+from datamodules.responses import load_response
+
+
+@dataclass(frozen=True)
+class LowResolution:
+    """Blur and decimation, then noise of a fixed signal-to-noise ratio in every band.
+
+    Attributes:
+        reduction: the linear operator.
+        field: unit Gaussian noise ``C x h x w``, or None.
+        ratio: signal-to-noise ratio in dB.
+    """
+
+    reduction: Separable
+    field: Tensor | None
+    ratio: float
+
+    def apply(self, cube: Tensor) -> Tensor:
+        """Return the observation ``C x h x w``."""
+        low = self.reduction.apply(cube)
+        return low if self.field is None else add_noise(low, self.field, self.ratio)
+
+
+def add_noise(image: Tensor, field: Tensor, ratio: float) -> Tensor:
+    """Add a unit field scaled so that each band of ``C x H x W`` has the signal-to-noise ratio `ratio` in dB."""
+    power = image.square().mean(dim=(-2, -1), keepdim=True)
+    noise: Tensor = field.to(image) * (power * 10.0 ** (-ratio / 10.0)).sqrt()
+    return image + noise
+
+
+class FusionObservation(Degradation):
+    """A low-resolution hyperspectral and a high-resolution multispectral image of the same ground.
+
+    The hyperspectral image is the blurred cube, every `ratio`-th pixel of it; the multispectral one is the cube seen
+    through a camera's spectral response. Training patches are turned and mirrored first and observed afterwards, so
+    both images and the target are turned alike and the sampling phase stays that of the test; a patch's own border is
+    mirrored where a whole scene's would be (the published codes blur whole scenes and cut patches, and turn the phase
+    with them).
+
+    Args:
+        ratio: side of a hyperspectral pixel in multispectral pixels; height and width of a cube must be its multiples.
+        psf: how the hyperspectral sensor blurs: ``srlf`` (7 x 7 Gaussian of sigma 3, sampled at every first pixel;
+            SRLF-Net, SSTF-Unet), ``block_centred`` (Gaussian whose full width at half maximum is the ratio, centred on
+            the block; Yokoya's toolbox), ``block_mean`` (ICCV15), ``bicubic`` (MATLAB's imresize) or ``gaussian``.
+        kernel_size: of ``gaussian``, in pixels.
+        sigma: of ``gaussian``, in pixels.
+        offset: of ``gaussian``: where in its block a pixel is sampled, from 0 (first) to ratio - 1.
+        response: the multispectral sensor: a packaged table (``nikon_d700``, ``landsat8_oli``) or a CSV file.
+        channels: the sensor's channels to take; None takes its default.
+        hyperspectral_snr: signal-to-noise ratio in dB of every hyperspectral band; None adds no noise.
+        multispectral_snr: the same of every multispectral channel.
+
+    Raises:
+        ValueError: For an unknown setting; when drawing: a size that the ratio does not divide.
+        FileNotFoundError: There is no such response.
+    """
+
+    def __init__(
+        self,
+        ratio: int = 8,
+        psf: PointSpreadName = "srlf",
+        *,
+        kernel_size: int | None = None,
+        sigma: float | None = None,
+        offset: float | None = None,
+        response: str = "nikon_d700",
+        channels: list[str] | None = None,
+        hyperspectral_snr: float | None = None,
+        multispectral_snr: float | None = None,
+    ) -> None:
+        if ratio < 1:
+            raise ValueError(f"The ratio of the fusion observation is {ratio} but must be at least 1.")
+        if psf not in get_args(PointSpreadName):
+            raise ValueError(f"The psf is {psf!r} but must be one of {', '.join(get_args(PointSpreadName))}.")
+        self.scale = int(ratio)
+        self.psf = psf
+        self.spread: PointSpread | None = point_spread(psf, ratio, kernel_size, sigma, offset)
+        self.response = load_response(response, channels)
+        self.hyperspectral_snr = hyperspectral_snr
+        self.multispectral_snr = multispectral_snr
+
+    def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
+        """Return what the hyperspectral sensor does to a cube of ``shape`` (C, H, W); random only in its noise."""
+        bands, height, width = check_shape(shape)
+        if height % self.scale or width % self.scale:
+            raise ValueError(
+                f"A cube of {height} x {width} pixels cannot be observed at the ratio {self.scale}; crop it to "
+                f"multiples of {self.scale}."
+            )
+        reduction = PointSpread.reduction(self.spread, height, width, self.scale)
+        if self.hyperspectral_snr is None:
+            return LowResolution(reduction, None, 0.0)
+        field = torch.randn(bands, height // self.scale, width // self.scale, generator=generator)
+        return LowResolution(reduction, field, self.hyperspectral_snr)
+
+    def multispectral(self, cube: Tensor, wavelengths: Sequence[float], generator: torch.Generator) -> Tensor:
+        """Return what the multispectral sensor delivers, ``c x H x W``."""
+        image = torch.einsum("kc,chw->khw", self.response.matrix(wavelengths).to(cube), cube)
+        if self.multispectral_snr is None:
+            return image
+        return add_noise(image, torch.randn(image.shape, generator=generator), self.multispectral_snr)
+
+    def settings(self) -> dict[str, int | float | str | list[float]]:
+        """Ratio, the blur's taps, channels and a digest of the response, noise."""
+        table = self.response.values.double().numpy().tobytes() + repr(self.response.wavelengths).encode()
+        return {
+            "class": type(self).__name__,
+            "ratio": self.scale,
+            "psf": self.psf,
+            **({} if self.spread is None else self.spread.settings()),
+            "response": self.response.name,
+            "channels": ", ".join(self.response.channels),
+            "response_digest": hashlib.sha256(table).hexdigest()[:16],
+            "hyperspectral_snr": "none" if self.hyperspectral_snr is None else float(self.hyperspectral_snr),
+            "multispectral_snr": "none" if self.multispectral_snr is None else float(self.multispectral_snr),
+        }

@@ -1,0 +1,88 @@
+"""How a sensor with large pixels blurs and samples: named point spread functions as separable operators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from datamodules.degradations.operators import Separable, SparseRows
+from datamodules.degradations.resize import bicubic_resize
+
+PointSpreadName = Literal["srlf", "block_centred", "block_mean", "bicubic", "gaussian"]
+
+FWHM_TO_SIGMA = 2.0 * (2.0 * torch.log(torch.tensor(2.0, dtype=torch.float64)).item()) ** 0.5
+
+
+@dataclass(frozen=True)
+class PointSpread:
+    """A separable blur of `taps` pixels and the place in each block where it is centred.
+
+    Attributes:
+        weights: of the taps along one axis, summing to 1.
+        first: pixel of the first tap, relative to the block's first pixel.
+    """
+
+    weights: tuple[float, ...]
+    first: int
+
+    @staticmethod
+    def reduction(spread: PointSpread | None, height: int, width: int, ratio: int) -> Separable:
+        """Return blur and decimation of ``H x W`` images; None is MATLAB's bicubic reduction."""
+        if spread is None:
+            return bicubic_resize(height, width, height // ratio, width // ratio, "matlab")
+        return Separable(SparseRows(spread.matrix(height, ratio)), SparseRows(spread.matrix(width, ratio)))
+
+    def matrix(self, size: int, ratio: int) -> Tensor:
+        """Return the weights ``size / ratio x size`` of one axis; beyond the border the image is mirrored."""
+        blocks = torch.arange(size // ratio)
+        taps = blocks[:, None] * ratio + self.first + torch.arange(len(self.weights))
+        # Half-sample symmetric: index -1 is 0, index n is n - 1.
+        mirrored = taps % (2 * size)
+        mirrored = torch.where(mirrored < size, mirrored, 2 * size - 1 - mirrored)
+        weights = torch.tensor(self.weights, dtype=torch.float64).expand(len(blocks), -1)
+        return torch.zeros(len(blocks), size, dtype=torch.float64).scatter_add_(1, mirrored, weights)
+
+    def settings(self) -> dict[str, int | float | str | list[float]]:
+        """Taps and place."""
+        return {"psf_weights": list(self.weights), "psf_first": self.first}
+
+
+def point_spread(
+    name: PointSpreadName, ratio: int, kernel_size: int | None, sigma: float | None, offset: float | None
+) -> PointSpread | None:
+    """Return the named point spread function; None stands for MATLAB's bicubic reduction, which has its own operator.
+
+    Raises:
+        ValueError: Kernel settings are missing for ``gaussian``, given for another name, or out of range.
+    """
+    given = (kernel_size, sigma, offset)
+    if name != "gaussian":
+        if any(value is not None for value in given):
+            raise ValueError(f"The psf {name} fixes kernel_size, sigma and offset; leave them out or choose gaussian.")
+        if name == "bicubic":
+            return None
+        if name == "block_mean":
+            return PointSpread((1.0 / ratio,) * ratio, 0)
+        if name == "srlf":
+            return _gaussian(7, 3.0, 0.0)
+        # A window of two blocks; odd ratios have a middle pixel and lose one tap.
+        return _gaussian(2 * ratio - ratio % 2, ratio / FWHM_TO_SIGMA, (ratio - 1) / 2)
+    if kernel_size is None or sigma is None or offset is None:
+        raise ValueError("The psf gaussian needs kernel_size, sigma and offset; give all three.")
+    if kernel_size < 1 or sigma <= 0 or not 0 <= offset <= ratio - 1:
+        raise ValueError(
+            f"The psf gaussian got kernel_size={kernel_size}, sigma={sigma}, offset={offset}; give at least one pixel, "
+            f"a sigma above 0 and an offset from 0 to {ratio - 1}."
+        )
+    return _gaussian(kernel_size, sigma, offset)
+
+
+def _gaussian(size: int, sigma: float, centre: float) -> PointSpread:
+    """Sample a Gaussian on the `size` pixels around a place that may lie between two pixels."""
+    first = round(centre - (size - 1) / 2 + 1e-9)
+    distances = first + torch.arange(size, dtype=torch.float64) - centre
+    weights = torch.exp(-0.5 * (distances / sigma) ** 2)
+    return PointSpread(tuple((weights / weights.sum()).tolist()), first)

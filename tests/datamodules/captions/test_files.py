@@ -1,0 +1,65 @@
+"""Caption files: the packaged one, a user's own, and what is wrong with bad ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from datamodules import CAVE
+from datamodules.captions import CaptionError, load_captions, write_captions
+from datamodules.cave_splits import CAVE_SPLITS
+from tests.datamodules.fake_cave import fake_values, write_scene
+
+
+def test_every_cave_scene_has_a_caption_that_fits_clip() -> None:
+    captions = load_captions("cave", "CAVE")
+    assert sorted(captions) == sorted({name for split in CAVE_SPLITS["hsir"] for name in split})
+    assert len(set(captions.values())) == 32
+    # CLIP reads 77 tokens; English takes about 1.3 a word.
+    assert all(8 <= len(caption.split()) <= 45 for caption in captions.values())
+
+
+def test_scenes_carry_their_captions_into_batches(tmp_path: Path) -> None:
+    for name in ("balloons", "cloth"):
+        write_scene(tmp_path / "cave" / f"{name}_ms", name, fake_values(name, 16))
+    data = CAVE(str(tmp_path / "cave"), training=["balloons"], validation=["cloth"], cache=str(tmp_path / "cache"))
+    assert next(iter(data.test_dataloader()[0]))["caption"] == [load_captions("cave", "CAVE")["cloth"]]
+    write_captions(tmp_path / "mine.json", "CAVE", {"cloth": "a cloth"})
+    mine = CAVE(
+        str(tmp_path / "cave"),
+        training=["balloons"],
+        validation=["cloth"],
+        cache=str(tmp_path / "cache"),
+        captions=str(tmp_path / "mine.json"),
+    )
+    assert next(iter(mine.test_dataloader()[0]))["caption"] == ["a cloth"]
+    assert mine.scenes(["balloons"])[0].caption == ""
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_captions(tmp_path / "new" / "harvard.json", "Harvard", {"img1": " a house ", "img2": "a tree"}, ["img2"])
+    assert load_captions(str(tmp_path / "new" / "harvard.json"), "Harvard") == {"img1": "a house", "img2": "a tree"}
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["harvard.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is malformed; expected"),
+        ("[]", "is malformed"),
+        ('{"captions": {"a": "b"}}', "is malformed"),
+        ('{"data_set": "CAVE", "captions": ["a"]}', "is malformed"),
+        ('{"data_set": "Harvard", "captions": {"a": "b"}}', "is for Harvard but the data set is CAVE; give its own"),
+        ('{"data_set": "CAVE", "captions": {"a": " "}}', r"The caption of a in .* is empty; write what is seen"),
+    ],
+)
+def test_bad_files_are_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "bad.json").write_text(text)
+    with pytest.raises(CaptionError, match=message):
+        load_captions(str(tmp_path / "bad.json"), "CAVE")
+
+
+def test_a_missing_file_is_one_sentence() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no caption file none.json; choose cave, give the path"):
+        load_captions("none.json", "CAVE")
