@@ -1,6 +1,7 @@
 """What learns, and what is compared with it: Lightning modules, networks, metrics and checkpoints."""
 
 import torchvision_repair  # noqa: F401
+from lightning_modules.bandwise import BandwiseRestorationModule
 from lightning_modules.checkpoints import (
     CheckpointError,
     load_official,
@@ -9,15 +10,53 @@ from lightning_modules.checkpoints import (
     read_weights,
     weights_digest,
 )
+from lightning_modules.clip_towers import ClipError, ClipTowers
+from lightning_modules.fusion import FusionModule
 from lightning_modules.metrics import MetricProtocol
-from lightning_modules.networks import SERT, UpsampledInput
+from lightning_modules.networks import (
+    GDRRN,
+    MPHSIR,
+    SERT,
+    SFCSR,
+    T3SC,
+    Bi3DQRNN,
+    ESSAformer,
+    GRNNet,
+    MCNet,
+    PromptIR,
+    SSUMamba,
+    TRQ3DNet,
+    UpsampledInput,
+)
 from lightning_modules.restoration import RestorationModule
+from lightning_modules.schedules import LinearWarmupCosine
+from lightning_modules.spectral_losses import L1VariationLoss, SquaredErrorAngleLoss
+from lightning_modules.text_prompts import TextPrompts
 
 __all__ = [
+    "GDRRN",
+    "MPHSIR",
     "SERT",
+    "SFCSR",
+    "T3SC",
+    "BandwiseRestorationModule",
+    "Bi3DQRNN",
     "CheckpointError",
+    "ClipError",
+    "ClipTowers",
+    "ESSAformer",
+    "FusionModule",
+    "GRNNet",
+    "L1VariationLoss",
+    "LinearWarmupCosine",
+    "MCNet",
     "MetricProtocol",
+    "PromptIR",
     "RestorationModule",
+    "SSUMamba",
+    "SquaredErrorAngleLoss",
+    "TRQ3DNet",
+    "TextPrompts",
     "UpsampledInput",
     "load_official",
     "load_official_state",

@@ -2,7 +2,8 @@
 
 A network states its table as a class attribute `official_names`: pairs (regular expression, replacement) that are
 applied in turn to every official name. An optional class attribute `official_derived` lists expressions of official
-entries that a network computes itself (attention masks, position indices); they are left out.
+entries that a network computes itself (attention masks, position indices); they are left out. Another one,
+`official_absent`, names entries of ours that official files do not hold; the network keeps its own.
 """
 
 from __future__ import annotations
@@ -222,7 +223,7 @@ def _unwrapped(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 
 def _renamed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Apply the network's name table; entries the network derives itself are left out."""
+    """Apply the network's name table; leave out what it derives itself, add its own where official files have none."""
     derived = tuple(getattr(network, "official_derived", ()))
     renamed = {}
     for official, tensor in state.items():
@@ -232,6 +233,9 @@ def _renamed(network: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tenso
         for pattern, replacement in getattr(network, "official_names", ()):
             name = re.sub(pattern, replacement, name)
         renamed[name] = tensor
+    if absent := getattr(network, "official_absent", ()):
+        own = network.state_dict()
+        renamed = {name: own[name] for name in absent} | renamed
     return renamed
 
 

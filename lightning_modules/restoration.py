@@ -79,6 +79,38 @@ class RestorationModule(LightningModule):
         restored: Tensor = self.network(observation)
         return restored
 
+    def inputs(self, batch: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Take from a batch what `forward`, and so the network, is given.
+
+        Returns:
+            Images of the same ground, the one with the fewest pixels first, of which every tile is given its part; and
+            tensors that every tile is given whole.
+        """
+        return (batch["observation"],), ()
+
+    def input_settings(self) -> dict[str, Any]:
+        """What the inputs depend on beside the batch itself, JSON-able: part of the key of kept proxies."""
+        return {}
+
+    def restore(self, batch: Mapping[str, Any], network: nn.Module | None = None, tile: int | None = None) -> Tensor:
+        """Restore a batch, which needs no target.
+
+        Args:
+            batch: see `datamodules.batches.Batch`.
+            network: a network in place of the module's own, such as `source_network()`.
+            tile: side in observation pixels of overlapping, blended tiles, in which nothing is learned; None restores
+                scenes whole.
+
+        Returns:
+            The restored cubes `B x C x H x W`.
+        """
+        images, whole = self.inputs(batch)
+        apply = self if network is None else network
+        if tile is None:
+            restored: Tensor = apply(*images, *whole)
+            return restored
+        return in_tiles(lambda *pieces: apply(*pieces, *whole), *images, tile=tile)
+
     def setup(self, stage: str) -> None:
         """Load the source weights into the network, the first time only: a test after a fit keeps the fitted ones."""
         strategy = self.trainer.strategy
@@ -126,14 +158,18 @@ class RestorationModule(LightningModule):
         Raises:
             FloatingPointError: when the loss is not finite, naming step, batch and scenes.
         """
-        restored = self._restore(batch)
-        loss: Tensor = self.loss(restored, batch["target"])
+        loss = self.training_loss(batch)
         if not bool(torch.isfinite(loss).all()):
             raise FloatingPointError(
                 f"Training loss is {loss.mean().item()} at step {self.global_step}, epoch {self.current_epoch}, "
                 f"batch {batch_idx}, scenes {', '.join(batch['name'])}; lower the learning rate or check them."
             )
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(restored))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["name"]))
+        return loss
+
+    def training_loss(self, batch: Mapping[str, Any]) -> Tensor:
+        """Compare a restored batch with its target; what other modules add to the loss, they add here."""
+        loss: Tensor = self.loss(self._restore(batch), batch["target"])
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -186,10 +222,12 @@ class RestorationModule(LightningModule):
         optimizer = self.optimizer(parameters) if self.optimizer else torch.optim.Adam(parameters, lr=1e-4)
         if self.scheduler is None:
             return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": self.scheduler_interval},
-        }
+        scheduler = self.scheduler(optimizer)
+        schedule = {"scheduler": scheduler, "interval": self.scheduler_interval}
+        # Lightning's ReduceLROnPlateau names the metric that it waits on.
+        if monitored := getattr(scheduler, "monitor", None):
+            schedule["monitor"] = monitored
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record which network and which source weights the checkpoint belongs to, as plain values."""
@@ -228,7 +266,7 @@ class RestorationModule(LightningModule):
                 f"{checkpoints.network_identity(self.network)} was built for {bands}; "
                 "set the network's input_channels, or choose data with as many bands."
             )
-        restored: Tensor = self(observation) if tile is None else in_tiles(self, observation, tile=tile)
+        restored = self.restore(batch, tile=tile)
         target = batch.get("target")
         if target is not None and target.shape != restored.shape:
             raise ValueError(
@@ -239,7 +277,8 @@ class RestorationModule(LightningModule):
 
     def _restore_whole(self, batch: Mapping[str, Any]) -> Tensor:
         """Restore scenes for scoring or use, refusing observations that are not finite."""
-        finite = torch.isfinite(batch["observation"]).flatten(1).all(dim=1).tolist()
+        images, _ = self.inputs(batch)
+        finite = torch.stack([torch.isfinite(one).flatten(1).all(dim=1) for one in images]).all(dim=0).tolist()
         spoilt = [name for name, good in zip(batch["name"], finite, strict=True) if not good]
         if spoilt:
             raise ValueError(

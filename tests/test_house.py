@@ -21,7 +21,7 @@ FORBIDDEN = {
 }
 """What the files of a folder may not import, so that imports run one way."""
 
-SLOW = {"diffusers", "faiss", "mamba_ssm", "matplotlib", "open_clip", "transformers", "wandb"}
+SLOW = {"diffusers", "faiss", "geomloss", "mamba_ssm", "matplotlib", "open_clip", "transformers", "triton", "wandb"}
 """Packages that take seconds to import: only inside the functions that use them."""
 
 LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX)\b|\bNotImplementedError\b")

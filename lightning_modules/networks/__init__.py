@@ -1,7 +1,32 @@
 """Networks: plain `torch.nn` modules without Lightning or file access; no arguments means the published settings."""
 
 import torchvision_repair  # noqa: F401
+from lightning_modules.networks.restoration.bi3dqrnn import Bi3DQRNN
+from lightning_modules.networks.restoration.essaformer import ESSAformer
+from lightning_modules.networks.restoration.gdrrn import GDRRN
+from lightning_modules.networks.restoration.grn import GRNNet
+from lightning_modules.networks.restoration.mcnet import MCNet
+from lightning_modules.networks.restoration.mp_hsir import MPHSIR
+from lightning_modules.networks.restoration.promptir import PromptIR
 from lightning_modules.networks.restoration.sert import SERT
+from lightning_modules.networks.restoration.sfcsr import SFCSR
+from lightning_modules.networks.restoration.ssumamba import SSUMamba
+from lightning_modules.networks.restoration.t3sc import T3SC
+from lightning_modules.networks.restoration.trq3d import TRQ3DNet
 from lightning_modules.networks.upsampled import UpsampledInput
 
-__all__ = ["SERT", "UpsampledInput"]
+__all__ = [
+    "GDRRN",
+    "MPHSIR",
+    "SERT",
+    "SFCSR",
+    "T3SC",
+    "Bi3DQRNN",
+    "ESSAformer",
+    "GRNNet",
+    "MCNet",
+    "PromptIR",
+    "SSUMamba",
+    "TRQ3DNet",
+    "UpsampledInput",
+]

@@ -1,8 +1,9 @@
-"""Super-resolution with networks that keep the image size: MATLAB-kernel bicubic upsampling first, then the network."""
+"""Super-resolution with networks that keep the image size: the observation is enlarged first, then restored."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,22 +47,28 @@ def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
 
 
 class UpsampledInput(nn.Module):
-    """A same-size network behind bicubic upsampling, so that any denoiser can be trained for super-resolution.
+    """A same-size network behind upsampling, so that any denoiser can be trained for super-resolution.
 
     Args:
         network: maps `B x C x H x W` to the same shape.
         scale: spatial factor between the observation and the restored cube.
+        interpolation: `bicubic`, MATLAB's kernel, or `nearest`, which repeats every pixel (MP-HSIR's data).
 
     Raises:
-        ValueError: when the scale is below 1.
+        ValueError: when the scale is below 1, or the interpolation is unknown.
     """
 
-    def __init__(self, network: nn.Module, scale: int = 4) -> None:
+    def __init__(
+        self, network: nn.Module, scale: int = 4, interpolation: Literal["bicubic", "nearest"] = "bicubic"
+    ) -> None:
         super().__init__()
+        if interpolation not in ("bicubic", "nearest"):
+            raise ValueError(f"UpsampledInput: interpolation {interpolation!r} is unknown; choose bicubic or nearest.")
         if scale < 1:
             raise ValueError(f"UpsampledInput: scale {scale} is below 1; give the whole factor of the task, such as 4.")
         self.network = network
         self.scale = scale
+        self.interpolation = interpolation
 
     @property
     def input_channels(self) -> int | None:
@@ -71,5 +78,9 @@ class UpsampledInput(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Restore a low-resolution cube `B x C x h x w` to `B x C x scale*h x scale*w`."""
-        restored: Tensor = self.network(upsample_bicubic(observation, self.scale))
+        if self.interpolation == "nearest":
+            enlarged = observation.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
+        else:
+            enlarged = upsample_bicubic(observation, self.scale)
+        restored: Tensor = self.network(enlarged)
         return restored

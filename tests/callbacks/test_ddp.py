@@ -15,6 +15,8 @@ from callbacks import PhotometricGuides
 from callbacks.distributed import Ranks, StageError
 from callbacks.proxies import make_proxies
 from callbacks.synthesised import synthesise
+from callbacks.transfer import SpectralTransfer
+from callbacks.transfer.descriptors import PatchDescriptors
 from datamodules import Observation
 from tests.callbacks.tiny import (
     WAVELENGTHS,
@@ -128,6 +130,38 @@ def test_rank_zero_trains_the_guides_and_both_use_them(tmp_path: Path) -> None:
     # The names hold the sha256 of the cubes.
     assert len(alone) == 1 + 6
     assert alone[1:] == first[1:] == second[1:]
+
+
+class FailingOnSecondRank(SpectralTransfer):
+    """Fails at the second guide of the second rank."""
+
+    def _descriptors(self, image: Tensor) -> PatchDescriptors:
+        self.described = getattr(self, "described", 0) + 1
+        # The proxy, the first guide, the second guide or the next proxy.
+        if dist.get_rank() == 1 and self.described == 3:
+            raise FloatingPointError("this guide is too bright")
+        return super()._descriptors(image)
+
+
+def failing_transfer(folder: Path) -> str:
+    data, root = tiny_data(folder), folder / "store"
+    proxies = make_proxies(Picky(), data.observations(), root, degradation={})
+    transfer = FailingOnSecondRank(seeds=4, candidates=4, kernel_size=3, steps=5)
+    try:
+        synthesise(TrainedGuides(displacement=2), transfer, proxies, root, ratio=2)
+    except (FloatingPointError, StageError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "no error"
+
+
+def test_a_transfer_that_fails_on_one_rank_ends_all_and_keeps_what_is_finished(tmp_path: Path) -> None:
+    assert on_two_ranks(tmp_path, failing_transfer) == [
+        "StageError: Rank 1 of 2 ended the stage with FloatingPointError: this guide is too bright",
+        "FloatingPointError: this guide is too bright",
+    ]
+    written = sorted(str(path.parent.name) for path in tmp_path.glob("store/synthesised-*/*/*.npy"))
+    # The first rank's three of six guides, and the second rank's first one.
+    assert written == ["amber", "amber", "birch", "birch"]
 
 
 def adapted(folder: Path, processes: int) -> tuple[dict[str, str], dict[str, float], Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,14 @@ import torch
 from torch import Tensor
 
 from callbacks import DistributionAdaptiveSynthesis, PhotometricGuides, ProxyGeneration
+from callbacks.distributed import Ranks
 from callbacks.guides import Guides
+from callbacks.stages import complete_share, neighbours
+from callbacks.store import Store
 from callbacks.synthesis import Training
-from callbacks.synthesised import Synthesised, proxy_rgb, synthesise, transfer_spectra
+from callbacks.synthesised import Synthesised, proxy_rgb, synthesise, transport_facts
 from callbacks.transfer import SpectralTransfer, TransportOperator
+from callbacks.transfer.descriptors import PatchDescriptors
 from datamodules import MappedScene
 from tests.callbacks.tiny import (
     WAVELENGTHS,
@@ -30,15 +34,24 @@ from tests.callbacks.tiny import (
 
 
 class CountingTransfer(SpectralTransfer):
-    """Counts estimations."""
+    """Counts the guides asked for, and the images described: every guide, and a proxy as often as it is indexed."""
 
     calls = 0
+    described = 0
 
-    def estimate(
-        self, proxy_rgb: Tensor, guide_rgb: Tensor, progress: Callable[[int], None] | None = None
-    ) -> TransportOperator:
-        type(self).calls += 1
-        return super().estimate(proxy_rgb, guide_rgb, progress)
+    def estimate_batches(
+        self, pairs: Iterable[tuple[Tensor, Tensor]], progress: Callable[[int], None] | None = None
+    ) -> Iterator[list[TransportOperator]]:
+        def counted() -> Iterator[tuple[Tensor, Tensor]]:
+            for pair in pairs:
+                type(self).calls += 1
+                yield pair
+
+        return super().estimate_batches(counted(), progress)
+
+    def _descriptors(self, image: Tensor) -> PatchDescriptors:
+        type(self).described += 1
+        return super()._descriptors(image)
 
 
 class FittedGuides(Guides):
@@ -81,7 +94,7 @@ def proxies(tmp_path: Path) -> list[MappedScene]:
 def run(proxies: Sequence[MappedScene], root: Path, **changes: Any) -> list[Synthesised]:  # noqa: ANN401
     guides = changes.pop("guides", FittedGuides())
     transfer = changes.pop("transfer", CountingTransfer(seeds=4, candidates=4, kernel_size=3, steps=5))
-    CountingTransfer.calls = 0
+    CountingTransfer.calls = CountingTransfer.described = 0
     return synthesise(guides, transfer, proxies, root, **({"ratio": 2, "seed": 3} | changes))
 
 
@@ -138,6 +151,130 @@ def test_a_cube_depends_on_its_names_and_not_on_the_order(proxies: list[MappedSc
         assert torch.equal(one.scene.load().cube, same.scene.load().cube)
 
 
+def test_guides_of_one_proxy_share_its_search_index(proxies: list[MappedScene], tmp_path: Path) -> None:
+    run(proxies, tmp_path, ratio=3)
+    assert (CountingTransfer.calls, CountingTransfer.described) == (6, 2 + 6)
+
+
+@pytest.mark.parametrize("at_once", [2, 4, 5])
+def test_batches_across_proxies_write_the_same_bytes(proxies: list[MappedScene], tmp_path: Path, at_once: int) -> None:
+    """24 x 24 pixels are a multiple of 16, so equality is to the bit; the store's key does not name the batch."""
+    alone = run(proxies, tmp_path / "a", ratio=3)
+    transfer = SpectralTransfer(seeds=4, candidates=4, kernel_size=3, steps=5, guides_at_once=at_once)
+    together = run(proxies, tmp_path / "b", ratio=3, transfer=transfer)
+    # The names hold the sha256 of the cubes.
+    for one, other in zip(alone, together, strict=True):
+        assert one.scene.path.relative_to(tmp_path / "a") == other.scene.path.relative_to(tmp_path / "b")
+
+
+def test_scenes_of_several_sizes_keep_their_results_and_their_order(tmp_path: Path) -> None:
+    """Equal sizes are put together for the batches; names, order and values stay."""
+    scenes = []
+    for name, side in (("amber", 24), ("birch", 16), ("coral", 24)):
+        cube = MiniScenes(cache=str(tmp_path / "cache")).read_scene(name).cube[:, :side]
+        np.save(tmp_path / f"{name}.npy", cube.numpy())
+        scenes.append(MappedScene(name, tmp_path / f"{name}.npy", WAVELENGTHS))
+    transfer = SpectralTransfer(seeds=4, candidates=4, kernel_size=3, steps=5, guides_at_once=4)
+    alone, together = run(scenes, tmp_path / "a"), run(scenes, tmp_path / "b", transfer=transfer)
+    for one, other in zip(alone, together, strict=True):
+        assert one.scene.name == other.scene.name
+        assert one.scene.path.name == other.scene.path.name
+        assert one.scene.shape[1:] == (16 if one.proxy.name == "birch" else 24, 24)
+
+
+class FailingTransfer(SpectralTransfer):
+    """Fails at its third guide's descriptors."""
+
+    def _descriptors(self, image: Tensor) -> PatchDescriptors:
+        self.seen = getattr(self, "seen", 0) + 1
+        # Descriptors of the proxy, then one set a guide.
+        if self.seen == 4:
+            raise FloatingPointError("this guide is too bright")
+        return super()._descriptors(image)
+
+
+def test_every_guide_is_written_as_soon_as_it_is_finished(proxies: list[MappedScene], tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"seeds": 4, "candidates": 4, "kernel_size": 3, "steps": 5}
+    with pytest.raises(FloatingPointError, match="too bright"):
+        run(proxies[:1], tmp_path, ratio=4, transfer=FailingTransfer(**settings))
+    written = sorted(path.name.split(".")[0] for path in tmp_path.glob("synthesised-*/amber/*.npy"))
+    assert written == ["0", "1"]
+    run(proxies[:1], tmp_path, ratio=4)
+    assert (CountingTransfer.calls, CountingTransfer.described) == (2, 1 + 2)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_progress_of_the_transfer_rises_with_the_steps_to_the_number_of_guides(
+    proxies: list[MappedScene], tmp_path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def progress(label: str, done: float, total: int) -> None:
+        if label == "Spectral transfer":
+            assert total == 4
+            told.append(done)
+
+    valid, asked = Store.valid, list[str]()
+
+    def made_meanwhile(self: Store, name: str) -> bool:
+        """Another run makes the second entry after this one looked what is missing."""
+        if "synthesised" in self.folder.name:
+            asked.append(name)
+        if name == "amber/1" and asked.count(name) == 2:
+            self.write_array(name, torch.zeros(8, 24, 24), {"psnr": 1.0})
+        return valid(self, name)
+
+    monkeypatch.setattr(Store, "valid", made_meanwhile)
+    transfer = SpectralTransfer(seeds=4, candidates=4, kernel_size=3, steps=5, guides_at_once=at_once)
+    made = run(proxies, tmp_path, progress=progress, transfer=transfer)
+    assert made[1].metadata["psnr"] == 1.0
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (0.0, 4.0)
+    assert len(told) >= 2 + 3 * 5 // at_once
+
+
+class NumberedRanks(Ranks):
+    """Pretends to be one of several processes."""
+
+    def __init__(self, rank: int, size: int) -> None:
+        super().__init__()
+        self.rank, self.size = rank, size
+
+
+@pytest.mark.parametrize(("proxy_count", "size"), [(1, 4), (2, 4), (5, 2), (3, 3), (1, 1), (4, 5)])
+def test_ranks_share_guides_evenly_and_proxies_as_little_as_possible(proxy_count: int, size: int) -> None:
+    names = [f"{proxy}/{guide}" for proxy in range(proxy_count) for guide in range(3)]
+    shares = [list(neighbours(NumberedRanks(rank, size), names)) for rank in range(size)]
+    assert [name for share in shares for name in share] == names
+    lengths = [len(share) for share in shares]
+    assert max(lengths) - min(lengths) <= 1
+    indexes = sum(len({name.split("/")[0] for name in share}) for share in shares)
+    assert indexes <= proxy_count + size - 1
+
+
+def test_cubes_do_not_depend_on_which_guides_were_made_before(proxies: list[MappedScene], tmp_path: Path) -> None:
+    """Every run makes what one of four ranks would: a part of a proxy's guides, or guides of two proxies."""
+    run(proxies, tmp_path, ratio=3)
+    (store,) = tmp_path.glob("synthesised-*")
+    kept = {path: path.read_bytes() for path in store.rglob("*.npy")}
+    names = [f"{proxy.name}/{index}" for proxy in proxies for index in range(3)]
+    for rank in range(4):
+        share = neighbours(NumberedRanks(rank, 4), names)
+        for name in share:
+            (store / f"{name}.json").unlink()
+        run(proxies, tmp_path, ratio=3)
+        assert CountingTransfer.calls == len(share)
+    assert {path: path.read_bytes() for path in store.rglob("*.npy")} == kept
+
+
+def test_a_rank_without_a_share_makes_nothing(tmp_path: Path) -> None:
+    asked: list[Sequence[str]] = []
+    store = Store(tmp_path, "stage")
+    store.write_array("a", torch.zeros(1))
+    complete_share("Stage", store, ["a"], lambda share, _: asked.append(share), Ranks())
+    assert asked == []
+
+
 @pytest.mark.parametrize("changes", [{"seed": 4}, {"round_number": 1}, {"guides": FittedGuides(0.2)}])
 def test_seed_round_and_guides_settings_give_other_guides(
     proxies: list[MappedScene], tmp_path: Path, changes: dict[str, Any]
@@ -172,9 +309,9 @@ def test_wavelengths_that_make_no_picture_are_one_sentence(proxies: list[MappedS
 def test_a_perfect_guide_has_finite_quality() -> None:
     """T r can equal the guide; the stored number must stay valid JSON."""
     flat = torch.full((8, 12, 12), 0.5)
-    cube, facts = transfer_spectra(tiny_transfer(), flat, WAVELENGTHS, torch.full((3, 12, 12), 0.5))
-    torch.testing.assert_close(cube, flat)
-    assert 90 < facts["psnr"] <= 100
+    operator = tiny_transfer().estimate(flat[:3], flat[:3])
+    torch.testing.assert_close(operator.apply(flat), flat)
+    assert 90 < transport_facts(operator, flat[:3], flat[:3])["psnr"] <= 100
 
 
 def test_constructor_refuses_impossible_settings() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from lightning import LightningDataModule, Trainer
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningCLI, ReduceLROnPlateau
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -156,6 +156,19 @@ def test_optimiser_and_schedule_are_injected() -> None:
     assert isinstance(default, torch.optim.Adam)
     assert default.defaults["lr"] == 1e-4
     assert isinstance(RestorationModule(compact(), loss=nn.MSELoss()).loss, nn.MSELoss)
+
+
+def test_a_schedule_may_wait_on_a_metric(tmp_path: Path) -> None:
+    """With nothing learnt the score stays, so that the learning rate is halved after every epoch without a rise."""
+    module = RestorationModule(
+        nn.Conv2d(BANDS, BANDS, 1),
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-6),
+        scheduler=lambda optimizer: ReduceLROnPlateau(optimizer, "val/psnr", mode="max", factor=0.5, patience=0),
+        scheduler_interval="epoch",
+    )
+    run = trainer(tmp_path, epochs=3)
+    run.fit(module, datamodule=Pairs())
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.25e-6)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

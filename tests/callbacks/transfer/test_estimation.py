@@ -56,22 +56,30 @@ def test_steps_follow_torch_adam_on_autograd_gradients(problem: Problem) -> None
     assert (fast.operators()[0].apply(proxy) - plain.synthesise(proxy)).abs().max() < 1e-6
 
 
-def test_guides_in_a_batch_and_any_block_size_give_the_same_result(problem: Problem) -> None:
+@pytest.mark.parametrize("shared", [True, False])
+def test_guides_in_a_batch_give_the_same_result_whatever_their_proxies(problem: Problem, shared: bool) -> None:
+    """Odd size, several blocks: equal up to float64 rounding."""
     proxy, guide, candidates, distances = problem
-    guides = torch.stack((guide, guide.flip(1)), 1)
-    both = (torch.stack((candidates, candidates.flip(0)), 1), torch.stack((distances, distances.flip(2)), 1))
-    batch = TransportEstimation(proxy, guides, *both, LossWeights(), SETTINGS, block_pixels=3 * 52)
+    guides = torch.stack((guide, guide.flip(1), guide.roll(5, 2)), 1)
+    proxies = torch.stack([proxy] * 3 if shared else [proxy, proxy.flip(1), proxy.flip(0) ** 2], 1)
+    both = (
+        torch.stack((candidates, candidates.flip(0), candidates.flip(1)), 1),
+        torch.stack((distances, distances.flip(2), 3 * distances), 1),
+    )
+    batch = TransportEstimation(
+        proxy if shared else proxies, guides, *both, LossWeights(), SETTINGS, block_pixels=6 * 26
+    )
     alone = [
         TransportEstimation(
-            proxy, guides[:, n : n + 1], both[0][:, n : n + 1], both[1][:, n : n + 1], LossWeights(), SETTINGS
+            proxies[:, n], guides[:, n : n + 1], both[0][:, n : n + 1], both[1][:, n : n + 1], LossWeights(), SETTINGS
         )
-        for n in range(2)
+        for n in range(3)
     ]
     for _ in range(5):
         for estimation in (batch, *alone):
             estimation.step()
-    for n in range(2):
-        difference = batch.operators()[n].apply(proxy) - alone[n].operators()[0].apply(proxy)
+    for n, operator in enumerate(batch.operators()):
+        difference = operator.apply(proxy) - alone[n].operators()[0].apply(proxy)
         assert difference.abs().max() < 1e-9
 
 

@@ -1,6 +1,10 @@
 """The whole stage: a known warp is recovered, settings and errors."""
 
+import itertools
 import json
+import weakref
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from callbacks.transfer import LossWeights, Retrieval, SpectralTransfer
+from callbacks.transfer.estimation import TransportEstimation
 from tests.callbacks.transfer.samples import smooth_cube
 
 
@@ -68,6 +73,77 @@ def test_many_guides_share_the_index_and_change_nothing(scene: Tensor) -> None:
         assert torch.equal(operator.apply(scene), transfer.estimate(scene[:3], guide).apply(scene))
 
 
+def pairs_of_two_proxies(height: int, width: int) -> list[tuple[Tensor, Tensor]]:
+    """Three guides of one proxy, two of another."""
+    first, second = smooth_cube(3, height, width, seed=6), smooth_cube(3, height, width, seed=7)
+    guides = [first.roll((2, 1), (1, 2)), first.flip(1), first.sqrt(), second.roll((1, 3), (1, 2)), second.flip(2)]
+    return [(first if n < 3 else second, guide) for n, guide in enumerate(guides)]
+
+
+# The lower limit cuts the images into blocks of 12, 12 and 4 rows.
+@pytest.mark.parametrize("block_pixels", [8192, 12 * 24])
+@pytest.mark.parametrize("at_once", [2, 5])
+def test_a_batch_of_several_proxies_changes_no_bit(
+    block_pixels: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callbacks.transfer.transfer.CPU_BLOCK_PIXELS", block_pixels)
+    pairs = pairs_of_two_proxies(28, 24)
+    settings: dict[str, Any] = {"steps": 6, "seeds": 4, "candidates": 6, "kernel_size": 5}
+    done: list[int] = []
+    batches = list(SpectralTransfer(guides_at_once=at_once, **settings).estimate_batches(pairs, done.append))
+    assert [len(batch) for batch in batches] == ([2, 2, 1] if at_once == 2 else [5])
+    assert done == sorted(set(done))
+    assert done[-1] == 5 * 6
+    alone = SpectralTransfer(**settings)
+    for operator, (proxy, guide) in zip(itertools.chain(*batches), pairs, strict=True):
+        expected = alone.estimate(proxy, guide)
+        assert torch.equal(operator.candidates, expected.candidates)
+        assert torch.equal(operator.aggregation, expected.aggregation)
+        assert torch.equal(operator.interpolation, expected.interpolation)
+
+
+def test_a_batch_at_an_odd_size_is_equal_up_to_rounding() -> None:
+    """Beside whole vectors of 16 pixels, exp and sqrt may round otherwise, and signs of L1 terms amplify it."""
+    pairs = pairs_of_two_proxies(21, 27)[1:4]
+    together = SpectralTransfer(steps=20, guides_at_once=3).estimate_batches(pairs)
+    for operator, (proxy, guide) in zip(itertools.chain(*together), pairs, strict=True):
+        moved = SpectralTransfer(steps=20).estimate(proxy, guide).apply(proxy)
+        assert psnr(operator.apply(proxy), moved) > 60
+
+
+def test_guides_are_asked_for_one_batch_at_a_time_and_sizes_do_not_mix() -> None:
+    sizes = [(24, 24), (24, 24), (24, 24), (16, 24), (24, 24)]
+    asked: list[int] = []
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for number, size in enumerate(sizes):
+            asked.append(number)
+            image = smooth_cube(3, *size, seed=number)
+            yield image, image.flip(1)
+
+    transfer = SpectralTransfer(steps=1, seeds=4, candidates=4, kernel_size=3, guides_at_once=2)
+    seen = [([operator.shape for operator in batch], len(asked)) for batch in transfer.estimate_batches(pairs())]
+    # Where the size changes, one guide of the next size has been looked at.
+    assert seen == [([(24, 24)] * 2, 2), ([(24, 24)], 4), ([(16, 24)], 5), ([(24, 24)], 5)]
+
+
+def test_one_guide_at_once_on_a_cpu_holds_one_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matches and tables of a finished guide are gone before those of the next are made."""
+    alive: weakref.WeakSet[TransportEstimation] = weakref.WeakSet()
+    most: list[int] = []
+
+    class Watched(TransportEstimation):
+        def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
+            alive.add(self)
+            most.append(len(alive))
+            super().__init__(*arguments, **named)
+
+    monkeypatch.setattr("callbacks.transfer.transfer.TransportEstimation", Watched)
+    transfer = SpectralTransfer(steps=1, seeds=4, candidates=4, kernel_size=3)
+    assert [len(batch) for batch in transfer.estimate_batches(pairs_of_two_proxies(24, 24))] == [1] * 5
+    assert most == [1] * 5
+
+
 def test_settings_name_everything_and_survive_json() -> None:
     transfer = SpectralTransfer(weights=LossWeights(ssim=0.25), retrieval=Retrieval(engine="torch"))
     settings = json.loads(json.dumps(transfer.settings()))
@@ -77,6 +153,7 @@ def test_settings_name_everything_and_survive_json() -> None:
     assert published.items() <= settings["estimation"].items()
     assert (settings["seeds"], settings["candidates"], settings["steps"]) == (16, 16, 200)
     assert transfer.settings() != SpectralTransfer().settings()
+    assert SpectralTransfer(guides_at_once=4).settings() == SpectralTransfer().settings()
 
 
 def test_wrong_settings_are_sentences() -> None:
@@ -84,6 +161,8 @@ def test_wrong_settings_are_sentences() -> None:
         SpectralTransfer(kernel_size=6)
     with pytest.raises(ValueError, match="candidates must be at least 1, got 0"):
         SpectralTransfer(candidates=0)
+    with pytest.raises(ValueError, match="guides_at_once must be at least 1, got 0"):
+        SpectralTransfer(guides_at_once=0)
 
 
 def test_wrong_images_are_sentences(scene: Tensor) -> None:

@@ -48,3 +48,12 @@ def test_wrapper_upsamples_then_applies_the_network() -> None:
 def test_impossible_scale_gives_a_sentence() -> None:
     with pytest.raises(ValueError, match="scale 0 is below 1; give the whole factor"):
         UpsampledInput(nn.Identity(), scale=0)
+
+
+def test_nearest_repeats_every_pixel() -> None:
+    network = UpsampledInput(nn.Identity(), scale=2, interpolation="nearest")
+    x = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    expected = torch.tensor([[1.0, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]])
+    assert torch.equal(network(x)[0, 0], expected)
+    with pytest.raises(ValueError, match="interpolation 'linear' is unknown; choose bicubic or nearest"):
+        UpsampledInput(nn.Identity(), 2, "linear")  # type: ignore[arg-type]

@@ -22,9 +22,7 @@ def jumps(order: Tensor, sizes: tuple[int, ...]) -> Tensor:
 @pytest.mark.parametrize("continuous", [False, True])
 @pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("sizes", [(3, 4, 5), (2, 2, 2), (1, 3, 1), (5, 1, 4)])
-def test_axis_orders_visit_every_position_once(
-    sizes: tuple[int, ...], axes: tuple[int, ...], continuous: bool
-) -> None:
+def test_axis_orders_visit_every_position_once(sizes: tuple[int, ...], axes: tuple[int, ...], continuous: bool) -> None:
     order = axis_order(sizes, axes, continuous=continuous)
     assert order.dtype == torch.long
     assert order.sort().values.equal(torch.arange(sizes[0] * sizes[1] * sizes[2]))

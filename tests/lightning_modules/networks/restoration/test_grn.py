@@ -15,6 +15,7 @@ from lightning_modules import load_official_state
 from lightning_modules.networks.restoration.grn import GRNNet
 from tests.plain.grn import COMPACT, PATCH, plain_forward
 
+REASON_GAIN = 1.5
 TAPS = {
     "GCM1": ("encoder.0.reason", (slice(1), slice(None, None, 8), slice(None, None, 4), slice(None, None, 4))),
     "GSM2": ("decoder.3.reason", (slice(1), slice(None, None, 8), slice(None, None, 4), slice(None, None, 4))),
@@ -72,7 +73,7 @@ def enlivened(network: GRNNet) -> GRNNet:
     generator = torch.Generator().manual_seed(3)
     for name, parameter in network.named_parameters():
         fan_in = parameter[0].numel() if parameter.ndim > 1 else 10
-        gain = 4.0 if ".reason." in name else 1.0
+        gain = REASON_GAIN if ".reason." in name else 0.7
         parameter.data = gain * torch.randn(parameter.shape, generator=generator) / fan_in**0.5
     return network.eval()
 
@@ -95,10 +96,11 @@ def test_other_settings_equal_the_published_order_of_operations(
         restored, expected = network(x), plain_forward(network, x)
     assert torch.allclose(restored, expected, rtol=1e-9, atol=1e-9)
     blind = enlivened(GRNNet(**settings)).double()
-    for parameter in (p for n, p in blind.named_parameters() if ".reason." in n):
-        parameter.data.zero_()
+    for name, parameter in blind.named_parameters():
+        if re.search(r"reason\.(assign|key)\.", name):
+            parameter.data.zero_()
     with torch.no_grad():
-        assert (blind(x) - restored).norm() > 0.01 * restored.norm()
+        assert (blind(x) - restored).norm() > 0.05 * restored.norm()
 
 
 @pytest.mark.parametrize("size", [(19, 8), (30, 33), (1, 5), (3, 3)])

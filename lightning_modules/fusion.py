@@ -1,0 +1,181 @@
+"""Training, scoring and using any fusion network: LR-HSI, HR-MSI and, where the network reads one, a caption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.clip_towers import ClipTowers
+from lightning_modules.contrastive import contrastive_loss
+from lightning_modules.restoration import RestorationModule
+
+__all__ = ["FusionModule"]
+
+LARGEST_SCALE = math.log(100)
+"""Where CLIP stops the learned temperature: logits are at most 100 times cosines."""
+
+
+class FusionModule(RestorationModule):
+    """A `RestorationModule` for pairs of observations, with the losses of CO2IF (Eq. 16 to 18).
+
+    A network is called as `network(observation, multispectral)`; one with a true attribute `use_text` (CO2IF) as
+    `network(observation, multispectral, text_tokens, text_mask)`, and it brings `embed`, `logit_scale` and, for a
+    pairing of its own, `alignment_loss`. The training loss is `loss` (L1, Eq. 17), plus `contrastive_weight` times the
+    contrastive loss of captions and multispectral images (Eq. 16), plus `alignment_loss`; each is logged. Networks
+    without text need no captions and have the first alone. The contrastive loss is left out too for networks without
+    multispectral image (`use_msi` false) and at weight 0; their adapters of embeddings then learn nothing, so several
+    processes need the strategy `ddp_find_unused_parameters_true`.
+
+    Args:
+        network: fuses `B x C x h x w` and `B x c x H x W` into `B x C x H x W`.
+        towers: frozen CLIP towers; `ClipTowers()` when None. Networks without text do not use them.
+        contrastive_weight: weight of Eq. 16 in Eq. 18; 1 is the paper.
+        contrastive_image: what stands for the multispectral image in Eq. 16: the `patch` of the batch, turned as it is,
+            which the image tower encodes at every step; or the whole training `scene`, which the caption is about and
+            whose embedding is kept on disk, so the tower runs once a scene.
+        rgb_channels: numbers of the red, green and blue channel of the multispectral image: [0, 1, 2] for a Nikon
+            D700, [2, 1, 0] for Landsat-8's blue, green, red.
+        kwargs: see `RestorationModule`; Adam with learning rate 1e-4 and betas 0.9 and 0.999, the default, is the
+            paper's.
+
+    Raises:
+        ValueError: when a setting is impossible.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        towers: ClipTowers | None = None,
+        contrastive_weight: float = 1.0,
+        contrastive_image: Literal["patch", "scene"] = "patch",
+        rgb_channels: list[int] | None = None,
+        **kwargs: Any,  # noqa: ANN401 - those of the parent
+    ) -> None:
+        super().__init__(network, **kwargs)
+        if contrastive_image not in ("patch", "scene"):
+            raise ValueError(f"FusionModule: contrastive_image {contrastive_image!r} is unknown; take patch or scene.")
+        if contrastive_weight < 0:
+            raise ValueError(f"FusionModule: contrastive_weight {contrastive_weight} is below 0; give 0 or more.")
+        if rgb_channels is not None and len(rgb_channels) != 3:
+            raise ValueError(f"FusionModule: rgb_channels is {rgb_channels}; give the numbers of red, green and blue.")
+        self.towers = towers if towers is not None else ClipTowers()
+        self.contrastive_weight = contrastive_weight
+        self.contrastive_image = contrastive_image
+        self.rgb_channels = tuple(rgb_channels) if rgb_channels is not None else (0, 1, 2)
+        self._scene_embeddings: dict[str, Tensor] = {}
+
+    def forward(self, observation: Tensor, *others: Tensor) -> Tensor:
+        """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""
+        fused: Tensor = self.network(observation, *others)
+        return fused
+
+    @property
+    def uses_text(self) -> bool:
+        """Whether the network reads captions."""
+        return bool(getattr(self.network, "use_text", False))
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether the contrastive loss is part of the training loss."""
+        return self.uses_text and bool(getattr(self.network, "use_msi", True)) and self.contrastive_weight > 0
+
+    def inputs(self, batch: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Both images and, where the network reads captions, their tokens and the mask of real ones.
+
+        Raises:
+            ValueError: the batch has no multispectral image, or a scene has no caption.
+        """
+        if "multispectral" not in batch:
+            raise ValueError(
+                f"The observation of {_names(batch)} comes without a multispectral image, which FusionModule needs; "
+                "set data.init_args.degradation to FusionObservation."
+            )
+        images = (batch["observation"], batch["multispectral"])
+        if not self.uses_text:
+            return images, ()
+        return images, self.towers.tokens(self._captions(batch), batch["observation"].device)
+
+    def input_settings(self) -> dict[str, Any]:
+        """The towers, where captions are read."""
+        return {"towers": self.towers.settings()} if self.uses_text else {}
+
+    def training_loss(self, batch: Mapping[str, Any]) -> Tensor:
+        """Sum of the losses (Eq. 18), each of which is logged.
+
+        Raises:
+            ValueError: inputs are missing, or a channel that `rgb_channels` names does not exist.
+        """
+        total = super().training_loss(batch)
+        parts = {"l1": total}
+        if self.contrasts:
+            parts["contrastive"] = self._contrastive_loss(batch)
+            total = total + self.contrastive_weight * parts["contrastive"]
+        if self.uses_text and hasattr(self.network, "alignment_loss"):
+            _, text = self.inputs(batch)
+            parts["alignment"] = self.network.alignment_loss(batch["observation"], *text)  # type: ignore[operator]
+            total = total + parts["alignment"]
+        for name, part in parts.items():
+            self.log(f"train/{name}", part, batch_size=len(batch["name"]))
+        return total
+
+    def _contrastive_loss(self, batch: Mapping[str, Any]) -> Tensor:
+        """Eq. 16 of a batch, over all ranks."""
+        captions, device = self._captions(batch), batch["observation"].device
+        rgb = self._rgb(batch) if self.contrastive_image == "patch" else None
+        images = self._scenes(batch, device) if rgb is None else self.towers.image_embeddings(rgb)
+        network: Any = self.network
+        text, image = network.embed(self.towers.text_embeddings(captions, device), images)
+        with torch.no_grad():
+            # The parameter itself, as CLIP does: a logarithm that is only clamped in use would never come back.
+            network.logit_scale.clamp_(max=LARGEST_SCALE)
+        return contrastive_loss(text, image, network.logit_scale, captions)
+
+    def _scenes(self, batch: Mapping[str, Any], device: torch.device) -> Tensor:
+        """Embeddings of the whole training scenes that the batch's patches are from."""
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if not hasattr(data, "training_scene"):
+            raise ValueError(
+                "FusionModule: contrastive_image scene needs the DataModule that has the whole scenes; give the Trainer "
+                "one of datamodules, or take contrastive_image patch."
+            )
+        embeddings = []
+        for name in batch["name"]:
+            scene = data.training_scene(name)
+            # By path: the next round of an adaptation trains on other scenes of the same names.
+            if str(scene.path) not in self._scene_embeddings:
+                cube, generator = scene.load().cube, torch.Generator().manual_seed(data.seed)
+                image = data.degradation.multispectral(cube, scene.wavelengths, generator)[None].to(device)
+                rgb = self._rgb({"name": [name], "multispectral": image})
+                self._scene_embeddings[str(scene.path)] = self.towers.image_embeddings(rgb, keep=True)[0].cpu()
+            embeddings.append(self._scene_embeddings[str(scene.path)])
+        return torch.stack(embeddings).to(device)
+
+    def _rgb(self, batch: Mapping[str, Any]) -> Tensor:
+        """Red, green and blue of the multispectral images, `B x 3 x H x W`."""
+        multispectral: Tensor = batch["multispectral"]
+        if not all(0 <= channel < multispectral.shape[1] for channel in self.rgb_channels):
+            raise ValueError(
+                f"FusionModule: rgb_channels {list(self.rgb_channels)} do not exist in the {multispectral.shape[1]} "
+                f"multispectral channels of {_names(batch)}; give the numbers of red, green and blue, from 0."
+            )
+        return multispectral[:, list(self.rgb_channels)]
+
+    def _captions(self, batch: Mapping[str, Any]) -> list[str]:
+        """Captions of the batch, none of them empty."""
+        captions = [str(caption).strip() for caption in batch.get("caption", [""] * len(batch["name"]))]
+        missing = [name for name, caption in zip(batch["name"], captions, strict=True) if not caption]
+        if missing:
+            raise ValueError(
+                f"The scene {', '.join(dict.fromkeys(missing))} has no caption, which the network reads; name a caption "
+                "file by data.init_args.captions (`lightning caption` writes one), or build the network with "
+                "use_text=False."
+            )
+        return captions
+
+
+def _names(batch: Mapping[str, Any]) -> str:
+    return ", ".join(dict.fromkeys(batch["name"]))

@@ -1,0 +1,225 @@
+"""CO2IF, language-bridging fusion of LR-HSI, HR-MSI and a caption (Zhang, Yang, Gao, AAAI 2026), from its paper.
+
+No code was published; the official repository is empty. Decisions where the paper is silent:
+the bicubically enlarged LR-HSI and the HR-MSI each pass a stem of convolutions (one and two); the encoder starts from
+both, joined by a 1 x 1 convolution ("fed into the encoder"), because through Eq. 12 to 15 alone the MSI only
+modulates the scan by factors of 0.1, and its blocks take their parameters from the MSI's features; the transport
+matches the text with the features of the enlarged LR-HSI (step 3 of Figure 2) once, and W and the pixel-aligned text
+go to every decoder block; the output is the enlarged LR-HSI plus a residual whose last convolution starts at zero.
+Sizes are not published either; the defaults cost about what its Table 3 says, at a 128 x 128 patch.
+
+Ablations are arguments: `cot` (Table 2), `mixer` and `use_w` (Table 3), `scale_b` and `scale_c` (Table 4), `use_text`
+and `use_msi` (Figure 5). Without text there is neither transport nor W and the decoder's blocks scan their image
+alone; without MSI those of the encoder do. A variant owns only the parameters that it uses.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.networks.fusion.co2if.adapters import ClipAdapters
+from lightning_modules.networks.fusion.co2if.comamba import BlockSettings, CoMambaBlock
+from lightning_modules.networks.fusion.co2if.guidance import Guidance
+from lightning_modules.networks.fusion.co2if.inputs import check_multispectral, check_observation
+from lightning_modules.networks.fusion.co2if.mixers import MixerName
+from lightning_modules.networks.fusion.co2if.mutual_information import MutualInformationForm
+from lightning_modules.networks.fusion.co2if.text_guide import TextGuide
+from lightning_modules.networks.fusion.co2if.transport import CrossModalTransport, TransportForm
+from lightning_modules.networks.layers.selective_scan import Backend
+from lightning_modules.networks.upsampled import upsample_bicubic
+
+__all__ = ["CO2IF"]
+
+
+def _convolution(entering: int, leaving: int) -> nn.Conv2d:
+    return nn.Conv2d(entering, leaving, kernel_size=3, padding=1)
+
+
+class CO2IF(nn.Module):
+    """Fuse a low-resolution hyperspectral cube and a high-resolution multispectral image under a caption.
+
+    A compact network that trains on a CPU: `CO2IF(dim=32, encoder_blocks=1, decoder_blocks=1, feed_forward=2,
+    state_dim=4, embedding_width=64, cot_smooth_steps=0)`.
+
+    Args:
+        input_channels: bands C of the cube.
+        multispectral_channels: channels c of the multispectral image.
+        ratio: how many pixels of the multispectral image lie along one of the cube.
+        text_width: channels of the text tower's tokens (512 for CLIP ViT-B/32).
+        text_embedding_width: channels of its text embedding; as the tokens if none.
+        image_width: channels of the image tower's embedding.
+        embedding_width: channels of adapted tokens and embeddings.
+        dim: feature channels.
+        encoder_blocks: blocks guided by the multispectral image.
+        decoder_blocks: blocks guided by the text.
+        expand: inner over outer channels of a block.
+        feed_forward: hidden over outer channels of the feed-forward.
+        state_dim: states of each channel of a scan.
+        heads: attention heads of the variant `cross_attention`.
+        mixer: how blocks mix image and guide (Table 3).
+        cot: how pixels and words are paired (Table 2).
+        use_w: whether W weighs the decoder's output (Eq. 15).
+        use_text: whether there is a caption; without, no text inputs are wanted.
+        use_msi: whether there is a multispectral image; without, it is not looked at.
+        scale_b: lambda of Eq. 12 and 13.
+        scale_c: gamma of Eq. 14 and 15.
+        mutual_information: G of the transport cost, a matrix (`pointwise`) or the number of Eq. 2 (`global`).
+        cot_epsilon: weight of the plan's entropy.
+        cot_iterations: most Sinkhorn iterations.
+        cot_smooth_steps: steps for the smoothness term of Eq. 1; 0 leaves it out.
+        backend: implementation of the selective scan.
+
+    Raises:
+        ValueError: unknown mixer or pairing, or a size below 1.
+    """
+
+    def __init__(
+        self,
+        input_channels: int = 31,
+        multispectral_channels: int = 3,
+        ratio: int = 8,
+        text_width: int = 512,
+        text_embedding_width: int | None = None,
+        image_width: int = 512,
+        embedding_width: int = 256,
+        dim: int = 144,
+        encoder_blocks: int = 4,
+        decoder_blocks: int = 4,
+        expand: int = 1,
+        feed_forward: float = 4.0,
+        state_dim: int = 16,
+        heads: int = 4,
+        mixer: MixerName = "comamba",
+        cot: TransportForm = "full",
+        use_w: bool = True,
+        use_text: bool = True,
+        use_msi: bool = True,
+        scale_b: float = 0.1,
+        scale_c: float = 0.1,
+        mutual_information: MutualInformationForm = "pointwise",
+        cot_epsilon: float = 0.01,
+        cot_iterations: int = 100,
+        cot_smooth_steps: int = 2,
+        backend: Backend = "auto",
+    ) -> None:
+        super().__init__()
+        sizes = {"input_channels": input_channels, "ratio": ratio, "dim": dim, "expand": expand, "state_dim": state_dim}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"CO2IF: {name} {value} is below 1; give a positive whole number.")
+        self.input_channels, self.multispectral_channels, self.ratio = input_channels, multispectral_channels, ratio
+        self.use_text, self.use_msi, self.cot = use_text, use_msi, cot
+        settings = BlockSettings(dim, mixer, expand, feed_forward, state_dim, heads, scale_b, scale_c, backend)
+        self.spectral_stem = _convolution(input_channels, dim)
+        if use_msi:
+            layers = (_convolution(multispectral_channels, dim), nn.GELU(), _convolution(dim, dim))
+            self.spatial_stem = nn.Sequential(*layers)
+            self.join = nn.Conv2d(2 * dim, dim, kernel_size=1)
+        by_tokens = mixer in ("cross_attention", "cobra")
+        self.text_guide: TextGuide | None = None
+        if use_text:
+            embedding = text_width if text_embedding_width is None else text_embedding_width
+            adapters = ClipAdapters(text_width, embedding, image_width, embedding_width)
+            transport: CrossModalTransport | None = None
+            if use_w or not by_tokens:
+                steps, form = cot_smooth_steps, mutual_information
+                transport = CrossModalTransport(
+                    dim, embedding_width, None, cot, form, cot_epsilon, cot_iterations, smooth_steps=steps
+                )
+            self.text_guide = TextGuide(adapters, transport, use_w)
+        spatial = dim if use_msi else None
+        guides = (dim if use_text else None, embedding_width if use_text and by_tokens else None)
+        weighted = use_text and use_w
+        self.encoder = nn.ModuleList(CoMambaBlock(settings, spatial) for _ in range(encoder_blocks))
+        self.decoder = nn.ModuleList(CoMambaBlock(settings, *guides, weighted) for _ in range(decoder_blocks))
+        self.tail = nn.Sequential(_convolution(dim, dim), nn.GELU(), _convolution(dim, input_channels))
+        for parameter in self.tail[2].parameters():
+            nn.init.zeros_(parameter)
+
+    @property
+    def logit_scale(self) -> nn.Parameter | None:
+        """Logarithm of 1 / tau of Eq. 16, a learned scalar; none without text."""
+        return None if self.text_guide is None else self.text_guide.adapters.logit_scale
+
+    def _enlarge(self, observation: Tensor) -> Tensor:
+        """The cube on the multispectral image's pixels, in full precision."""
+        check_observation(observation, self.input_channels)
+        with torch.autocast(observation.device.type, enabled=False):
+            return upsample_bicubic(observation, self.ratio)
+
+    def forward(
+        self,
+        observation: Tensor,
+        multispectral: Tensor | None = None,
+        text_tokens: Tensor | None = None,
+        text_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Fuse.
+
+        Args:
+            observation: LR-HSI `B x C x h x w`, nominally in [0, 1].
+            multispectral: HR-MSI `B x c x H x W` with `H = ratio h`, `W = ratio w`.
+            text_tokens: tokens of the text tower, `B x M x text_width`.
+            text_mask: `B x M`, true for real text tokens; all if none.
+
+        Returns:
+            HR-HSI `B x C x H x W`, not clipped.
+
+        Raises:
+            ValueError: an input is missing or does not fit the others or the network.
+        """
+        enlarged = self._enlarge(observation)
+        spectral: Tensor = self.spectral_stem(enlarged)
+        features, guidance = spectral, Guidance()
+        if self.use_msi:
+            image = check_multispectral(multispectral, observation, self.multispectral_channels, self.ratio)
+            spatial = self.spatial_stem(image)
+            guidance = Guidance(spatial)
+            features = self.join(torch.cat((spectral, spatial), dim=1))
+        features = features.permute(0, 2, 3, 1)
+        for block in self.encoder:
+            features = block(features, guidance)
+        guidance = Guidance()
+        if self.text_guide is not None:
+            guidance = self.text_guide(spectral, text_tokens, text_mask)
+        for block in self.decoder:
+            features = block(features, guidance)
+        return enlarged + self.tail(features.permute(0, 3, 1, 2))
+
+    def embed(self, text_embedding: Tensor, image_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors (t, y) of the contrastive loss, Eq. 16.
+
+        Args:
+            text_embedding: `B x text_embedding_width`.
+            image_embedding: `B x image_width`.
+
+        Returns:
+            Text and image, each `B x embedding_width`, of length 1.
+
+        Raises:
+            ValueError: the network was built without text.
+        """
+        if self.text_guide is None:
+            raise ValueError("CO2IF: a network with use_text=False has no embeddings to contrast; leave that loss out.")
+        return self.text_guide.adapters.embed(text_embedding, image_embedding)
+
+    def alignment_loss(
+        self, observation: Tensor, text_tokens: Tensor | None, text_mask: Tensor | None = None
+    ) -> Tensor:
+        """Training term of the variant `cot="cross_entropy"` (Table 2, "w/ CE"); constant 0 in all others.
+
+        Args:
+            observation: LR-HSI `B x C x h x w`.
+            text_tokens: `B x M x text_width`.
+            text_mask: `B x M`, true for real text tokens.
+
+        Returns:
+            Scalar in nats.
+
+        Raises:
+            ValueError: as `forward`.
+        """
+        if self.text_guide is None or self.cot != "cross_entropy":
+            return torch.zeros((), device=observation.device)
+        return self.text_guide.alignment_loss(self.spectral_stem(self._enlarge(observation)), text_tokens, text_mask)

@@ -1,0 +1,104 @@
+"""Which implementation of the selective scan runs, and what a user is told about it."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lightning_modules.networks.layers.selective_scan.chunked import chunked_scan
+from lightning_modules.networks.layers.selective_scan.mamba_ssm_adapter import mamba_ssm_scan
+from lightning_modules.networks.layers.selective_scan.problem import ScanProblem
+from lightning_modules.networks.layers.selective_scan.reference import reference_scan
+from lightning_modules.networks.layers.selective_scan.triton_blocks import triton_scan
+
+__all__ = ["Backend", "choose"]
+
+log = logging.getLogger(__name__)
+
+Backend = Literal["auto", "reference", "chunked", "triton", "mamba_ssm"]
+
+_SCANS: dict[str, Callable[[ScanProblem], Tensor]] = {
+    "reference": reference_scan,
+    "chunked": chunked_scan,
+    "triton": triton_scan,
+    "mamba_ssm": mamba_ssm_scan,
+}
+
+
+@cache
+def _installed(package: str) -> bool:
+    """Whether `package` can be imported; looked up once, since every scan asks."""
+    return importlib.util.find_spec(package) is not None
+
+
+@cache
+def _announce(backend: str, device: str) -> None:
+    """Say once a process what `auto` took on this kind of device."""
+    log.info("selective_scan on %s: backend '%s'", device, backend)
+
+
+def _check_triton(u: Tensor) -> None:
+    """Sentences for what keeps the Triton kernels from running."""
+    if not _installed("triton"):
+        raise ModuleNotFoundError(
+            "selective_scan: backend 'triton' needs the package triton, which torch for CUDA brings along; "
+            "install it (pip install triton) or take backend 'chunked'"
+        )
+    if u.device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+        raise ValueError(
+            f"selective_scan: backend 'triton' runs on a GPU but u is on {u.device}, move it there or take 'chunked'"
+        )
+    if u.dtype == torch.float64:
+        raise ValueError(
+            "selective_scan: backend 'triton' computes in float32 but u is float64, take 'chunked' or 'reference'"
+        )
+
+
+def _check_mamba_ssm(u: Tensor, states: int) -> None:
+    """Sentences for what keeps the kernels of mamba_ssm from running."""
+    if not _installed("mamba_ssm"):
+        raise ModuleNotFoundError(
+            "selective_scan: backend 'mamba_ssm' needs the package mamba-ssm, which is compiled for CUDA: install it "
+            "(MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-build-isolation mamba-ssm) or take backend 'auto'"
+        )
+    if u.device.type != "cuda":
+        raise ValueError(
+            f"selective_scan: backend 'mamba_ssm' runs on a GPU but u is on {u.device}, move it there or take 'chunked'"
+        )
+    if u.dtype == torch.float64:
+        raise ValueError(
+            "selective_scan: backend 'mamba_ssm' computes in float32 but u is float64, take 'chunked' or 'reference'"
+        )
+    if states > 256:
+        raise ValueError(
+            f"selective_scan: backend 'mamba_ssm' has at most 256 states but A has {states}, take 'chunked'"
+        )
+
+
+def choose(backend: Backend, u: Tensor, states: int) -> Callable[[ScanProblem], Tensor]:
+    """Implementation for a sequence like `u` with so many states a channel.
+
+    Raises:
+        ValueError: no backend of this name, or it cannot run this `u`.
+        ModuleNotFoundError: its package is not installed.
+    """
+    name: str = backend
+    if name == "auto":
+        on_gpu = u.device.type == "cuda" and u.dtype != torch.float64
+        name = "triton" if on_gpu and _installed("triton") else "chunked"
+        _announce(name, u.device.type)
+    if name not in _SCANS:
+        names = ", ".join(["auto", *_SCANS])
+        raise ValueError(f"selective_scan: there is no backend '{name}', choose one of {names}")
+    if name == "triton":
+        _check_triton(u)
+    if name == "mamba_ssm":
+        _check_mamba_ssm(u, states)
+    return _SCANS[name]
