@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 Within = Callable[[float], None]
 """What takes the finished share of one entry, 0 to 1."""
 
+Finished = Callable[[float], None]
+"""What takes the number of finished entries; a fraction stands for a part of one."""
+
 
 def versions(revision: int) -> dict[str, str | int]:
     """Return what a stage's results depend on beside its settings: packages and the stage's own revision."""
@@ -37,7 +40,7 @@ def complete(
     progress: Progress | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> list[Entry]:
-    """Make the missing entries of a folder, shared between the ranks, and return all of them.
+    """Make the missing entries of a folder one by one, shared between the ranks, and return all of them.
 
     Args:
         label: The stage's name in progress bars.
@@ -45,7 +48,7 @@ def complete(
         names: The entries wanted.
         make: Computes one entry and writes it; its second argument takes the finished share
             of the entry, 0 to 1.
-        ranks: The processes that share the work.
+        ranks: The processes that share the work; each takes every ``size``-th entry.
         progress: Called with this rank's number of finished entries.
         prepare: Called once on every rank if anything is missing, before the first entry is made.
 
@@ -55,28 +58,78 @@ def complete(
     Raises:
         Exception: Whatever ``make`` raises, on every rank (see :meth:`Ranks.meeting`).
     """
-    missing = ranks.first(lambda: [name for name in names if not store.valid(name)])
-    if missing and prepare is not None:
-        prepare()
-    share = ranks.share(missing)
-    with ranks.meeting():
+
+    def make_share(share: Sequence[str], finished: Finished) -> None:
         for index, name in enumerate(share):
-            within = _part_of(label, index, len(share), progress)
+            within = _shifted(finished, index)
             within(0.0)
             # Another run that shares the store may have made the entry in the meantime.
             if not store.valid(name):
                 make(name, within)
             within(1.0)
+
+    return complete_share(label, store, names, make_share, ranks, progress, prepare, Ranks.share)
+
+
+def neighbours(ranks: Ranks, items: Sequence[str]) -> Sequence[str]:
+    """Return this rank's run of consecutive items: no rank's is longer than another's by more than one.
+
+    Items with something in common, next to each other, so fall to as few ranks as an even division allows.
+    """
+    count = len(items)
+    return items[ranks.rank * count // ranks.size : (ranks.rank + 1) * count // ranks.size]
+
+
+def complete_share(
+    label: str,
+    store: Store,
+    names: Sequence[str],
+    make_share: Callable[[Sequence[str], Finished], None],
+    ranks: Ranks,
+    progress: Progress | None = None,
+    prepare: Callable[[], None] | None = None,
+    split: Callable[[Ranks, Sequence[str]], Sequence[str]] = neighbours,
+) -> list[Entry]:
+    """As :func:`complete`, for entries whose making has something in common: a rank's share is made in one call.
+
+    Args:
+        label: The stage's name in progress bars.
+        store: The stage's folder.
+        names: The entries wanted, those with something in common next to each other.
+        make_share: Computes this rank's missing entries, in the order it likes, and writes each as soon as it is
+            finished; its second argument takes the number finished so far, a fraction for a part.
+        ranks: The processes that share the work.
+        progress: As for :func:`complete`.
+        prepare: As for :func:`complete`.
+        split: Picks a rank's share of what is missing.
+
+    Returns:
+        The entries, in the order of ``names``, readable on every rank.
+
+    Raises:
+        Exception: Whatever ``make_share`` raises, on every rank (see :meth:`Ranks.meeting`).
+    """
+    missing = ranks.first(lambda: [name for name in names if not store.valid(name)])
+    if missing and prepare is not None:
+        prepare()
+    share = split(ranks, missing)
+
+    def finished(count: float) -> None:
+        if progress is not None:
+            progress(label, count, len(share))
+
+    with ranks.meeting():
+        if share:
+            make_share(share, finished)
     with ranks.meeting():
         return [store.read(name) for name in names]
 
 
-def _part_of(label: str, index: int, total: int, progress: Progress | None) -> Within:
+def _shifted(finished: Finished, index: int) -> Within:
     """Return what reports the finished share of the entry number ``index`` as a part of the whole."""
 
     def within(share: float) -> None:
-        if progress is not None:
-            progress(label, index + share, total)
+        finished(index + share)
 
     return within
 

@@ -1,7 +1,8 @@
 """The work of stage (ii) of HIR-ALIGN, without a Trainer: guides of every proxy, its spectra carried over to them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from torch import Tensor
 from callbacks.distributed import Ranks
 from callbacks.guides import Guides
 from callbacks.progress import Progress
-from callbacks.stages import Within, complete, versions
+from callbacks.stages import Finished, Within, complete, complete_share, versions
 from callbacks.store import Entry, Store, file_digest, file_stem, writing
-from callbacks.transfer import SpectralTransfer
+from callbacks.transfer import SpectralTransfer, TransportOperator
 from datamodules.scenes.scene import MappedScene
 from datamodules.scenes.seeding import generator_for
 from datamodules.scenes.wavelengths import to_rgb
@@ -170,49 +171,88 @@ def _transfer_spectra(
     """Estimate T_{i,j} for every guide and apply it to the proxy cube (HIR-ALIGN, Eq. 9-26)."""
     settings = {**common, "transfer": transfer.settings(), "versions": versions(TRANSFER_REVISION)}
     store = Store(around.root, "synthesised", settings)
-    by_name = {_entry_name(proxy, index): proxy for proxy, index in work}
+    sources = {_entry_name(proxy, index): proxy for proxy, index in work}
 
-    def make(name: str, within: Within) -> None:
+    def make_share(names: Sequence[str], finished: Finished) -> None:
+        # A GPU takes neighbouring guides of equal size in one batch; those of one proxy stay together.
+        share = _Share(sorted(names, key=lambda name: sources[name].shape[1:]), sources, guide_paths, store, around)
+
+        def report(steps: int) -> None:
+            finished(share.skipped + steps / transfer.steps)
+
+        finished(0.0)
         begin = time.perf_counter()
-        proxy = by_name[name].load().cube.to(around.device)
-        guide = torch.from_numpy(np.load(guide_paths[name], allow_pickle=False)).to(around.device)
-        cube, facts = transfer_spectra(transfer, proxy, by_name[name].wavelengths, guide, within)
-        store.write_array(name, cube, {"seconds": round(time.perf_counter() - begin, 3), **facts})
+        for operators in transfer.estimate_batches(share, report):
+            seconds = (time.perf_counter() - begin) / len(operators)
+            while operators:
+                share.write(operators.pop(0), seconds)
+            begin = time.perf_counter()
+        finished(len(names))
 
-    return complete("Spectral transfer", store, list(by_name), make, around.ranks, around.progress)
+    names = [_entry_name(proxy, index) for proxy, index in work]
+    return complete_share("Spectral transfer", store, names, make_share, around.ranks, around.progress)
 
 
-def transfer_spectra(
-    transfer: SpectralTransfer,
-    proxy: Tensor,
-    wavelengths: Sequence[float],
-    guide: Tensor,
-    within: Within | None = None,
-) -> tuple[Tensor, dict[str, float]]:
-    """Synthesise one cube: T from the two RGB pictures, applied to the proxy's spectra (HIR-ALIGN, Eq. 26).
+class _Share:
+    """One rank's guides in the order they are transported: read when their turn comes, written when they are done.
 
-    Args:
-        transfer: The spectral transfer.
-        proxy: ``C x H x W`` in [0, 1].
-        wavelengths: The C band centres in nm.
-        guide: ``3 x H x W`` in [0, 1].
-        within: Takes the finished share, 0 to 1.
-
-    Returns:
-        The synthesised cube ``C x H x W`` and what is worth knowing about T: ``psnr`` (dB) of T r to the guide,
-        ``kappa`` (largest eigenvalue of T'T) and ``support`` (mean number of proxy pixels a guide pixel draws from).
+    Attributes:
+        skipped: Entries that another run made in the meantime.
     """
 
-    def report(step: int) -> None:
-        if within is not None:
-            within(step / max(transfer.steps, 1))
+    def __init__(
+        self,
+        names: Sequence[str],
+        sources: Mapping[str, MappedScene],
+        guide_paths: Mapping[str, Path],
+        store: Store,
+        around: Surroundings,
+    ) -> None:
+        self.skipped = 0
+        self._names, self._sources, self._guide_paths = names, sources, guide_paths
+        self._store, self._device = store, around.device
+        self._waiting: deque[tuple[str, Tensor, Tensor, Tensor]] = deque()
 
-    rgb = to_rgb(proxy, wavelengths).clamp(0.0, 1.0)
-    operator = transfer.estimate(rgb, guide, report)
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield RGB pictures of proxy and guide; guides of one proxy come with the same tensor."""
+        source: MappedScene | None = None
+        for name in self._names:
+            if self._store.valid(name):
+                self.skipped += 1
+                continue
+            if self._sources[name] is not source:
+                source = self._sources[name]
+                cube = source.load().cube.to(self._device)
+                rgb = to_rgb(cube, source.wavelengths).clamp(0.0, 1.0)
+            guide = torch.from_numpy(np.load(self._guide_paths[name], allow_pickle=False)).to(self._device)
+            self._waiting.append((name, cube, rgb, guide))
+            yield rgb, guide
+
+    def write(self, operator: TransportOperator, estimation_seconds: float) -> None:
+        """Write the cube of the first guide that waits for its transport."""
+        begin = time.perf_counter()
+        name, cube, rgb, guide = self._waiting.popleft()
+        facts = transport_facts(operator, rgb, guide)
+        synthesised = operator.apply(cube)
+        seconds = round(estimation_seconds + time.perf_counter() - begin, 3)
+        self._store.write_array(name, synthesised, {"seconds": seconds, **facts})
+
+
+def transport_facts(operator: TransportOperator, rgb: Tensor, guide: Tensor) -> dict[str, float]:
+    """Return what is worth knowing about a transport.
+
+    Args:
+        operator: The transport T.
+        rgb: The proxy's RGB r, ``3 x H x W`` in [0, 1].
+        guide: ``3 x H x W`` in [0, 1].
+
+    Returns:
+        ``psnr`` (dB) of T r to the guide, ``kappa`` (largest eigenvalue of T'T) and ``support`` (mean number of proxy
+        pixels a guide pixel draws from).
+    """
     error = (operator.apply(rgb) - guide).square().mean().clamp(min=1e-10)
-    facts = {
+    return {
         "psnr": float(-10.0 * torch.log10(error)),
         "kappa": float(operator.kappa()),
         "support": float(operator.support().float().mean()),
     }
-    return operator.apply(proxy), facts

@@ -32,16 +32,16 @@ def candidate_table(proxy_rgb: Tensor) -> Tensor:
     """RGB and normalised coordinates of every proxy pixel: what Eq. 15 and 18 average.
 
     Args:
-        proxy_rgb: 3 x H x W.
+        proxy_rgb: 3 x N x H x W, the proxy of each image.
 
     Returns:
-        5 x (H * W): r, g, b, y / H, x / W.
+        5 x (N * H * W): r, g, b, y / H, x / W, one proxy after the other.
     """
-    height, width = proxy_rgb.shape[1:]
+    images, height, width = proxy_rgb.shape[1:]
     y = torch.arange(height, device=proxy_rgb.device, dtype=proxy_rgb.dtype) / height
     x = torch.arange(width, device=proxy_rgb.device, dtype=proxy_rgb.dtype) / width
     grid = torch.stack((y[:, None].expand(height, width), x[None, :].expand(height, width)))
-    return torch.cat((proxy_rgb, grid)).reshape(5, height * width)
+    return torch.cat((proxy_rgb, grid[:, None].expand(2, images, height, width))).reshape(5, -1)
 
 
 def normalised_distances(distances: Tensor, epsilon: float = 1e-8) -> Tensor:
@@ -54,14 +54,16 @@ def normalised_distances(distances: Tensor, epsilon: float = 1e-8) -> Tensor:
     Returns:
         K x N x H x W with mean one over candidates and pixels of each image.
     """
-    return distances / (distances.mean((0, 2, 3), keepdim=True) + epsilon)
+    # One mean at a time: summed together, they would be rounded otherwise than those of a guide estimated alone.
+    means = torch.stack([distances[:, n].contiguous().mean() for n in range(distances.shape[1])])
+    return distances / (means[:, None, None] + epsilon)
 
 
 def candidate_blocks(proxy_rgb: Tensor, candidates: Tensor, distances: Tensor, block_rows: int) -> list[CandidateBlock]:
     """Gather the constant tables of an estimation once, block by block.
 
     Args:
-        proxy_rgb: 3 x H x W.
+        proxy_rgb: 3 x N x H x W, the proxy of each image.
         candidates: flat proxy pixel numbers, K x N x H x W.
         distances: normalised distances, K x N x H x W.
         block_rows: rows in one block.
@@ -70,9 +72,11 @@ def candidate_blocks(proxy_rgb: Tensor, candidates: Tensor, distances: Tensor, b
         Blocks from the top to the bottom.
     """
     table = candidate_table(proxy_rgb)
+    images, height, width = proxy_rgb.shape[1:]
+    first = torch.arange(images, device=table.device)[:, None, None] * (height * width)
     blocks = []
-    for start in range(0, candidates.shape[-2], block_rows):
-        part = candidates[..., start : start + block_rows, :]
-        values = table.index_select(1, part.reshape(-1).long()).view(5, *part.shape)
+    for start in range(0, height, block_rows):
+        part = candidates[..., start : start + block_rows, :].long() + first
+        values = table.index_select(1, part.reshape(-1)).view(5, *part.shape)
         blocks.append(CandidateBlock(start, values, distances[..., start : start + block_rows, :].contiguous()))
     return blocks

@@ -52,7 +52,10 @@ class EstimationSettings:
 
 
 class TransportEstimation:
-    """The optimisation of Eq. 19-20 for N guides of one proxy at once."""
+    """The optimisation of Eq. 19-20 for N guides at once, of one proxy or of several of equal size.
+
+    Nothing is shared between the images but the blocks they are worked off in, so each comes out as it does alone.
+    """
 
     def __init__(
         self,
@@ -67,22 +70,24 @@ class TransportEstimation:
         """Build the constant tables and the initial logits.
 
         Args:
-            proxy_rgb: 3 x H x W in [0, 1].
+            proxy_rgb: the proxy of all guides, 3 x H x W in [0, 1], or that of each, 3 x N x H x W.
             guides: 3 x N x H x W in [0, 1].
             candidates: flat proxy pixel numbers, K x N x H x W.
             distances: mean-L1 descriptor distances d_{u,k} of Eq. 13, K x N x H x W.
             weights: of the terms of Eq. 20.
             settings: see `EstimationSettings`.
-            block_pixels: pixels of a block, so many that its temporaries fit the cache (all of them on a GPU).
+            block_pixels: pixels of a block in each image, so many that its temporaries fit the cache (all of them on
+                a GPU). Sums along a block's border depend on it in the last bit, therefore not on N.
         """
         self._weights, self._settings = weights, settings
         self._candidates = candidates
         _, images, height, width = guides.shape
         self._pixels = height * width
-        rows = max(1, min(height, block_pixels // (width * images)))
+        rows = max(1, min(height, block_pixels // width))
         self._image = ImageObjective(guides, weights, settings.patch_size)
         normalised = normalised_distances(distances)
-        self._blocks = candidate_blocks(proxy_rgb, candidates, normalised, rows)
+        proxies = proxy_rgb if proxy_rgb.ndim == 4 else proxy_rgb[:, None].expand(guides.shape)
+        self._blocks = candidate_blocks(proxies, candidates, normalised, rows)
         radius = settings.kernel_size // 2
         self._padded = guides.new_zeros(3, images, height + 2 * radius, width + 2 * radius)
         self._padded_gradient = torch.empty_like(self._padded)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from callbacks.transfer.batching import MatchedGuide, batches
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.estimation import CPU_BLOCK_PIXELS, EstimationSettings, TransportEstimation
 from callbacks.transfer.losses import LossWeights
 from callbacks.transfer.refinement import refine
 from callbacks.transfer.retrieval import ProxyIndex, Retrieval
 from callbacks.transfer.transport import TransportOperator
-
-# Guides optimised together on a GPU, about 0.5 GB each at 512 x 512; on a CPU one at a time keeps to the cache.
-_GPU_GUIDES = 8
 
 
 class SpectralTransfer:
@@ -42,6 +40,7 @@ class SpectralTransfer:
         gradient_weight: float = 0.5,
         weights: LossWeights | None = None,
         retrieval: Retrieval | None = None,
+        guides_at_once: int | None = None,
     ) -> None:
         """Published settings (section IV-D) unless told otherwise.
 
@@ -58,6 +57,9 @@ class SpectralTransfer:
             gradient_weight: lambda_g of Eq. 9.
             weights: weights of Eq. 20 (`LossWeights()` by default).
             retrieval: how nearest neighbours are searched (`Retrieval()` by default).
+            guides_at_once: guides of equal size optimised in one batch, whatever their proxies; None is one on a CPU
+                and what the memory allows on a GPU. It is no part of `settings`: a guide comes out as it does alone,
+                to the bit on a CPU where blocks hold a multiple of 16 pixels, else up to rounding.
 
         Raises:
             ValueError: If a count is not positive or a window is not odd.
@@ -65,9 +67,10 @@ class SpectralTransfer:
         for name, value in (("kernel_size", kernel_size), ("patch_size", patch_size)):
             if value < 1 or value % 2 == 0:
                 raise ValueError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
-        for name, value in (("seeds", seeds), ("candidates", candidates)):
-            if value < 1:
-                raise ValueError(f"SpectralTransfer: {name} must be at least 1, got {value}.")
+        counts = {"seeds": seeds, "candidates": candidates, "guides_at_once": guides_at_once}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise ValueError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
         self.seeds = seeds
         self.refinement_radius = refinement_radius
         self.candidates = candidates
@@ -77,6 +80,7 @@ class SpectralTransfer:
         self.patch_size = patch_size
         self.weights = weights or LossWeights()
         self.retrieval = retrieval or Retrieval()
+        self.guides_at_once = guides_at_once
         self.estimation = EstimationSettings(kernel_size, learning_rate, temperature, patch_size)
 
     def settings(self) -> dict[str, Any]:
@@ -116,7 +120,8 @@ class SpectralTransfer:
     ) -> list[TransportOperator]:
         """Estimate the transports of several guides of one proxy, which share its descriptors and search index.
 
-        On a GPU several guides are optimised at once; every guide's result is that of `estimate`.
+        The operators of all guides are held at the end, about 0.1 GB each at 512 x 512: `estimate_batches` gives them
+        out as they are found.
 
         Args:
             proxy_rgb: 3 x H x W, expected in [0, 1] (clamped).
@@ -129,32 +134,73 @@ class SpectralTransfer:
         Raises:
             ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
         """
-        _check(proxy_rgb, guides)
-        proxy_rgb, guides = proxy_rgb.detach().clamp(0, 1), guides.detach().clamp(0, 1)
-        proxy = self._descriptors(proxy_rgb)
-        index = self.retrieval.index(proxy)
-        found: list[TransportOperator] = []
-        for batch in guides.split(_GPU_GUIDES if guides.is_cuda else 1):
-            matched = [self._match(index, proxy, guide_rgb) for guide_rgb in batch]
-            estimation = TransportEstimation(
-                proxy_rgb,
-                batch.transpose(0, 1).contiguous(),
-                torch.stack([candidates for candidates, _ in matched], 1),
-                torch.stack([distances for _, distances in matched], 1),
-                self.weights,
-                self.estimation,
-                block_pixels=batch.numel() if batch.is_cuda else CPU_BLOCK_PIXELS,
-            )
-            del matched
+        pairs = ((proxy_rgb, guide_rgb) for guide_rgb in guides)
+        return [operator for batch in self.estimate_batches(pairs, progress) for operator in batch]
+
+    def estimate_batches(
+        self, pairs: Iterable[tuple[Tensor, Tensor]], progress: Callable[[int], None] | None = None
+    ) -> Iterator[list[TransportOperator]]:
+        """Estimate the transports of guides of any proxies, batch by batch of `guides_at_once`.
+
+        A pair is asked for when its turn comes and forgotten when its batch is done, so memory does not grow with
+        their number.
+
+        Args:
+            pairs: proxy RGB and guide, 3 x H x W each, as for `estimate`. Neighbouring pairs whose proxy is the same
+                tensor (the object, not its values) share its descriptors and search index; neighbouring pairs of equal
+                size may be in one batch.
+            progress: called after every step with the number of steps done over all guides so far.
+
+        Yields:
+            The operators of one batch, in the order of the pairs; every guide's is that of `estimate`.
+
+        Raises:
+            ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
+        """
+        finished = 0
+        for batch in batches(self._matched(pairs), self.candidates, self.estimation.kernel_size, self.guides_at_once):
+            count, estimation = len(batch), self._estimation(batch)
+            batch.clear()
             for step in range(1, self.steps + 1):
                 estimation.step()
                 if progress is not None:
-                    progress(len(found) * self.steps + step * len(batch))
-            found.extend(estimation.operators())
-        return found
+                    progress(finished * self.steps + step * count)
+            found = estimation.operators()
+            del estimation
+            yield found
+            finished += count
+            del found
+
+    def _estimation(self, batch: list[MatchedGuide]) -> TransportEstimation:
+        """The optimisation of some matched guides of equal size."""
+        guides = torch.stack([one.guide_rgb for one in batch], 1)
+        return TransportEstimation(
+            torch.stack([one.proxy_rgb for one in batch], 1),
+            guides,
+            torch.stack([one.candidates for one in batch], 1),
+            torch.stack([one.distances for one in batch], 1),
+            self.weights,
+            self.estimation,
+            block_pixels=guides[0, 0].numel() if guides.is_cuda else CPU_BLOCK_PIXELS,
+        )
+
+    def _matched(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> Iterator[MatchedGuide]:
+        """Step 1 of section III-B 2) for each pair, with one proxy's search index at a time."""
+        given: Tensor | None = None
+        index: ProxyIndex | None = None
+        for proxy_rgb, guide_rgb in pairs:
+            _check(proxy_rgb, guide_rgb)
+            if index is None or proxy_rgb is not given:
+                # The last proxy's index goes before the next one's is built.
+                given, index = proxy_rgb, None
+                proxy_image = proxy_rgb.detach().clamp(0, 1)
+                proxy = self._descriptors(proxy_image)
+                index = self.retrieval.index(proxy)
+            guide_image = guide_rgb.detach().clamp(0, 1)
+            yield MatchedGuide(proxy_image, guide_image, *self._match(index, proxy, guide_image))
 
     def _match(self, index: ProxyIndex, proxy: PatchDescriptors, guide_rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """Step 1 of section III-B 2): candidates and distances of one guide, K x H x W each."""
+        """Candidates and distances of one guide (Eq. 10-13), K x H x W each."""
         guide = self._descriptors(guide_rgb)
         seeds = index.search(guide, self.seeds)
         candidates, distances = refine(guide, proxy, seeds, self.refinement_radius, self.candidates)
@@ -170,12 +216,12 @@ class SpectralTransfer:
         )
 
 
-def _check(proxy_rgb: Tensor, guides: Tensor) -> None:
-    if proxy_rgb.ndim != 3 or proxy_rgb.shape[0] != 3 or guides.ndim != 4 or guides.shape[1:] != proxy_rgb.shape:
+def _check(proxy_rgb: Tensor, guide_rgb: Tensor) -> None:
+    if proxy_rgb.ndim != 3 or proxy_rgb.shape[0] != 3 or guide_rgb.shape != proxy_rgb.shape:
         raise ValueError(
             "Spectral transfer needs a proxy RGB of 3 x H x W and guides of the same size, got a proxy of "
-            f"{' x '.join(map(str, proxy_rgb.shape))} and guides of {' x '.join(map(str, guides.shape[1:]))}."
+            f"{' x '.join(map(str, proxy_rgb.shape))} and guides of {' x '.join(map(str, guide_rgb.shape))}."
         )
-    for name, image in (("proxy RGB", proxy_rgb), ("guide", guides)):
+    for name, image in (("proxy RGB", proxy_rgb), ("guide", guide_rgb)):
         if not torch.isfinite(image).all():
             raise ValueError(f"Spectral transfer got a {name} with NaN or infinite values: check what made it.")

@@ -12,6 +12,7 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 
 from callbacks import DistributionAdaptiveSynthesis, PhotometricGuides, ProxyGeneration, SpectralTransfer
+from callbacks.distributed import Ranks
 from callbacks.synthesis import Training
 from datamodules import NonIIDGaussian, Scene, SceneDataModule, generator_for
 from lightning_modules import RestorationModule
@@ -138,3 +139,11 @@ def store_files(store: Path) -> dict[str, str]:
 def leftovers(store: Path) -> list[str]:
     """Return the temporary files in a store."""
     return [path.name for path in store.rglob("*.tmp")]
+
+
+class NumberedRanks(Ranks):
+    """Pretends to be one of several processes."""
+
+    def __init__(self, rank: int, size: int) -> None:
+        super().__init__()
+        self.rank, self.size = rank, size
