@@ -10,7 +10,7 @@ from torch import nn
 
 from callbacks.distributed import Ranks
 from callbacks.progress import StageBar
-from callbacks.proxies import make_proxies
+from callbacks.proxies import Restoring, make_proxies
 from callbacks.rounds import (
     check_rounds,
     load_round_weights,
@@ -24,7 +24,7 @@ from datamodules.scenes.scene import MappedScene
 from lightning_modules.tiles import check_tile
 
 
-class Restorer(Protocol):
+class Restorer(Restoring, Protocol):
     """The part of a restoration module that this stage needs."""
 
     network: nn.Module
@@ -153,6 +153,7 @@ class ProxyGeneration(Callback):
                 clamp=self.clamp,
                 ranks=ranks,
                 progress=bar,
+                module=cast("Restorer", pl_module),
             )
         data.use_training_scenes(self.proxies)
         self._made_round = self.round

@@ -17,8 +17,6 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
-from lightning_modules.tiles import in_tiles
-
 log = logging.getLogger(__name__)
 METRICS = ("psnr", "ssim", "sam", "ergas")
 HEADINGS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "sam": "SAM (deg)", "ergas": "ERGAS"}
@@ -77,7 +75,8 @@ class ResultsTable(Callback):
             self.rows.append(row(test_set, name, self.name, scores))
         if self._source is None:
             return
-        restored = in_tiles(self._source, batch["observation"], tile=getattr(pl_module, "tile", None))
+        with torch.no_grad():
+            restored = pl_module.restore(batch, self._source, getattr(pl_module, "tile", None))  # type: ignore[operator]
         for index, name in enumerate(batch["name"]):
             scores = pl_module.protocol.evaluate(restored[index], batch["target"][index])  # type: ignore[operator, union-attr]
             self.rows.append(row(test_set, name, "source-only", scores))
@@ -115,7 +114,8 @@ def task_line(trainer: Trainer) -> str:
     if degradation is None:
         return "degradation unknown"
     settings = ", ".join(f"{key} {value}" for key, value in degradation.settings().items())
-    return f"{type(data).__name__}, {settings}, seed {data.seed}"  # type: ignore[union-attr]
+    split = f" split {data.split}" if getattr(data, "split", None) else ""  # type: ignore[union-attr]
+    return f"{type(data).__name__}{split}, {settings}, seed {data.seed}"  # type: ignore[union-attr]
 
 
 def gathered(rows: list[Row]) -> list[Row]:

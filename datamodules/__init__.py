@@ -5,6 +5,7 @@ import torchvision_repair  # noqa: F401, I001  first, or lightning cannot be imp
 from datamodules.base import SceneDataModule
 from datamodules.batches import Batch
 from datamodules.cave import CAVE
+from datamodules.chikusei import Chikusei
 from datamodules.degradations import (
     BandMissing,
     BicubicDownsampling,
@@ -15,6 +16,7 @@ from datamodules.degradations import (
     NonIIDGaussian,
     RandomMask,
 )
+from datamodules.harvard import Harvard
 from datamodules.sample_scenes import SampleScenes
 from datamodules.scenes import MappedScene, Observation, Scene, generator_for, rgb_bands, to_rgb
 
@@ -23,10 +25,12 @@ __all__ = [
     "BandMissing",
     "Batch",
     "BicubicDownsampling",
+    "Chikusei",
     "ComplexMixture",
     "Degradation",
     "FusionObservation",
     "GaussianBlurring",
+    "Harvard",
     "MappedScene",
     "NonIIDGaussian",
     "Observation",

@@ -197,6 +197,14 @@ class SceneDataModule(LightningDataModule, ABC):
                     )
         self._training_scenes.replace(scenes, weights)
 
+    def training_scene(self, name: str) -> MappedScene:
+        """Return the whole scene that patches of this name are drawn from now, which is what the batches show of it.
+
+        Raises:
+            ValueError: if no present training scene has this name.
+        """
+        return self._training_scenes.find(name)
+
     def prepare_data(self) -> None:
         """Build the cached cubes of this role's scenes, once per machine."""
         subsets: tuple[Subset, Subset] = (

@@ -25,7 +25,7 @@ class CAVE(SceneDataModule):
 
     Args:
         root: folder of the data set.
-        split: `hsir`, `first20` or `mhf` (see `CAVE_SPLITS`), or `all`: every scene found, none held back.
+        split: `hsir`, `first20`, `mhf` or `co2if` (see `CAVE_SPLITS`), or `all`: every scene found, none held back.
         **options: see `SceneDataModule`.
 
     Raises:
@@ -39,7 +39,7 @@ class CAVE(SceneDataModule):
         self,
         root: str,
         *,
-        split: Literal["hsir", "first20", "mhf", "all"] = "hsir",
+        split: Literal["hsir", "first20", "mhf", "co2if", "all"] = "hsir",
         **options: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**options)

@@ -1,4 +1,6 @@
-"""Published splits of CAVE, 20 scenes and 12: a number on CAVE means little without the name of its split."""
+"""Splits of CAVE: a number on CAVE means little without the name of its split."""
+
+from datamodules.splits import load_split
 
 _HSIR_TRAINING = [
     "fake_and_real_sushi",
@@ -47,6 +49,8 @@ CAVE_SPLITS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hsir": (tuple(_HSIR_TRAINING), tuple(_HSIR_TEST)),
     "first20": (tuple(_ALPHABETICAL[:20]), tuple(_ALPHABETICAL[20:])),
     "mhf": (tuple(_MHF[:20]), tuple(_MHF[20:])),
+    "co2if": load_split("CAVE", "co2if"),
 }
 """`hsir`: the lists of bit-isp/HSIR. `first20`: the first 20 in alphabetical order. `mhf`: MHF-Net's permutation of the
-alphabetical order (its code lists the folder, which is alphabetical only on some file systems)."""
+alphabetical order (its code lists the folder, which is alphabetical only on some file systems). `co2if`: 22 and
+10 as in that paper, which lists none: drawn here with a seed, `datamodules/splits/cave_co2if.json`."""

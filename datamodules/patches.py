@@ -52,6 +52,17 @@ class TrainingScenes:
         self._scenes = tuple(scenes)
         self._cumulative = (shares / shares.sum()).cumsum(0)
 
+    def find(self, name: str) -> MappedScene:
+        """Return the scene of a name.
+
+        Raises:
+            ValueError: if no present scene has it.
+        """
+        for scene in self._scenes:
+            if scene.name == name:
+                return scene
+        raise ValueError(f"The scene {name!r} is not among those trained on now: take names from their batches.")
+
     def draw(self, generator: torch.Generator) -> MappedScene:
         """Return one scene, drawn by weight."""
         position = torch.rand((), generator=generator, dtype=torch.float64)

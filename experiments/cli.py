@@ -23,7 +23,7 @@ _HOUSE = tuple(
     for folder in ("callbacks", "datamodules", "experiments", "lightning_modules")
 )
 _OVERVIEW = """\
-usage: lightning {fit,validate,test,predict} [--config NAME ...] [--KEY VALUE ...]
+usage: lightning {fit,validate,test,predict,caption} [--config NAME ...] [--KEY VALUE ...]
 
 Trains, adapts and tests hyperspectral restoration and fusion networks.
 
@@ -31,6 +31,7 @@ Trains, adapts and tests hyperspectral restoration and fusion networks.
   validate   score the validation scenes
   test       score the test scenes
   predict    restore scenes that have no ground truth
+  caption    write a caption for every scene of a data set, for a person to review
 
   lightning fit --config A --config B --trainer.max_epochs 3    B overrides A, the command line overrides both
   lightning fit --config A --print_config                       the whole configuration, itself a config
@@ -109,7 +110,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"hyperalign {version('hyperalign')}\n")
         return 0
     try:
-        run(given)
+        if given[0] == "caption":
+            from experiments.caption import main as caption
+
+            caption(given[1:])
+        else:
+            run(given)
     except Exception as error:
         if os.environ.get("HYPERALIGN_TRACEBACK") == "1" or not raised_here(error):
             raise

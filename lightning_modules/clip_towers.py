@@ -205,7 +205,7 @@ class ClipTowers:
         side, (height, width) = self._network.visual.image_size, rgb.shape[-2:]
         rows, columns = (side, side) if isinstance(side, int) else side
         grow = max(rows / height, columns / width)
-        size = (max(rows, round(height * grow)), max(columns, round(width * grow)))
+        size = (max(rows, int(height * grow)), max(columns, int(width * grow)))
         resized = functional.interpolate(rgb.clamp(0, 1), size=size, mode="bicubic", antialias=True).clamp(0, 1)
         top, left = (size[0] - rows) // 2, (size[1] - columns) // 2
         mean, spread = (rgb.new_tensor(wanted[name]).view(3, 1, 1) for name in ("mean", "std"))
@@ -223,8 +223,8 @@ class ClipTowers:
             import open_clip
         except ImportError as error:
             raise ClipError(
-                "ClipTowers: the package open_clip is not installed; run pip install open_clip_torch, or bring the kept "
-                f"embeddings {self.cache.folder} from a machine that made them."
+                "ClipTowers: the package open_clip is not installed; run pip install open_clip_torch, or bring "
+                f"the kept embeddings {self.cache.folder} from a machine that made them."
             ) from error
         for folder in self._config_folders():
             if folder not in _known_folders:
@@ -251,9 +251,7 @@ class ClipTowers:
         own = [] if self.config_folder is None else [Path(self.config_folder).resolve()]
         for folder in own:
             if not folder.is_dir():
-                raise ClipError(
-                    f"ClipTowers: there is no folder {folder}; give `config_folder` a folder of JSON files."
-                )
+                raise ClipError(f"ClipTowers: there is no folder {folder}; give one of JSON files by `config_folder`.")
         return [PACKAGED, *own]
 
     def _weights(self) -> list[str]:

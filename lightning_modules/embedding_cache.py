@@ -58,7 +58,7 @@ class EmbeddingCache:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("xb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, **dict[str, Any](arrays))
             beside.replace(path)
         except OSError as error:
             raise OSError(

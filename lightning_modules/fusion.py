@@ -139,8 +139,8 @@ class FusionModule(RestorationModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         if not hasattr(data, "training_scene"):
             raise ValueError(
-                "FusionModule: contrastive_image scene needs the DataModule that has the whole scenes; give the Trainer "
-                "one of datamodules, or take contrastive_image patch."
+                "FusionModule: contrastive_image scene needs the DataModule that has the whole scenes; give the "
+                "Trainer one of datamodules, or take contrastive_image patch."
             )
         embeddings = []
         for name in batch["name"]:
@@ -170,8 +170,8 @@ class FusionModule(RestorationModule):
         missing = [name for name, caption in zip(batch["name"], captions, strict=True) if not caption]
         if missing:
             raise ValueError(
-                f"The scene {', '.join(dict.fromkeys(missing))} has no caption, which the network reads; name a caption "
-                "file by data.init_args.captions (`lightning caption` writes one), or build the network with "
+                f"The scene {', '.join(dict.fromkeys(missing))} has no caption, which the network reads; name a "
+                "caption file by data.init_args.captions (`lightning caption` writes one), or build the network with "
                 "use_text=False."
             )
         return captions

@@ -11,7 +11,7 @@ import torch
 from lightning import LightningModule
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -223,10 +223,10 @@ class RestorationModule(LightningModule):
         if self.scheduler is None:
             return optimizer
         scheduler = self.scheduler(optimizer)
-        schedule = {"scheduler": scheduler, "interval": self.scheduler_interval}
+        schedule: LRSchedulerConfigType = {"scheduler": scheduler, "interval": self.scheduler_interval}
         # Lightning's ReduceLROnPlateau names the metric that it waits on.
         if monitored := getattr(scheduler, "monitor", None):
-            schedule["monitor"] = monitored
+            schedule["monitor"] = str(monitored)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -54,6 +54,7 @@ def test_splits_are_the_published_ones() -> None:
         "hsir": (20, 12),
         "first20": (20, 12),
         "mhf": (20, 12),
+        "co2if": (22, 10),
     }
     every = {frozenset(first + second) for first, second in CAVE_SPLITS.values()}
     assert len(every) == 1
@@ -85,7 +86,7 @@ def test_an_incomplete_data_set_names_the_scenes_of_the_split_that_it_lacks(make
 
 
 def test_an_unknown_split_is_refused() -> None:
-    with pytest.raises(ValueError, match="split 'hsri' is unknown: choose hsir, first20, mhf or all"):
+    with pytest.raises(ValueError, match="split 'hsri' is unknown: choose hsir, first20, mhf, co2if or all"):
         CAVE("x", split="hsri")  # type: ignore[arg-type]
 
 

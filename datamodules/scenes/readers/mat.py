@@ -1,7 +1,8 @@
 """MATLAB files of any version behind one door, with the axes as MATLAB shows them."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.io.matlab import MatReadError
 from torch import Tensor
+
+from datamodules.scenes.readers.cube_file import largest_finite
 
 
 def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
@@ -33,15 +36,8 @@ def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no MATLAB file {path}: check the path, or download it.")
-    try:
+    with _reading(path):
         return _read_hdf5(path, key) if h5py.is_hdf5(path) else _read_classic(path, key)
-    except _NoVariableError:
-        raise
-    # The two libraries answer a cut file with errors of many kinds, according to where it has been cut.
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, MemoryError) as error:
-        raise ValueError(_damaged(path)) from error
-    except (MatReadError, zlib.error) as error:
-        raise ValueError(_damaged(path)) from error
 
 
 def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -> Tensor:
@@ -69,8 +65,88 @@ def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -
     return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
 
 
+class MatCube:
+    """A cube that MATLAB holds as height x width x bands, of which windows are read.
+
+    Of a v7.3 file only the chunks under a window are read; older formats cannot be read in part, so each call reads
+    the whole array.
+
+    Args:
+        path: the `.mat` file.
+        key: name of the variable.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for a truncated or foreign file, an unknown key, or an array that is not three-dimensional.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no MATLAB file {path}: check the path, or download it.")
+        self.path = path
+        self.key = key
+        with _reading(path):
+            self._hdf5 = bool(h5py.is_hdf5(path))
+            shapes = _hdf5_shapes(path) if self._hdf5 else _classic_shapes(path)
+            shape = shapes[_choose(path, key, shapes)]
+        if len(shape) != 3:
+            raise ValueError(
+                f"The array {key!r} in {path} has shape {shape} where height x width x bands is expected: "
+                "use the original file."
+            )
+        height, width, bands = shape
+        self._shape = (bands, height, width)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Bands, height and width, from the file's header."""
+        return self._shape
+
+    def window(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
+        """Return all bands of a window, `C x height x width`, in the file's own type.
+
+        Raises:
+            ValueError: if the file is damaged there.
+        """
+        rows, columns = slice(row, row + height), slice(column, column + width)
+        if not self._hdf5:
+            whole = read_mat(self.path, self.key).transpose(2, 0, 1)
+            return np.ascontiguousarray(whole[:, rows, columns])
+        with _reading(self.path), h5py.File(self.path, "r") as file:
+            part: NDArray[Any] = file[self.key][:, columns, rows]
+        return np.ascontiguousarray(part.transpose(0, 2, 1))
+
+    def maximum(self, row: int, column: int, height: int, width: int) -> float:
+        """Return the largest finite value in a window; of a v7.3 file each chunk is read once.
+
+        Raises:
+            ValueError: if the file is damaged there.
+        """
+        if not self._hdf5:
+            return largest_finite(self.window(row, column, height, width))
+        with _reading(self.path), h5py.File(self.path, "r") as file:
+            data = file[self.key]
+            area = (slice(0, self._shape[0]), slice(column, column + width), slice(row, row + height))
+            parts = data.iter_chunks(area) if data.chunks else ((band, *area[1:]) for band in range(self._shape[0]))
+            return max(largest_finite(np.asarray(data[part])) for part in parts)
+
+
 class _NoVariableError(ValueError):
     """The file is sound but does not hold what was asked for."""
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever the two libraries answer to a damaged file into one sentence."""
+    try:
+        yield
+    except _NoVariableError:
+        raise
+    # They answer a cut file with errors of many kinds, according to where it has been cut.
+    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, MemoryError) as error:
+        raise ValueError(_damaged(path)) from error
+    except (MatReadError, zlib.error) as error:
+        raise ValueError(_damaged(path)) from error
 
 
 def _damaged(path: Path) -> str:
@@ -78,22 +154,32 @@ def _damaged(path: Path) -> str:
     return f"The file {path} of {size} bytes is truncated or is no MATLAB file: download or save it again."
 
 
-def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
+def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shape of every numeric array with MATLAB's axes."""
     with h5py.File(path, "r") as file:
-        shapes = {
-            name: item.shape
+        return {
+            name: tuple(reversed(item.shape))
             for name, item in file.items()
             if isinstance(item, h5py.Dataset) and np.issubdtype(item.dtype, np.number)
         }
-        array: NDArray[Any] = np.asarray(file[_choose(path, key, shapes)])
+
+
+def _classic_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shape of every numeric array, from the headers alone."""
+    numeric = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+    return {name: tuple(shape) for name, shape, kind in scipy.io.whosmat(path) if kind in numeric}
+
+
+def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
+    name = _choose(path, key, _hdf5_shapes(path))
+    with h5py.File(path, "r") as file:
+        array: NDArray[Any] = np.asarray(file[name])
     return array.transpose()
 
 
 def _read_classic(path: Path, key: str | None) -> NDArray[Any]:
-    # The list comes from the headers, so that only the one array is decoded.
-    numeric = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
-    shapes = {name: tuple(shape) for name, shape, kind in scipy.io.whosmat(path) if kind in numeric}
-    name = _choose(path, key, shapes)
+    # The name comes from the headers, so that only the one array is decoded.
+    name = _choose(path, key, _classic_shapes(path))
     array: NDArray[Any] = np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
     return array
 

@@ -125,10 +125,7 @@ class MPHSIR(nn.Module):
         super().__init__()
         _check_levels(depths, num_heads, compression, fusion_heads, prompt_sizes)
         _check_widths(dim, num_heads, compression, fusion_heads, window_size)
-        if text_mode not in ("published", "separate", "projected"):
-            raise ValueError(
-                f"MPHSIR: text_mode {text_mode!r} is unknown; choose 'published', 'separate' or 'projected'."
-            )
+        _check_text_mode(text_mode)
         self.input_channels = input_channels
         self.multiple = window_size * 2 ** (LEVELS - 1)
         self.tasks = tuple(tasks)
@@ -224,6 +221,11 @@ def _task_index(task: str | int, tasks: Sequence[str]) -> int:
     if isinstance(task, int) and 0 <= task < len(tasks):
         return task
     raise ValueError(f"MPHSIR: task {task!r} is unknown; choose one of {', '.join(tasks)} or an index of them.")
+
+
+def _check_text_mode(text_mode: str) -> None:
+    if text_mode not in ("published", "separate", "projected"):
+        raise ValueError(f"MPHSIR: text_mode {text_mode!r} is unknown; choose 'published', 'separate' or 'projected'.")
 
 
 def _check_levels(

@@ -1,4 +1,4 @@
-"""The six task files name existing classes and spell out the published settings."""
+"""The task files name existing classes and spell out the published settings."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ EXPECTED = {
 
 
 def test_there_is_one_file_a_task() -> None:
-    assert {path.stem for path in TASKS.glob("*.yaml")} == set(EXPECTED)
+    assert {path.stem for path in TASKS.glob("*.yaml")} == {*EXPECTED, "fusion"}
 
 
 @pytest.mark.parametrize("task", EXPECTED)
@@ -44,3 +44,11 @@ def test_task_file(task: str) -> None:
     # Every argument stands in the file, so that --print_config and a reader see the whole convention.
     assert set(spec["init_args"]) == set(settings) - {"class"}
     assert getattr(datamodules, name)().settings() == settings
+
+
+def test_fusion_task_is_the_default_observation() -> None:
+    spec = yaml.safe_load((TASKS / "fusion.yaml").read_text())["data"]["init_args"]["degradation"]
+    assert spec["class_path"] == "datamodules.FusionObservation"
+    settings = datamodules.FusionObservation(**spec["init_args"]).settings()
+    assert settings == datamodules.FusionObservation().settings()
+    assert settings.items() >= {"ratio": 8, "psf": "srlf", "psf_first": -3, "response": "nikon_d700"}.items()

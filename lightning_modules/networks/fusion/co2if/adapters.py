@@ -25,17 +25,17 @@ class ClipAdapters(nn.Module):
 
     Args:
         text_width: channels of the text tokens.
-        text_embedding_width: channels of the text embedding.
+        text_embedding_width: channels of the text embedding; those of the tokens if none.
         image_width: channels of the image embedding.
         width: channels that leave all adapters, and their hidden channels.
     """
 
-    def __init__(self, text_width: int, text_embedding_width: int, image_width: int, width: int) -> None:
+    def __init__(self, text_width: int, text_embedding_width: int | None, image_width: int, width: int) -> None:
         super().__init__()
         self.text_width = text_width
         self.tokens = _adapter(text_width, width, width)
-        shared = text_width == text_embedding_width
-        self.text = None if shared else _adapter(text_embedding_width, width, width)
+        shared = text_embedding_width in (None, text_width)
+        self.text = None if shared else _adapter(text_embedding_width or text_width, width, width)
         self.image = _adapter(image_width, width, width)
         # CLIP's parametrisation and start: the logarithm of 1 / tau, tau = 0.07.
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))

@@ -57,8 +57,7 @@ class BlockSettings(NamedTuple):
         """
         channels = self.dim * self.expand
         if self.mixer == "comamba":
-            scales = {"scale_b": self.scale_b, "scale_c": self.scale_c}
-            return SS2D(channels, guide_channels, self.state_dim, backend=self.backend, **scales)
+            return SS2D(channels, guide_channels, self.state_dim, None, self.scale_b, self.scale_c, self.backend)
         if self.mixer == "cobra":
             return CobraMixer(channels, guide_channels, token_channels, self.state_dim, self.backend)
         if self.mixer == "cross_attention":

@@ -6,7 +6,18 @@ from torch import Tensor
 
 from lightning_modules.networks.fusion.co2if.sinkhorn import check_text_mask
 
-__all__ = ["check_multispectral", "check_observation", "check_text"]
+__all__ = ["check_multispectral", "check_observation", "check_sizes", "check_text"]
+
+
+def check_sizes(**sizes: int) -> None:
+    """Refuse sizes of a network that are not positive.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"CO2IF: {name} {size} is below 1; give a positive whole number.")
 
 
 def check_observation(observation: Tensor, bands: int) -> None:
@@ -29,9 +40,7 @@ def check_multispectral(multispectral: Tensor | None, observation: Tensor, chann
         ValueError: none is given, or channels or sizes do not fit.
     """
     if multispectral is None:
-        raise ValueError(
-            "CO2IF: the multispectral image is missing; give one, or build the network with use_msi=False."
-        )
+        raise ValueError("CO2IF: the multispectral image is missing; give one, or build with use_msi=False.")
     if multispectral.ndim != 4 or multispectral.shape[1] != channels:
         raise ValueError(
             f"CO2IF: the multispectral image has shape {tuple(multispectral.shape)} but the network has {channels} "
@@ -54,7 +63,7 @@ def check_text(text_tokens: Tensor | None, text_mask: Tensor | None, batch: int,
         ValueError: none are given, or tokens or mask have another shape, or a caption is empty.
     """
     if text_tokens is None:
-        raise ValueError("CO2IF: the text tokens are missing; give captions, or build the network with use_text=False.")
+        raise ValueError("CO2IF: the text tokens are missing; give captions, or build with use_text=False.")
     if text_tokens.ndim != 3 or text_tokens.shape[0] != batch or text_tokens.shape[2] != width:
         raise ValueError(
             f"CO2IF: the text tokens have shape {tuple(text_tokens.shape)}; give {batch} x tokens x {width}, "

@@ -91,12 +91,14 @@ class CrossAttentionMixer(nn.Module):
         if mask is not None:
             scores = scores.masked_fill(~mask[:, None, None], -torch.inf)
         attended = torch.softmax(scores, dim=-1).to(value.dtype) @ value.transpose(-2, -3)
-        return attended.transpose(-2, -3).flatten(-2)
+        joined: Tensor = attended.transpose(-2, -3).flatten(-2)
+        return joined
 
     def _windows(self, images: Tensor) -> Tensor:
         """`B x C x H x W` cut into `B x rows x columns x window^2 x C`."""
         cut = images.unflatten(3, (-1, self.window)).unflatten(2, (-1, self.window))
-        return cut.permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
+        windows: Tensor = cut.permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
+        return windows
 
     def forward(self, image: Tensor, guidance: Guidance) -> Tensor:
         """Mix `B x D x H x W` with its guide."""

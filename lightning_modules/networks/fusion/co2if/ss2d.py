@@ -22,6 +22,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.layers.selective_scan import Backend, SecondInput, selective_scan
@@ -54,7 +55,9 @@ def cross_merge(sequences: Tensor, lattice: tuple[int, int]) -> Tensor:
     """Add the four directions `B x 4 x C x (H W)` where they belong, `B x C x H x W`; lattice is (H, W)."""
     height, width = lattice
     ahead = sequences[:, :2] + sequences[:, 2:].flip(-1)
-    return ahead[:, 0].unflatten(-1, (height, width)) + ahead[:, 1].unflatten(-1, (width, height)).mT
+    rows, columns = ahead.unbind(1)
+    merged: Tensor = rows.unflatten(-1, (height, width)) + columns.unflatten(-1, (width, height)).mT
+    return merged
 
 
 class ScanParameters(nn.Module):
@@ -82,14 +85,24 @@ class ScanParameters(nn.Module):
         """Project `B x C x H x W` features.
 
         Returns:
-            Step sizes before bias and softplus, `B x 4 D x L`, input and output matrices, `B x 4 x N x L`.
+            Step sizes, positive, `B x 4 D x L` in float32 (or float64), input and output matrices, `B x 4 x N x L`.
         """
         tokens = features.flatten(2)
         if isinstance(self.norm, nn.LayerNorm):
             tokens = self.norm(tokens.mT).mT
         images = (self.project.weight @ tokens).unflatten(-1, features.shape[2:])
         steps, entry, readout = cross_scan(images.unflatten(1, (DIRECTIONS, -1))).split(self.sizes, dim=2)
-        return (self.step_weight @ steps).flatten(1, 2), entry, readout
+        # Made again from their few ranks in the backward pass: what softplus would keep is the size of four images.
+        sizes: Tensor = checkpoint(
+            _step_sizes, self.step_weight, steps, self.step_bias, use_reentrant=False, preserve_rng_state=False
+        )
+        return sizes, entry, readout
+
+
+def _step_sizes(weight: Tensor, ranks: Tensor, bias: Tensor) -> Tensor:
+    """Softplus of the projected ranks `B x 4 x R x L`, in float32 at least."""
+    raw = (weight @ ranks).flatten(1, 2)
+    return functional.softplus(raw.to(torch.promote_types(raw.dtype, torch.float32)) + bias[:, None])
 
 
 class SS2D(nn.Module):
@@ -145,7 +158,7 @@ class SS2D(nn.Module):
         if self.parameters_of_guide is not None and guidance.image is not None:
             guide = self.parameters_of_guide
             guide_steps, guide_entry, guide_readout = guide(guidance.image)
-            second = SecondInput(guide_steps, guide_entry, self.scale_b, guide.step_bias)
+            second = SecondInput(guide_steps, guide_entry, self.scale_b)
             readout = readout + self.scale_c * guide_readout
         inputs = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
         scanned = selective_scan(
@@ -154,8 +167,6 @@ class SS2D(nn.Module):
             -torch.exp(self.A_log),
             entry,
             readout,
-            delta_bias=self.parameters_of_image.step_bias,
-            delta_softplus=True,
             second=second,
             backend=self.backend,
         )

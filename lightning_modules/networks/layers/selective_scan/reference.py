@@ -36,12 +36,13 @@ def reference_scan(problem: ScanProblem) -> Tensor:
     if problem.second_steps is not None and problem.second_entry is not None:
         driven = driven + channel_last(problem.second_steps) * state_last(problem.second_entry)
     driven = driven * channel_last(problem.inputs)
-    moments = list(zip(kept.unbind(0), driven.unbind(0), state_last(problem.readout).unbind(0), strict=True))
+    moments = list(zip(kept.unbind(0), driven.unbind(0), strict=True))
     state = torch.zeros_like(driven[0])
-    outputs: list[Tensor] = []
-    for keep, drive, readout in reversed(moments) if problem.reverse else moments:
-        state = keep * state + drive
-        outputs.append((state * readout).sum(-1))
+    states: list[Tensor] = []
+    for keep, drive in reversed(moments) if problem.reverse else moments:
+        state = torch.addcmul(drive, keep, state)
+        states.append(state)
     if problem.reverse:
-        outputs.reverse()
-    return torch.stack(outputs).reshape(length, batch, channels).permute(1, 2, 0)
+        states.reverse()
+    outputs = (torch.stack(states) * state_last(problem.readout)).sum(-1)
+    return outputs.reshape(length, batch, channels).permute(1, 2, 0)

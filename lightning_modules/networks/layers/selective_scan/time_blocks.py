@@ -96,7 +96,7 @@ class TimeBlocks:
         """
         piece = tensor[..., span.start : span.stop]
         # contiguous before the transposition: reading across rows of the whole sequence is four times slower
-        rows = (piece.flip(-1) if self.reverse else piece.contiguous()).view(-1, piece.shape[-1])
+        rows = (piece.flip(-1) if self.reverse else piece.contiguous()).reshape(-1, piece.shape[-1])
         time, filled = rows.shape[1], span.chunks * self.chunk
         block = tensor.new_empty(filled, len(rows))
         block[:time] = rows.t()
