@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["MINIMUM_TILE", "check_tile", "in_tiles"]
+__all__ = ["MINIMUM_TILE", "blending_ramp", "check_tile", "in_tiles", "tile_starts"]
 
 OVERLAP = 0.25
 """Share of a tile's side that it has in common with the next one."""
@@ -48,15 +48,15 @@ def in_tiles(network: Callable[..., Tensor], *inputs: Tensor, tile: int | None =
     if tile is None or (height <= tile and width <= tile):
         return network(*inputs)
     total, weights = torch.zeros(0), torch.zeros(0)
-    for top in _starts(height, tile):
-        for left in _starts(width, tile):
+    for top in tile_starts(height, tile):
+        for left in tile_starts(width, tile):
             pieces = [_window(one, factor, top, left, tile) for one, factor in zip(inputs, factors, strict=True)]
             restored = network(*pieces)
             scale = restored.shape[-2] // pieces[0].shape[-2]
             if total.numel() == 0:
                 total = restored.new_zeros(*restored.shape[:2], height * scale, width * scale)
                 weights = restored.new_zeros(height * scale, width * scale)
-            ramps = [_ramp(length).to(restored) for length in restored.shape[-2:]]
+            ramps = [blending_ramp(length).to(restored) for length in restored.shape[-2:]]
             mask = ramps[0][:, None] * ramps[1]
             rows = slice(top * scale, top * scale + restored.shape[-2])
             columns = slice(left * scale, left * scale + restored.shape[-1])
@@ -80,15 +80,15 @@ def _window(one: Tensor, factor: int, top: int, left: int, tile: int) -> Tensor:
     return one[..., top * factor : (top + tile) * factor, left * factor : (left + tile) * factor]
 
 
-def _starts(length: int, tile: int) -> list[int]:
-    """Return where tiles start along one axis; the last one ends with the axis."""
+def tile_starts(length: int, tile: int) -> list[int]:
+    """Return where tiles start along an axis of `length` pixels; the last one ends with the axis."""
     if length <= tile:
         return [0]
     step = max(1, int(tile * (1.0 - OVERLAP)))
     return [*range(0, length - tile, step), length - tile]
 
 
-def _ramp(length: int) -> Tensor:
-    """Return blending weights in (0, 1] that rise over the overlap from both ends."""
+def blending_ramp(length: int) -> Tensor:
+    """Return blending weights in (0, 1] along a tile of `length` pixels, rising over the overlap from both ends."""
     position = torch.arange(1, length + 1, dtype=torch.float32)
     return torch.minimum(position, position.flip(0)).div(max(1.0, length * OVERLAP)).clamp(max=1.0)

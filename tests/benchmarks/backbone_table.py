@@ -1,8 +1,9 @@
 """The README's table of backbones: `python -m tests.benchmarks.backbone_table [--side 512] [STEM ...]`.
 
-Network, parameters, task and licence of the published code, error against its recorded outputs, and seconds and memory
-of restoring one 31-band scene, each network in a process of its own, in the tiles its configuration names. Needs the
-reference outputs (HYPERALIGN_SHARED).
+Network, parameters, task and licence of the published code, error against its recorded outputs, and CPU seconds and
+memory of restoring one 31-band scene on one core, each network in a process of its own, in the tiles its configuration
+names. CPU seconds, because they depend little on what else the machine does. Needs the reference outputs
+(HYPERALIGN_SHARED).
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ def scene_cost(backbone: Backbone, side: int) -> tuple[float, float, int | None]
         network = lightning_modules.UpsampledInput(network, 4)
     cube: Tensor = torch.rand(1, 31, side // 4, side // 4) if backbone.enlarges else torch.rand(1, 31, side, side)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     in_tiles(network, cube, tile=tile)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20, tile
 
 
@@ -87,6 +88,7 @@ def main() -> int:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--row", action="store_true", help="print the bare rows, in this process")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     if arguments.row:
         sys.stdout.write(json.dumps([row(stem, arguments.side) for stem in arguments.stems]) + "\n")
         return 0

@@ -22,7 +22,13 @@ def words(backbone: Backbone, folder: Path, *more: str) -> list[str]:
     """Configurations and settings of a run of two steps on small crops."""
     task = "tasks/super_resolution" if backbone.enlarges else "tasks/gaussian"
     configs = ["data/sample_scenes", task, f"backbones/{backbone.stem}", *more]
-    settings = {"crop": max(32, backbone.patch), "patch_size": backbone.patch, "patches_per_epoch": 4, "batch_size": 2, "num_workers": 0}
+    settings = {
+        "crop": max(32, backbone.patch),
+        "patch_size": backbone.patch,
+        "patches_per_epoch": 4,
+        "batch_size": 2,
+        "num_workers": 0,
+    }
     return [
         *(word for name in configs for word in ("--config", name)),
         *(f"--data.init_args.{name}={value}" for name, value in settings.items()),

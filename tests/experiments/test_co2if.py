@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from experiments import ablations
+from experiments import ablations, flops
 from experiments.cli import run
 from lightning_modules import CO2IF, FusionModule
 from tests.datamodules.fake_cave import fake_values, write_scene
@@ -101,3 +101,14 @@ def test_full_size_configurations_build(config: str, bands: int, channels: int, 
     network = CO2IF(**(settings["model"]["init_args"]["network"]["init_args"] | COMPACT))
     assert (network.input_channels, network.multispectral_channels) == (bands, channels)
     assert settings["model"]["class_path"] == FusionModule.__name__
+
+
+def test_operations_of_full_and_lighter_variants(capsys: pytest.CaptureFixture[str]) -> None:
+    """A convolution saves operations, and four times the pixels take about four times as many."""
+    base = flops.network_settings("cave") | COMPACT
+    full, lighter = CO2IF(**base), CO2IF(**(base | flops.network_settings("ablations/convolution")))
+    assert flops.gigaflops(lighter, 32) < flops.gigaflops(full, 32)
+    unpaired = CO2IF(**(base | {"cot": "none"}))
+    assert flops.gigaflops(unpaired, 64) == pytest.approx(4 * flops.gigaflops(unpaired, 32), rel=0.05)
+    assert flops.main(["--rows", "full", "--side", "16"]) == 0
+    assert "106.67" in capsys.readouterr().out

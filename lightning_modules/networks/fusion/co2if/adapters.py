@@ -32,7 +32,8 @@ class ClipAdapters(nn.Module):
 
     def __init__(self, text_width: int, text_embedding_width: int | None, image_width: int, width: int) -> None:
         super().__init__()
-        self.text_width = text_width
+        self.text_width, self.image_width = text_width, image_width
+        self.text_embedding_width = text_embedding_width or text_width
         self.tokens = _adapter(text_width, width, width)
         shared = text_embedding_width in (None, text_width)
         self.text = None if shared else _adapter(text_embedding_width or text_width, width, width)
@@ -54,7 +55,17 @@ class ClipAdapters(nn.Module):
 
         Returns:
             Text and image, each `B x width`, of length 1, in float32 whatever the autocast.
+
+        Raises:
+            ValueError: the towers' embeddings have other widths.
         """
+        wanted = (self.text_embedding_width, self.image_width)
+        if (text_embedding.shape[-1], image_embedding.shape[-1]) != wanted:
+            raise ValueError(
+                f"CO2IF: the towers give text embeddings of {text_embedding.shape[-1]} and image embeddings of "
+                f"{image_embedding.shape[-1]} channels but the network was built for {wanted[0]} and {wanted[1]}; set "
+                "its text_embedding_width and image_width to the towers'."
+            )
         dtype = self.logit_scale.dtype
         with torch.autocast(text_embedding.device.type, enabled=False):
             text = (self.tokens if self.text is None else self.text)(text_embedding.to(dtype))
