@@ -78,14 +78,31 @@ def save_spectra(path: Path, cubes: Mapping[str, Tensor], wavelengths: Sequence[
         cubes: label -> cube; all of one size.
         wavelengths: band centres in nm.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.2), layout="constrained")
-    for axis, (down, across) in zip(figure.subplots(1, len(POINTS)), POINTS, strict=True):
+    points: dict[str, dict[str, Tensor]] = {}
+    for down, across in POINTS:
         for label, cube in cubes.items():
             row, column = int(down * (cube.shape[1] - 1)), int(across * (cube.shape[2] - 1))
-            axis.plot(wavelengths, cube[:, row, column].detach().cpu().numpy(), label=label, linewidth=1.2)
-        axis.set_title(f"row {row}, column {column}", fontsize=8)
+            points.setdefault(f"row {row}, column {column}", {})[label] = cube[:, row, column]
+    save_point_spectra(path, points, wavelengths)
+
+
+def save_point_spectra(path: Path, points: Mapping[str, Mapping[str, Tensor]], wavelengths: Sequence[float]) -> None:
+    """Draw spectra beside each other, one picture a point.
+
+    Args:
+        path: PNG to write.
+        points: what each point is called -> label -> its spectrum, C values.
+        wavelengths: the C band centres in nm, in any order.
+    """
+    from matplotlib.figure import Figure
+
+    ascending = sorted(range(len(wavelengths)), key=lambda band: wavelengths[band])
+    figure = Figure(figsize=(11, 3.2), layout="constrained")
+    for axis, (title, spectra) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
+        for label, spectrum in spectra.items():
+            values = spectrum.detach().cpu().numpy()[ascending]
+            axis.plot([wavelengths[band] for band in ascending], values, label=label, linewidth=1.2)
+        axis.set_title(title, fontsize=8)
         axis.set_xlabel("wavelength (nm)", fontsize=8)
     axis.legend(fontsize=7)
     save_figure(path, figure)

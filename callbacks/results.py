@@ -114,6 +114,8 @@ def task_line(trainer: Trainer) -> str:
     if degradation is None:
         return "degradation unknown"
     settings = ", ".join(f"{key} {value}" for key, value in degradation.settings().items())
+    if "observation" in getattr(data, "measured_kinds", ()):
+        settings = f"measured observations (training scenes without one: {settings})"
     split = f" split {data.split}" if getattr(data, "split", None) else ""  # type: ignore[union-attr]
     return f"{type(data).__name__}{split}, {settings}, seed {data.seed}"  # type: ignore[union-attr]
 

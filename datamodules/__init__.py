@@ -6,6 +6,8 @@ from datamodules.base import SceneDataModule
 from datamodules.batches import Batch
 from datamodules.cave import CAVE
 from datamodules.chikusei import Chikusei
+from datamodules.coco2017 import COCO2017
+from datamodules.combined import CombinedScenes
 from datamodules.degradations import (
     BandMissing,
     BicubicDownsampling,
@@ -16,24 +18,38 @@ from datamodules.degradations import (
     NonIIDGaussian,
     RandomMask,
 )
+from datamodules.folder import Folder
+from datamodules.fusion_pair import FusionPair
 from datamodules.harvard import Harvard
+from datamodules.hsidwrd import HSIDwrD
+from datamodules.icvl import ICVL
+from datamodules.kaist import KAIST
+from datamodules.paris_eo1 import ParisEO1
 from datamodules.sample_scenes import SampleScenes
 from datamodules.scenes import MappedScene, Observation, Scene, generator_for, rgb_bands, to_rgb
 
 __all__ = [
     "CAVE",
+    "COCO2017",
+    "ICVL",
+    "KAIST",
     "BandMissing",
     "Batch",
     "BicubicDownsampling",
     "Chikusei",
+    "CombinedScenes",
     "ComplexMixture",
     "Degradation",
+    "Folder",
     "FusionObservation",
+    "FusionPair",
     "GaussianBlurring",
+    "HSIDwrD",
     "Harvard",
     "MappedScene",
     "NonIIDGaussian",
     "Observation",
+    "ParisEO1",
     "RandomMask",
     "SampleScenes",
     "Scene",

@@ -1,7 +1,7 @@
 """What every data set shares: roles, caching, patches, and the wall between training batches and clean targets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,18 @@ from datamodules.batches import EvaluationSampler, Sample, collate, world
 from datamodules.captions import load_captions
 from datamodules.degradations import Degradation, NonIIDGaussian
 from datamodules.full_scenes import FullSceneDataset, ObservationDataset, observe
-from datamodules.patches import PatchDataset, PatchSampler, TrainingScenes
+from datamodules.patches import PatchDataset, PatchSampler, TrainingScenes, resumed
 from datamodules.scenes import MappedScene, Observation, Scene
 from datamodules.scenes.cache import SceneCache, default_cache_folder
 from datamodules.scenes.checks import check_disjoint, check_names, check_scene
 from datamodules.scenes.crop import centre_crop
+from datamodules.scenes.expected import Expected
+from datamodules.scenes.measured import MeasuredKind, check_measured, check_same_grid
 
 Subset = Literal["training", "validation", "observed", "unobserved"]
 """Training and validation belong to the role source, observed and unobserved to the role target."""
+
+_TARGET: tuple[Subset, Subset] = ("observed", "unobserved")
 
 
 class SceneDataModule(LightningDataModule, ABC):
@@ -100,6 +104,8 @@ class SceneDataModule(LightningDataModule, ABC):
 
     packaged_captions: ClassVar[str | None] = None
     """Name of the packaged caption file of this data set."""
+    measured_kinds: ClassVar[tuple[MeasuredKind, ...]] = ()
+    """What was measured beside the clean scenes and is used instead of simulating it; `read_measured` reads it."""
 
     @property
     @abstractmethod
@@ -117,6 +123,26 @@ class SceneDataModule(LightningDataModule, ABC):
     @abstractmethod
     def fingerprint(self, name: str) -> str:
         """Return a text that changes when the source files of a scene do; cheap, as it is asked for at every start."""
+
+    def read_measured(self, name: str, kind: MeasuredKind) -> Scene:
+        """Read what was measured beside a scene, on the scene's grid, for every kind in `measured_kinds`.
+
+        Raises:
+            ValueError: if nothing of this kind is measured here.
+        """
+        raise ValueError(f"{type(self).__name__} has no measured {kind} of {name!r}: leave it out of `measured_kinds`.")
+
+    def expected(self) -> Expected:
+        """Return what a complete download holds and where to get it; by default nothing is known of it."""
+        return Expected()
+
+    def source_files(self, name: str) -> Sequence[Path]:
+        """Return the files that a scene is read from, in a fixed order; by default none are named.
+
+        Raises:
+            FileNotFoundError: if the scene is not there.
+        """
+        return ()
 
     def default_names(self, subset: Subset) -> Sequence[str]:
         """Return the scenes of a subset that was not given: all that its counterpart does not name, or none."""
@@ -148,16 +174,52 @@ class SceneDataModule(LightningDataModule, ABC):
             FileNotFoundError: if files are missing.
             OSError: if the cache cannot be written.
         """
-        scale, captions = self.degradation.scale, self._scene_captions()
+        captions = self._scene_captions()
         mapped = (
-            self.cache.mapped(
-                name,
-                f"{self.fingerprint(name)}\ncrop {self.crop} multiple {scale}",
-                partial(self._prepared, name),
-            )
+            self.cache.mapped(name, self._key(name, self.crop, self.degradation.scale), partial(self._prepared, name))
             for name in map(self.canonical_name, names)
         )
-        return [replace(scene, caption=captions.get(scene.name, scene.caption)) for scene in mapped]
+        return [self._complete(scene, captions) for scene in mapped]
+
+    def measured(self, name: str) -> dict[MeasuredKind, MappedScene]:
+        """Return what was measured beside a scene, cropped like it, without opening the clean scene.
+
+        Raises:
+            ValueError: if an image is damaged, or is an observation in a task that changes the size.
+            FileNotFoundError: if files are missing.
+        """
+        name, scale = self.canonical_name(name), self.degradation.scale
+        if "observation" in self.measured_kinds and scale != 1:
+            raise ValueError(
+                f"The observations of {type(self).__name__} are measured at the size of the scenes, but the "
+                f"degradation {type(self.degradation).__name__} has the scale {scale}: choose one with the scale 1."
+            )
+        return {
+            kind: cache.mapped(name, self._key(name, self.crop, scale), partial(self._prepared_measured, name, kind))
+            for kind, cache in self._measured_caches().items()
+        }
+
+    def prepared(self, name: str) -> MappedScene | None:
+        """Return the clean scene from the cache, None where it, or what was measured beside it, has no sound cube yet.
+
+        Raises:
+            ValueError: if its files cannot be told apart.
+            FileNotFoundError: if files are missing.
+        """
+        name = self.canonical_name(name)
+        key = self._key(name, self.crop, self.degradation.scale)
+        if any(cache.find(name, key) is None for cache in self._measured_caches().values()):
+            return None
+        return self.cache.find(name, key)
+
+    def _measured_caches(self) -> dict[MeasuredKind, SceneCache]:
+        # Beside the folder of the clean cubes, so that a path tells which of the two a file is.
+        above, owner = self.cache.folder.parents[1], type(self).__name__
+        return {kind: SceneCache(above / kind / owner) for kind in self.measured_kinds}
+
+    def _key(self, name: str, crop: int | None, multiple: int) -> str:
+        """Return everything that the cached cube of a scene depends on."""
+        return f"{self.fingerprint(name)}\ncrop {crop} multiple {multiple}"
 
     def _scene_captions(self) -> dict[str, str]:
         """Caption of each scene, given or packaged."""
@@ -165,13 +227,13 @@ class SceneDataModule(LightningDataModule, ABC):
         return {} if name is None else load_captions(name, type(self).__name__)
 
     def observations(self) -> list[Observation]:
-        """Return the degraded observations of the observed scenes, simulated from the clean cubes.
+        """Return the degraded observations of the observed scenes: measured, or simulated from the clean cubes.
 
         Raises:
             ValueError: if the role is not target, or no scene is observed.
         """
         self._require("target", "observations")
-        return [observe(scene.load(), self.degradation, self.seed) for scene in self.scenes(self._some("observed"))]
+        return [self._observation(name) for name in self._some("observed")]
 
     def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
         """Draw training patches from these scenes from the next epoch on, also in loaders that exist already.
@@ -185,17 +247,20 @@ class SceneDataModule(LightningDataModule, ABC):
                 data set's observed or unobserved scenes.
         """
         if self.role == "target":
-            hidden = {
-                ("clean", type(self).__name__, name) for name in (*self.names("observed"), *self.names("unobserved"))
-            }
+            hidden = self.hidden()
             for scene in scenes:
                 # Whatever cache folder it lies in: another DataModule may have cached the same scenes elsewhere.
-                if scene.path.resolve().parts[-4:-1] in hidden:
+                paths = [image.path for image in (scene, *scene.measured().values())]
+                if found := [path for path in paths if path.resolve().parts[-4:-1] in hidden]:
                     raise ValueError(
-                        f"The training scene {scene.name!r} at {scene.path} is a clean target cube, which adaptation "
+                        f"The training scene {scene.name!r} at {found[0]} is a clean target cube, which adaptation "
                         "must not see: give proxies or synthesised scenes, or use the role source."
                     )
         self._training_scenes.replace(scenes, weights)
+
+    def hidden(self) -> set[tuple[str, ...]]:
+        """Return the last folders of the cubes that adaptation must not see: `clean`, the data set, the scene."""
+        return {("clean", type(self).__name__, name) for subset in _TARGET for name in self.names(subset)}
 
     def training_scene(self, name: str) -> MappedScene:
         """Return the whole scene that patches of this name are drawn from now, which is what the batches show of it.
@@ -207,9 +272,7 @@ class SceneDataModule(LightningDataModule, ABC):
 
     def prepare_data(self) -> None:
         """Build the cached cubes of this role's scenes, once per machine."""
-        subsets: tuple[Subset, Subset] = (
-            ("training", "validation") if self.role == "source" else ("observed", "unobserved")
-        )
+        subsets: tuple[Subset, Subset] = ("training", "validation") if self.role == "source" else _TARGET
         check_disjoint(self.names(subsets[0]), self.names(subsets[1]), " and ".join(subsets))
         for subset in subsets:
             self.scenes(self.names(subset))
@@ -233,15 +296,7 @@ class SceneDataModule(LightningDataModule, ABC):
         )
         sampler = PatchSampler(dataset, *world())
         if self.trainer is not None:
-            # A resumed fit starts its workers before Lightning tells the sampler the epoch; and of an unfinished epoch
-            # Lightning counts the batches on, but leaves it to the loader to skip those trained on already.
-            loop = self.trainer.fit_loop
-            epoch, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
-            processed: int = epoch.processed  # type: ignore[attr-defined]  # typed as its base class
-            if batches.is_last_batch:
-                sampler.resume(processed + int(epoch.ready > processed), 0)
-            else:
-                sampler.resume(processed, batches.current.processed * self.batch_size)  # type: ignore[attr-defined]
+            sampler.resume(*resumed(self.trainer, self.batch_size))
         return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.num_workers, collate_fn=collate)
 
     def val_dataloader(self) -> list[DataLoader[Sample]]:
@@ -279,7 +334,35 @@ class SceneDataModule(LightningDataModule, ABC):
         return _one_by_one(ObservationDataset(self.observations()))
 
     def _prepared(self, name: str) -> Scene:
-        return check_scene(centre_crop(self.read_scene(name), self.crop, self.degradation.scale))
+        # A crop is cut from the whole scene where that has been prepared, so that files are decoded once.
+        part = (self.crop, self.degradation.scale)
+        whole = None if part == (None, 1) else self.cache.find(name, self._key(name, None, 1))
+        return check_scene(centre_crop(self.read_scene(name) if whole is None else whole.load(), *part))
+
+    def _prepared_measured(self, name: str, kind: MeasuredKind) -> Scene:
+        image = centre_crop(self.read_measured(name, kind), self.crop, self.degradation.scale)
+        return check_measured(image, kind)
+
+    def _complete(self, scene: MappedScene, captions: Mapping[str, str]) -> MappedScene:
+        """Give a clean scene its caption and what was measured beside it."""
+        measured = self.measured(scene.name)
+        check_same_grid(scene, measured)
+        return replace(
+            scene,
+            caption=captions.get(scene.name, scene.caption),
+            observation=measured.get("observation"),
+            multispectral=measured.get("multispectral"),
+        )
+
+    def _observation(self, name: str) -> Observation:
+        measured = self.measured(name)
+        if "observation" not in measured:
+            scene = self.scenes([name])[0]
+            return observe(scene.load(), self.degradation, self.seed, scene.load_measured())
+        image = measured["observation"].load()
+        beside = measured["multispectral"].load().cube if "multispectral" in measured else None
+        caption = self._scene_captions().get(name, image.caption)
+        return Observation(name, image.cube, image.wavelengths, caption, beside)
 
     def _pairs(self, subset: Subset) -> DataLoader[Sample]:
         return _one_by_one(FullSceneDataset(self.scenes(self._some(subset)), self.degradation, self.seed))

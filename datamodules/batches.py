@@ -87,7 +87,7 @@ class EvaluationSampler(DistributedSampler[Any]):
         rank: this rank.
     """
 
-    def __init__(self, dataset: Dataset[Sample], replicas: int = 1, rank: int = 0) -> None:
+    def __init__(self, dataset: Dataset[Any], replicas: int = 1, rank: int = 0) -> None:
         super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
         count = len(dataset)  # type: ignore[arg-type]
         self._share = range(count) if count < replicas else range(rank, count, replicas)

@@ -1,6 +1,9 @@
 """CAVE: 32 scenes of 31 bands, 512 x 512 pixels (Yasuma, Mitsunaga, Iso and Nayar, CUCS-061-08, 2008)."""
 
 import hashlib
+import json
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -9,7 +12,14 @@ from datamodules.base import SceneDataModule, Subset
 from datamodules.cave_splits import CAVE_SPLITS
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
+from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers.png_stack import band_files, read_png_stack
+
+_WHERE = (
+    "download complete_ms_data.zip from https://www.cs.columbia.edu/CAVE/databases/multispectral, unpack it and set "
+    "`root` to it"
+)
+_CHECKSUMS = Path(__file__).parent / "checksums" / "cave.json"
 
 
 class CAVE(SceneDataModule):
@@ -79,32 +89,55 @@ class CAVE(SceneDataModule):
 
     def fingerprint(self, name: str) -> str:
         """Return a hash of the paths, sizes and times of the scene's files."""
+        folder = self._folder(name)
+        above = f"{folder.resolve()}{os.sep}"
         digest = hashlib.sha256()
-        for path in band_files(self._folder(name)).values():
-            status = path.stat()
-            digest.update(f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
+        for path in band_files(folder).values():
+            # Resolving every file would take longer than all the rest of opening a data set.
+            status, place = path.lstat(), above + path.name
+            if stat.S_ISLNK(status.st_mode):
+                status, place = path.stat(), str(path.resolve())
+            digest.update(f"{place}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
+    def source_files(self, name: str) -> Sequence[Path]:
+        """Return the PNG of every band in the order of the bands."""
+        return tuple(path for _, path in sorted(band_files(self._folder(name)).items()))
+
+    def expected(self) -> Expected:
+        """Return the 32 scenes of the original archive."""
+        first, second = CAVE_SPLITS["hsir"]
+        return Expected(
+            names=tuple(sorted(first + second)),
+            shape=(31, 512, 512),
+            where=_WHERE,
+            folders=(self.root, self.root.parent),
+            archives=("complete_ms_data.zip",),
+            sizes={"complete_ms_data.zip": 405_988_465},
+            checksums=json.loads(_CHECKSUMS.read_text(encoding="utf-8"))["scenes"],
+        )
+
     def _folder(self, name: str) -> Path:
-        folders = self._folders()
-        if name not in folders:
+        folder = self._base() / f"{name}_ms"
+        if not folder.is_dir():
+            self._folders()
             raise FileNotFoundError(f"There is no CAVE scene {name!r} in {self.root}: unpack it there as {name}_ms.")
-        folder = folders[name]
         inner = folder / folder.name
         return inner if inner.is_dir() else folder
 
+    def _base(self) -> Path:
+        inner = self.root / "complete_ms_data"
+        return inner if inner.is_dir() else self.root
+
     def _folders(self) -> dict[str, Path]:
-        where = (
-            "download complete_ms_data.zip from https://www.cs.columbia.edu/CAVE/databases/multispectral, unpack it "
-            "and set `root` to it"
-        )
-        root = check_folder(self.root, "the CAVE data set, one folder <scene>_ms per scene,", where)
-        inner = root / "complete_ms_data"
+        root = check_folder(self.root, "the CAVE data set, one folder <scene>_ms per scene,", _WHERE)
         folders = {
             path.name.removesuffix("_ms"): path
-            for path in (inner if inner.is_dir() else root).iterdir()
-            if path.is_dir() and path.name.endswith("_ms")
+            for path in self._base().iterdir()
+            if path.name.endswith("_ms") and path.is_dir()
         }
         if not folders:
-            raise FileNotFoundError(f"The folder {root} holds no CAVE scene, that is no folder <scene>_ms: {where}.")
+            raise FileNotFoundError(
+                f"The folder {root} holds no CAVE scene, that is no folder <scene>_ms, but {listing(root)}: {_WHERE}."
+            )
         return folders

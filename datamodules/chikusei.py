@@ -15,6 +15,7 @@ import torch
 from datamodules.base import SceneDataModule, Subset
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
+from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import CubeFile, EnviCube, MatCube, check_shape
 from datamodules.splits import load_split
 
@@ -129,6 +130,21 @@ class Chikusei(SceneDataModule):
         """Return a hash of path, size and time of the file and its ENVI header, of the window and of the scale."""
         return self._digest(f"{self._corner(name)} {self.patch_side}\nscale {self.scale}\n{self.wavelengths}")
 
+    def source_files(self, name: str) -> Sequence[Path]:
+        """Return the one file that all patches lie in."""
+        return (self._path(),)
+
+    def expected(self) -> Expected:
+        """Return the 16 patches, and the size of the image of the ENVI edition."""
+        return Expected(
+            names=self.scene_names(),
+            shape=(128, self.patch_side, self.patch_side),
+            where=_WHERE,
+            folders=(self._path().parent, self.root, self.root.parent),
+            archives=("Hyperspec_Chikusei_MATLAB.zip", "Hyperspec_Chikusei_ENVI.zip"),
+            sizes={f"{_STEM}.bsq": math.prod((*self.scene_size, 128)) * 2},
+        )
+
     def _corner(self, name: str) -> tuple[int, int]:
         names = self.scene_names()
         if name not in names:
@@ -170,7 +186,7 @@ class Chikusei(SceneDataModule):
 
     def _file(self) -> CubeFile:
         path = self._path()
-        file: CubeFile = MatCube(path, "chikusei") if path.suffix == ".mat" else EnviCube(path)
+        file: CubeFile = MatCube(path, "chikusei", axes="HWC") if path.suffix == ".mat" else EnviCube(path)
         bands, height, width = file.shape
         check_shape((height, width, bands), (*self.scene_size, 128), f"the Chikusei cube in {path}")
         return file
@@ -179,10 +195,9 @@ class Chikusei(SceneDataModule):
         root = check_folder(self.root, f"the Chikusei data set, {_STEM}.mat or .bsq,", _WHERE)
         path = self._find(".mat") or self._find(".bsq")
         if path is None:
-            found = ", ".join(sorted(entry.name for entry in root.iterdir())[:5]) or "nothing"
             raise FileNotFoundError(
-                f"Neither {_STEM}.mat nor {_STEM}.bsq is in {root} or up to two folders below, which holds {found}: "
-                f"{_WHERE}."
+                f"Neither {_STEM}.mat nor {_STEM}.bsq is in {root} or up to two folders below, which holds "
+                f"{listing(root)}: {_WHERE}."
             )
         return path
 

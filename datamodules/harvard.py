@@ -12,6 +12,7 @@ from torch import Tensor
 from datamodules.base import SceneDataModule, Subset
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
+from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import check_shape, read_mat
 from datamodules.splits import load_split
 
@@ -127,6 +128,27 @@ class Harvard(SceneDataModule):
             digest.update(f"{source.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
+    def source_files(self, name: str) -> Sequence[Path]:
+        """Return the scene's file."""
+        return (self._path(name),)
+
+    def expected(self) -> Expected:
+        """Return the 50 daylight scenes, and of the 27 in artificial light their number, if there are any."""
+        artificial = [name for name in self._files() if name.startswith("hsdbi_")]
+        daylight = len(artificial) < len(self._files()) or not artificial
+        first, second = load_split("Harvard", "hsir")
+        remarks = []
+        if artificial and len(artificial) != 27:
+            remarks.append(f"CZ_hsdbi holds {len(artificial)} scenes of 27: unpack CZ_hsdbi.tgz again.")
+        return Expected(
+            names=tuple(sorted(first + second)) if daylight else (),
+            shape=(len(self.wavelengths), *self.scene_size),
+            where=_WHERE,
+            folders=(self.root, self.root.parent),
+            archives=("CZ_hsdb.tgz", "CZ_hsdbi.tgz"),
+            remarks=tuple(remarks),
+        )
+
     def _normalised(self, cube: Tensor, used: Tensor, path: Path) -> Tensor:
         """Bring the used pixels to [0, 1]; values that are not finite are left for the check that names them."""
         if self.normalisation == "none":
@@ -180,7 +202,7 @@ class Harvard(SceneDataModule):
         }
         if not files:
             raise FileNotFoundError(
-                f"The folder {root} holds no Harvard scene, that is no img*.mat in CZ_hsdb, CZ_hsdbi or "
-                f"itself: {_WHERE}."
+                f"The folder {root} holds no Harvard scene, that is no img*.mat in CZ_hsdb, CZ_hsdbi or itself, but "
+                f"{listing(root)}: {_WHERE}."
             )
         return files

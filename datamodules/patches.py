@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from lightning import Trainer
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
@@ -125,9 +126,14 @@ class PatchDataset(Dataset[Sample]):
             )
         row = int(torch.randint(height - size + 1, (), generator=generator))
         column = int(torch.randint(width - size + 1, (), generator=generator))
-        target = _turn(scene.window(row, column, size, size), int(torch.randint(8, (), generator=generator)))
+        which = int(torch.randint(8, (), generator=generator))
+        target = _turn(scene.window(row, column, size, size), which)
         clean = Scene(scene.name, target, scene.wavelengths, scene.caption)
-        return observed(clean, self.degradation, generator_for(self.seed, "train", number))
+        # What was measured beside the scene lies on the same grid and is cut and turned alike.
+        measured = {
+            kind: _turn(image.window(row, column, size, size), which) for kind, image in scene.measured().items()
+        }
+        return observed(clean, self.degradation, generator_for(self.seed, "train", number), measured)
 
 
 def _turn(patch: Tensor, which: int) -> Tensor:
@@ -145,14 +151,14 @@ class PatchSampler(DistributedSampler[Any]):
     `DistributedSampler`, so Lightning leaves it in place and tells it the epoch.
 
     Args:
-        dataset: the patches.
+        dataset: the patches, or anything else whose samples are numbered over all epochs.
         replicas: number of ranks.
         rank: this rank.
     """
 
-    def __init__(self, dataset: PatchDataset, replicas: int = 1, rank: int = 0) -> None:
+    def __init__(self, dataset: Dataset[Any], replicas: int = 1, rank: int = 0) -> None:
         super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=False)
-        self.length = len(dataset)
+        self.length = len(dataset)  # type: ignore[arg-type]
         self._resumed = (0, 0)
 
     def resume(self, epoch: int, done: int) -> None:
@@ -171,3 +177,22 @@ class PatchSampler(DistributedSampler[Any]):
         resumed, done = self._resumed
         for step in range(done if self.epoch == resumed else 0, self.num_samples):
             yield start + (self.rank + step * self.num_replicas) % self.length
+
+
+def resumed(trainer: Trainer, batch_size: int) -> tuple[int, int]:
+    """Return the epoch that a fit is in, and how many of this rank's samples of it were trained on already.
+
+    A resumed fit starts its workers before Lightning tells the sampler the epoch; and of an unfinished epoch Lightning
+    counts the batches on, but leaves it to the loader to skip those trained on already.
+
+    Args:
+        trainer: the trainer of the fit.
+        batch_size: samples in a batch, on each rank.
+    """
+    loop = trainer.fit_loop
+    epoch, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+    processed: int = epoch.processed  # type: ignore[attr-defined]  # typed as its base class
+    if batches.is_last_batch:
+        return processed + int(epoch.ready > processed), 0
+    done: int = batches.current.processed * batch_size  # type: ignore[attr-defined]
+    return processed, done

@@ -23,14 +23,15 @@ _HOUSE = tuple(
     for folder in ("callbacks", "datamodules", "experiments", "lightning_modules")
 )
 _OVERVIEW = """\
-usage: lightning {fit,validate,test,predict,caption} [--config NAME ...] [--KEY VALUE ...]
+usage: lightning {fit,validate,test,predict,prepare,caption} [--config NAME ...] [--KEY VALUE ...]
 
 Trains, adapts and tests hyperspectral restoration and fusion networks.
 
   fit        train, or adapt to a target domain when the config asks for the two stages before training
   validate   score the validation scenes
   test       score the test scenes
-  predict    restore scenes that have no ground truth
+  predict    restore cubes that have no ground truth: --data Folder --data.root IN --output OUT --ckpt_path X
+  prepare    check a download and convert it once into the cache that training reads from
   caption    write a caption for every scene of a data set, for a person to review
 
   lightning fit --config A --config B --trainer.max_epochs 3    B overrides A, the command line overrides both
@@ -114,6 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from experiments.caption import main as caption
 
             caption(given[1:])
+        elif given[0] == "prepare":
+            from experiments.prepare import main as prepare
+
+            return prepare(given[1:])
         else:
             run(given)
     except Exception as error:

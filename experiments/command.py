@@ -15,9 +15,9 @@ from experiments.config_errors import ConfigError, explain
 from experiments.save_config import SaveRunConfig
 
 _HOUSE = ("lightning_modules", "datamodules", "callbacks")
-_NOISE = ("isinstance.treespec, LeafSpec", "Total length of .list. across ranks is zero", "The dirpath has changed")
+_NOISE = ("isinstance.treespec, LeafSpec", "Total length of .(list|TileStream). across ranks is zero", "The dirpath has changed")
 """Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
-validation scenes, and of testing a checkpoint of another run."""
+validation scenes or a prediction that is finished, and of testing a checkpoint of another run."""
 
 _CALLBACKS = ("proxy", "synthesis", "results", "pictures")
 
@@ -38,6 +38,17 @@ class SentenceParser(LightningArgumentParser):
         if not self.exit_on_error:
             super().error(message, ex)
         raise ParserRefusalError(message) from ex
+
+
+def _add_writer(parser: LightningArgumentParser) -> None:
+    """Gives `predict` its own keys: `--output` and `--resume`, and `writer` with what else `CubeWriter` takes."""
+    from callbacks import CubeWriter
+
+    parser.add_lightning_class_args(CubeWriter, "writer")
+    parser.add_argument("--output", type=str | None, default=None, help="folder for restored cubes")
+    parser.add_argument("--resume", action="store_true", help="skip cubes that are finished")
+    parser.link_arguments("output", "writer.folder")
+    parser.link_arguments("resume", "writer.resume")
 
 
 class HyperalignCLI(LightningCLI):
@@ -121,7 +132,19 @@ class HyperalignCLI(LightningCLI):
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         # a checkpoint is data, never code
         parser.set_defaults({"weights_only": True})
+        if subcommand == "predict":
+            _add_writer(parser)
         return parser
+
+    def before_predict(self) -> None:
+        """Refuses to write cubes that a network without trained weights restored.
+
+        Raises:
+            ConfigError: Where neither a checkpoint nor source weights are given.
+        """
+        untrained = not self._get(self.config, "ckpt_path") and not getattr(self.model, "source", None)
+        if self._get(self.config, "output") and untrained:
+            raise ConfigError("The network has no trained weights to restore with: give --ckpt_path a checkpoint.")
 
     def _parse_ckpt_path(self) -> None:
         """Leaves the configuration alone: hyper-parameters found in a checkpoint would silently override the YAML."""

@@ -134,8 +134,11 @@ def network_identity(network: nn.Module) -> str:
     return type(network).__name__ + inner
 
 
-def load_weights(network: nn.Module, path: str | Path) -> None:
+def load_weights(network: nn.Module, path: str | Path) -> dict[str, Any]:
     """Load a file into a network, strictly: a checkpoint of this project, or an official one through the name table.
+
+    Returns:
+        What a checkpoint of this project records beside its weights; nothing for others.
 
     Raises:
         FileNotFoundError: when there is no such file.
@@ -151,6 +154,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         network.load_state_dict(state)
     else:
         load_official_state(network, state, origin=str(path))
+    return dict(identity or {})
 
 
 def check_identity(network: nn.Module, identity: Mapping[str, Any], origin: str) -> None:

@@ -147,9 +147,12 @@ class FusionModule(RestorationModule):
             scene = data.training_scene(name)
             # By path: the next round of an adaptation trains on other scenes of the same names.
             if str(scene.path) not in self._scene_embeddings:
-                cube, generator = scene.load().cube, torch.Generator().manual_seed(data.seed)
-                image = data.degradation.multispectral(cube, scene.wavelengths, generator)[None].to(device)
-                rgb = self._rgb({"name": [name], "multispectral": image})
+                if (measured := getattr(scene, "multispectral", None)) is not None:
+                    image = measured.load().cube
+                else:
+                    cube, generator = scene.load().cube, torch.Generator().manual_seed(data.seed)
+                    image = data.degradation.multispectral(cube, scene.wavelengths, generator)
+                rgb = self._rgb({"name": [name], "multispectral": image[None].to(device)})
                 self._scene_embeddings[str(scene.path)] = self.towers.image_embeddings(rgb, keep=True)[0].cpu()
             embeddings.append(self._scene_embeddings[str(scene.path)])
         return torch.stack(embeddings).to(device)

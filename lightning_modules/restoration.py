@@ -19,6 +19,7 @@ from lightning_modules import checkpoints
 from lightning_modules.checkpoint_io import SafeCheckpointIO
 from lightning_modules.metrics import MetricProtocol, latest_scores
 from lightning_modules.tiles import check_tile, in_tiles
+from lightning_modules.training_data import recorded_training_data, training_data
 
 __all__ = ["RestorationModule"]
 
@@ -29,7 +30,8 @@ class RestorationModule(LightningModule):
     """Supervised restoration: observation -> network -> restored cube, compared with the clean target.
 
     Checkpoints hold tensors and plain values only (no hyper-parameter objects), so they load with
-    `weights_only=True`; they record the network's class and the digest of the source weights.
+    `weights_only=True`; they record the network's class, the digest of the source weights, and the wavelengths and the
+    normalisation of the training data.
 
     Args:
         network: maps observations `B x C x h x w` to restored cubes `B x C x H x W`.
@@ -43,6 +45,10 @@ class RestorationModule(LightningModule):
             while `source_network` keeps giving the source weights.
         tile: side, in observation pixels, of the overlapping, blended tiles that scenes are restored in for validation,
             test and prediction; None restores them whole.
+
+    Attributes:
+        trained_on: `wavelengths` (nm) and `normalisation` of the data that the loaded weights were trained on, each
+            where their checkpoint records it.
 
     Raises:
         ValueError: when the tile is below 16 pixels.
@@ -69,7 +75,9 @@ class RestorationModule(LightningModule):
         self.protocol = protocol if protocol is not None else MetricProtocol()
         self.source = source
         self.tile = tile
+        self.trained_on: dict[str, Any] = {}
         self._source_state: dict[str, Tensor] | None = None
+        self._source_data: dict[str, Any] = {}
         self._starts_from_source = False
         self._validation_metrics = self.protocol.collection("val/")
         self._test_metrics: dict[str, MetricCollection] = {}
@@ -118,6 +126,7 @@ class RestorationModule(LightningModule):
             strategy.checkpoint_io = SafeCheckpointIO()
         if self.source is not None and not self._starts_from_source:
             self.network.load_state_dict(self._source_weights())
+            self.trained_on = self._source_data
             self._starts_from_source = True
             log.info("source weights loaded from %s", self.source)
 
@@ -148,7 +157,8 @@ class RestorationModule(LightningModule):
         """Weights of the source checkpoint under the network's own names, read once; the network stays as it is."""
         if self._source_state is None:
             network = copy.deepcopy(self.network).cpu()
-            checkpoints.load_weights(network, str(self.source))
+            identity = checkpoints.load_weights(network, str(self.source))
+            self._source_data = recorded_training_data(identity)
             self._source_state = network.state_dict()
         return self._source_state
 
@@ -230,12 +240,12 @@ class RestorationModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Record which network and which source weights the checkpoint belongs to, as plain values."""
+        """Record the network, the source weights and the training data that the checkpoint belongs to."""
         source = checkpoints.weights_digest(self._source_state) if self._source_state is not None else None
-        checkpoint[checkpoints.IDENTITY_KEY] = {
-            "network": checkpoints.network_identity(self.network),
-            "source_digest": source,
-        }
+        identity: dict[str, Any] = {"network": checkpoints.network_identity(self.network), "source_digest": source}
+        if data := training_data(getattr(self._trainer, "datamodule", None)) or self.trained_on:
+            identity["training_data"] = data
+        checkpoint[checkpoints.IDENTITY_KEY] = identity
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another network, of other settings or of other source weights."""
@@ -249,6 +259,7 @@ class RestorationModule(LightningModule):
             if name.startswith("network.")
         }
         checkpoints.check_shapes(self.network, state, origin)
+        self.trained_on = recorded_training_data(identity) or self.trained_on
         recorded = identity.get("source_digest")
         if recorded and self._source_state and recorded != checkpoints.weights_digest(self._source_state):
             raise checkpoints.CheckpointError(

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ from datamodules.scenes.scene import MappedScene, Scene
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
+
+
+class CacheWriteError(OSError):
+    """The cache cannot be written, which concerns every scene and not the one that was tried."""
 
 
 def default_cache_folder() -> Path:
@@ -52,15 +57,36 @@ class SceneCache:
             build: reads the scene; called only if there is no sound file.
 
         Raises:
-            OSError: one sentence, if the folder cannot be written.
+            CacheWriteError: one sentence, if the folder cannot be written.
             Exception: whatever `build` raises.
         """
+        scene = self.find(name, key)
+        return self._build(name, *self._files(name, key), build()) if scene is None else scene
+
+    def find(self, name: str, key: str) -> MappedScene | None:
+        """Return a scene that has been built, None if it is not there or damaged.
+
+        Args:
+            name: name of the scene.
+            key: everything the cube depends on.
+        """
+        return self._recorded(name, *self._files(name, key))
+
+    def remove_remains(self, age: float = 3600.0) -> None:
+        """Delete the temporary files that killed processes left.
+
+        Args:
+            age: seconds since the last write; a younger file may belong to a process that is still writing it.
+        """
+        for path in self.folder.glob("*/.*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > age:
+                    path.unlink()
+
+    def _files(self, name: str, key: str) -> tuple[Path, Path]:
+        """Return where the cube and its record are."""
         digest = hashlib.sha256(f"{_VERSION}\n{name}\n{key}".encode()).hexdigest()[:20]
-        cube, record = self.folder / name / f"{digest}.npy", self.folder / name / f"{digest}.json"
-        scene = self._recorded(name, cube, record)
-        if scene is None:
-            scene = self._build(name, cube, record, build())
-        return scene
+        return self.folder / name / f"{digest}.npy", self.folder / name / f"{digest}.json"
 
     def _recorded(self, name: str, cube: Path, record: Path) -> MappedScene | None:
         """Return the scene if its files are there and sound."""
@@ -104,7 +130,7 @@ class SceneCache:
             with _written(record) as file:
                 file.write(json.dumps(facts, indent=1).encode())
         except OSError as error:
-            raise OSError(
+            raise CacheWriteError(
                 f"The cube of scene {name!r} cannot be written to the cache folder {cube.parent} ({error.strerror}): "
                 "free space there, or name another folder with `cache`."
             ) from error

@@ -66,12 +66,25 @@ class MappedScene:
         path: `.npy` file, `C x H x W`, float32, [0, 1].
         wavelengths: the C band centres in nm.
         caption: one sentence that says what is seen, or empty.
+        observation: a measured observation on the same grid, not clipped; None where it is simulated.
+        multispectral: a second sensor's measured image on the same grid; None where there is none or it is simulated.
     """
 
     name: str
     path: Path
     wavelengths: tuple[float, ...]
     caption: str = ""
+    observation: "MappedScene | None" = None
+    multispectral: "MappedScene | None" = None
+
+    def measured(self) -> dict[str, "MappedScene"]:
+        """Return the measured images by their key in a batch."""
+        images = {"observation": self.observation, "multispectral": self.multispectral}
+        return {kind: image for kind, image in images.items() if image is not None}
+
+    def load_measured(self) -> dict[str, Tensor]:
+        """Read the measured images into memory, by their key in a batch."""
+        return {kind: image.load().cube for kind, image in self.measured().items()}
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -42,12 +42,19 @@ def golden_error(backbone: Backbone, family: Path) -> tuple[float, str]:
     golden: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(golden)
     case, outputs = golden.load_case(family, backbone.stem)
-    network = backbone.kind(**backbone.published)
+    settings, more = backbone.published, tuple[Tensor, ...]()
+    if "text_embedding" in case["input"]:
+        drawn = 13 * golden.draw_parameter(
+            "text_embedding", tuple(case["input"]["text_embedding"]["shape"]), case["seed"]
+        )
+        settings = settings | {"text_embedding": drawn}
+        more = (torch.tensor(case["input"]["task_id"]),)
+    network = backbone.kind(**settings)
     lightning_modules.load_official_state(network, golden.official_state(case))
     cube = golden.draw_input(case["input"]["name"], tuple(case["input"]["shape"]), case["seed"])
     expected = outputs["out" if "out" in outputs else "output"]
     with torch.no_grad():
-        restored = network.eval()(cube.squeeze(1) if cube.ndim == 5 else cube)
+        restored = network.eval()(cube.squeeze(1) if cube.ndim == 5 else cube, *more)
     return float(golden.relative_error(restored.reshape(expected.shape), expected)), case["source"]["licence"]
 
 

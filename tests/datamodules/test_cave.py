@@ -135,8 +135,10 @@ def test_the_cache_serves_a_second_module_without_decoding(
     first = _cave(root).scenes(["balloons"])
     monkeypatch.setattr(Image, "open", None)
     assert _cave(root).scenes(["balloons"]) == first
+    cropped = _cave(root, crop=8).scenes(["balloons"])[0].load().cube
+    assert torch.equal(cropped, first[0].load().cube[:, 6:14, 6:14])
     with pytest.raises(TypeError):
-        _cave(root, crop=8).scenes(["balloons"])
+        CAVE(str(root), cache=str(root.parent / "another"), split="all").scenes(["balloons"])
 
 
 def test_real_scenes(shared: Path, tmp_path: Path) -> None:

@@ -1,8 +1,38 @@
-"""File formats: each reader turns one file or folder into a float32 cube `C x H x W`, when asked and not before."""
+"""File formats: each reader opens one file or folder as a cube of which windows are read.
 
-from datamodules.scenes.readers.cube_file import CubeFile, check_shape
+`open_cube` is the door for any file. The functions `read_...` give whole float32 cubes `C x H x W`.
+"""
+
+from datamodules.scenes.readers.axes import AXES
+from datamodules.scenes.readers.cube_file import CubeFile, check_depth, check_shape
 from datamodules.scenes.readers.envi import EnviCube
-from datamodules.scenes.readers.mat import MatCube, read_mat, read_mat_cube
+from datamodules.scenes.readers.exr import ExrCube
+from datamodules.scenes.readers.hdf5 import Hdf5Cube
+from datamodules.scenes.readers.mat import read_mat, read_mat_cube
+from datamodules.scenes.readers.mat_cube import MatCube
+from datamodules.scenes.readers.numpy_file import NpyCube, NpzCube
+from datamodules.scenes.readers.png_cube import PngStackCube
 from datamodules.scenes.readers.png_stack import read_png_stack
+from datamodules.scenes.readers.registry import READERS, find_cubes, open_cube
+from datamodules.scenes.readers.tiff import TiffCube
 
-__all__ = ["CubeFile", "EnviCube", "MatCube", "check_shape", "read_mat", "read_mat_cube", "read_png_stack"]
+__all__ = [
+    "AXES",
+    "READERS",
+    "CubeFile",
+    "EnviCube",
+    "ExrCube",
+    "Hdf5Cube",
+    "MatCube",
+    "NpyCube",
+    "NpzCube",
+    "PngStackCube",
+    "TiffCube",
+    "check_depth",
+    "check_shape",
+    "find_cubes",
+    "open_cube",
+    "read_mat",
+    "read_mat_cube",
+    "read_png_stack",
+]

@@ -1,37 +1,60 @@
 """ENVI files, an image beside a text header, read by windows through a memory map."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.scenes.readers.cube_file import largest_finite
+from datamodules.scenes.readers.axes import axis_order
+from datamodules.scenes.readers.centres import centres_from_file, centres_from_user
+from datamodules.scenes.readers.cube_file import CubeFile, largest_finite
+from datamodules.scenes.readers.refusals import refuse_axes, refuse_key
+
+IMAGE_SUFFIXES = ("", ".img", ".bsq", ".bil", ".bip", ".dat", ".raw", ".bin", ".cube")
+"""Endings of an ENVI image, in the order in which they are looked for beside a header."""
 
 
-class EnviCube:
+class EnviCube(CubeFile):
     """An ENVI image of any interleave (BSQ, BIL, BIP), type and byte order.
 
+    Its metadata are the entries of its header, lists in braces as they stand there.
+
     Args:
-        path: the image; its header is `<stem>.hdr` or `<name>.hdr` beside it.
+        path: the image, its header being `<stem>.hdr` or `<name>.hdr` beside it; or the header.
+        key: must be None, as the format holds one image.
+        axes: must be None, as the header says the interleave.
+        wavelengths: takes the place of the header's.
 
     Raises:
         FileNotFoundError: if the image or its header is missing.
         ValueError: if the header is damaged, or the image is shorter than its header says.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        key: str | None = None,
+        *,
+        axes: str | None = None,
+        wavelengths: Sequence[float] | None = None,
+    ) -> None:
         # The package imports its plots along with its file formats, half a second that only ENVI files are worth.
         from spectral.io import envi  # type: ignore[import-untyped]
         from spectral.utilities.errors import SpyException  # type: ignore[import-untyped]
 
-        self.path = path
+        refuse_key(path, key, "an ENVI file holds one image")
+        refuse_axes(path, axes)
+        if path.suffix.lower() == ".hdr":
+            path = image_of(path)
         self.header = header_of(path)
         try:
             image = envi.open(str(self.header.resolve()), str(path.resolve()))
             shape = (int(image.nbands), int(image.nrows), int(image.ncols))
-            needed = int(image.offset) + int(np.prod(shape)) * np.dtype(image.dtype).itemsize
-            self._wavelengths = image.metadata.get("wavelength")
+            dtype = np.dtype(image.dtype)
+            needed = int(image.offset) + int(np.prod(shape)) * dtype.itemsize
+            self.entries: dict[str, str | list[str]] = dict(image.metadata)
         except (SpyException, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
             raise ValueError(
                 f"The ENVI header {self.header} is damaged or describes no image: download it again."
@@ -40,50 +63,34 @@ class EnviCube:
             raise ValueError(
                 f"The ENVI file {path} of {size} bytes is truncated, as its header means {needed}: download it again."
             )
+        given = None if wavelengths is None else centres_from_user(wavelengths, str(path))
+        if given is not None:
+            axis_order(shape, "CHW", None, len(given), f"the ENVI image {path}")
+        super().__init__(path, shape, dtype, given, _as_text(self.entries))
         self._image = image
-        self._shape = shape
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Bands, height and width, from the header."""
-        return self._shape
 
     @property
     def wavelengths(self) -> tuple[float, ...] | None:
-        """Centres of the bands in nm, None if the header has none.
-
-        The unit is told by the numbers and not by the header's word for it, which is often missing or `Unknown`:
-        centres below 100 are micrometres.
+        """Centres of the bands in nm, given or from the header; None if neither says them.
 
         Raises:
-            ValueError: if they are no numbers or not one per band.
+            ValueError: as `centres_from_file`.
         """
-        if self._wavelengths is None:
-            return None
-        try:
-            centres = [float(centre) for centre in self._wavelengths]
-        except (TypeError, ValueError):
-            centres = []
-        if len(centres) != self._shape[0]:
-            raise ValueError(
-                f"The ENVI header {self.header} has no wavelength for each of its {self._shape[0]} bands: "
-                "repair the header, or download it again."
-            )
-        factor = 1000.0 if max(centres) < 100 else 1.0
-        # Rounded, so that 0.55 and 550 come out as the same number.
-        return tuple(round(centre * factor, 6) for centre in centres)
-
-    def window(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
-        """Return all bands of a window, `C x height x width`, in the file's own type."""
-        window: NDArray[Any] = self._mapped()[:, row : row + height, column : column + width]
-        return np.array(window, dtype=window.dtype.newbyteorder("="), order="C")
+        stated = self.entries.get("wavelength")
+        if self._wavelengths is not None or stated is None:
+            return self._wavelengths
+        return centres_from_file(stated, self.shape[0], f"The ENVI header {self.header}")
 
     def maximum(self, row: int, column: int, height: int, width: int) -> float:
         """Return the largest finite value in a window, reading it band by band."""
+        self._check_window(row, column, height, width)
         mapped = self._mapped()
         return max(
             largest_finite(mapped[band, row : row + height, column : column + width]) for band in range(self._shape[0])
         )
+
+    def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
+        return self._mapped()[:, rows, columns]
 
     def _mapped(self) -> NDArray[Any]:
         mapped: NDArray[Any] = self._image.open_memmap(interleave="bsq")
@@ -98,10 +105,43 @@ def header_of(path: Path) -> Path:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no ENVI file {path}: check the path, or download it.")
-    for header in (path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr")):
+    for header in _headers(path):
         if header.is_file():
             return header
     raise FileNotFoundError(
         f"The ENVI file {path} has no header {path.with_suffix('.hdr').name} beside it: copy the header there, or "
         "unpack the archive again."
     )
+
+
+def has_header(path: Path) -> bool:
+    """Tell whether a file has an ENVI header beside it."""
+    return any(header.is_file() for header in _headers(path))
+
+
+def _headers(path: Path) -> tuple[Path, Path]:
+    return path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr")
+
+
+def image_of(header: Path) -> Path:
+    """Return the image beside an ENVI header.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    for suffix in IMAGE_SUFFIXES:
+        for path in (header.with_suffix(suffix), header.with_suffix(suffix.upper())):
+            if path.is_file():
+                return path
+    raise FileNotFoundError(
+        f"The ENVI header {header} has no image {header.stem} beside it (endings tried: none, "
+        f"{', '.join(IMAGE_SUFFIXES[1:])}): copy the image there, or unpack the archive again."
+    )
+
+
+def _as_text(entries: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """Entries of a header as text."""
+    return {
+        name: value if isinstance(value, str) else "{" + ", ".join(map(str, value)) + "}"
+        for name, value in entries.items()
+    }

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from scipy.io.matlab import MatReadError
 from torch import Tensor
 
-from datamodules.scenes.readers.cube_file import largest_finite
-
 
 def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
     """Read one numeric array from a MATLAB file.
@@ -36,7 +34,7 @@ def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no MATLAB file {path}: check the path, or download it.")
-    with _reading(path):
+    with reading(path):
         return _read_hdf5(path, key) if h5py.is_hdf5(path) else _read_classic(path, key)
 
 
@@ -65,82 +63,16 @@ def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -
     return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
 
 
-class MatCube:
-    """A cube that MATLAB holds as height x width x bands, of which windows are read.
-
-    Of a v7.3 file only the chunks under a window are read; older formats cannot be read in part, so each call reads
-    the whole array.
-
-    Args:
-        path: the `.mat` file.
-        key: name of the variable.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: for a truncated or foreign file, an unknown key, or an array that is not three-dimensional.
-    """
-
-    def __init__(self, path: Path, key: str) -> None:
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no MATLAB file {path}: check the path, or download it.")
-        self.path = path
-        self.key = key
-        with _reading(path):
-            self._hdf5 = bool(h5py.is_hdf5(path))
-            shapes = _hdf5_shapes(path) if self._hdf5 else _classic_shapes(path)
-            shape = shapes[_choose(path, key, shapes)]
-        if len(shape) != 3:
-            raise ValueError(
-                f"The array {key!r} in {path} has shape {shape} where height x width x bands is expected: "
-                "use the original file."
-            )
-        height, width, bands = shape
-        self._shape = (bands, height, width)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Bands, height and width, from the file's header."""
-        return self._shape
-
-    def window(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
-        """Return all bands of a window, `C x height x width`, in the file's own type.
-
-        Raises:
-            ValueError: if the file is damaged there.
-        """
-        rows, columns = slice(row, row + height), slice(column, column + width)
-        if not self._hdf5:
-            whole = read_mat(self.path, self.key).transpose(2, 0, 1)
-            return np.ascontiguousarray(whole[:, rows, columns])
-        with _reading(self.path), h5py.File(self.path, "r") as file:
-            part: NDArray[Any] = file[self.key][:, columns, rows]
-        return np.ascontiguousarray(part.transpose(0, 2, 1))
-
-    def maximum(self, row: int, column: int, height: int, width: int) -> float:
-        """Return the largest finite value in a window; of a v7.3 file each chunk is read once.
-
-        Raises:
-            ValueError: if the file is damaged there.
-        """
-        if not self._hdf5:
-            return largest_finite(self.window(row, column, height, width))
-        with _reading(self.path), h5py.File(self.path, "r") as file:
-            data = file[self.key]
-            area = (slice(0, self._shape[0]), slice(column, column + width), slice(row, row + height))
-            parts = data.iter_chunks(area) if data.chunks else ((band, *area[1:]) for band in range(self._shape[0]))
-            return max(largest_finite(np.asarray(data[part])) for part in parts)
-
-
-class _NoVariableError(ValueError):
+class NoVariableError(ValueError):
     """The file is sound but does not hold what was asked for."""
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turn whatever the two libraries answer to a damaged file into one sentence."""
     try:
         yield
-    except _NoVariableError:
+    except NoVariableError:
         raise
     # They answer a cut file with errors of many kinds, according to where it has been cut.
     except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, MemoryError) as error:
@@ -154,7 +86,7 @@ def _damaged(path: Path) -> str:
     return f"The file {path} of {size} bytes is truncated or is no MATLAB file: download or save it again."
 
 
-def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Shape of every numeric array with MATLAB's axes."""
     with h5py.File(path, "r") as file:
         return {
@@ -164,14 +96,14 @@ def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         }
 
 
-def _classic_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def classic_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Shape of every numeric array, from the headers alone."""
     numeric = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
     return {name: tuple(shape) for name, shape, kind in scipy.io.whosmat(path) if kind in numeric}
 
 
 def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
-    name = _choose(path, key, _hdf5_shapes(path))
+    name = choose(path, key, hdf5_shapes(path))
     with h5py.File(path, "r") as file:
         array: NDArray[Any] = np.asarray(file[name])
     return array.transpose()
@@ -179,12 +111,12 @@ def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
 
 def _read_classic(path: Path, key: str | None) -> NDArray[Any]:
     # The name comes from the headers, so that only the one array is decoded.
-    name = _choose(path, key, _classic_shapes(path))
+    name = choose(path, key, classic_shapes(path))
     array: NDArray[Any] = np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
     return array
 
 
-def _choose(path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]]) -> str:
+def choose(path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """Return the name of the array that is meant."""
     cubes = [name for name, shape in shapes.items() if len(shape) == 3]
     if key is None and len(cubes) == 1:
@@ -192,5 +124,5 @@ def _choose(path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]]) 
     if key is None or key not in shapes:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
         asked = "no single cube" if key is None else f"no array {key!r}"
-        raise _NoVariableError(f"The file {path} has {asked} (numeric arrays: {listed}): name one of them as the key.")
+        raise NoVariableError(f"The file {path} has {asked} (numeric arrays: {listed}): name one of them as the key.")
     return key

@@ -4,6 +4,7 @@ import io
 import re
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ def band_files(folder: Path) -> dict[int, Path]:
         ValueError: if two files carry the same digits.
     """
     bands: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if (match := _BAND.search(path.name)) and not path.name.startswith("."):
             band = int(match[1])
             if band in bands:
@@ -73,6 +74,16 @@ def read_png_stack(folder: Path, bands: int) -> Tensor:
 
 def _read_plane(path: Path) -> NDArray[np.float32]:
     """Read one PNG as grey values in [0, 1]."""
+    pixels = read_pixels(path)
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def read_pixels(path: Path) -> NDArray[Any]:
+    """Read one PNG as grey values of 8 or 16 bits.
+
+    Raises:
+        ValueError: for a file that is truncated or a colour picture.
+    """
     data = path.read_bytes()
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
@@ -91,4 +102,4 @@ def _read_plane(path: Path) -> NDArray[np.float32]:
         pixels = colours[..., 0]
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"The picture {path} has {pixels.dtype} values where 8 or 16 bits are expected: convert it.")
-    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    return pixels

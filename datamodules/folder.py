@@ -1,0 +1,197 @@
+"""A user's own cubes, of any sensor, size and format, to be restored without ground truth."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from lightning import LightningDataModule
+
+from datamodules.batches import world
+from datamodules.scenes.band_matching import BandRule, band_centres, match_bands
+from datamodules.scenes.folder_scene import FolderScene, MaskRule
+from datamodules.scenes.normalisation import CHECKPOINT, check_rule
+from datamodules.scenes.readers import READERS, find_cubes, open_cube
+from datamodules.scenes.readers.png_cube import is_png_stack
+from datamodules.scenes.tile_stream import TileStream, Tiling
+
+_log = logging.getLogger(__name__)
+
+
+class Folder(LightningDataModule):
+    """Any folder of cubes, for `lightning predict`: no task, no ground truth, no training.
+
+    Formats are those of `datamodules.scenes.readers.READERS`, mixed as they come. Cubes are taken by name, opened one
+    after another and read in strips. Their bands are matched by wavelength to those that the network was trained on,
+    which the checkpoint records; nothing is matched by number. Pairs for fusion are not read from folders.
+
+    Beside `callbacks.CubeWriter`, which is what `lightning predict --output` adds, scenes come in tiles; without it
+    they come whole, normalised and with the network's bands.
+
+    Args:
+        root: the folder; or one cube, a file or a folder of PNG files.
+        recursive: also take the cubes of all folders below.
+        key: name of the variable, for formats that hold several (MATLAB, HDF5, NPZ); None takes the only cube.
+        axes: order of the axes as the files show them (`CHW`, `HWC`, ...), where their format does not say it.
+        wavelengths: centres of the cubes' bands in nm, for files that do not say them: a list, or `FIRST:LAST:COUNT`
+            for equally spaced ones.
+        trained_wavelengths: centres of the bands that the network was trained on, for checkpoints that do not record
+            them; written in the same way.
+        bands: what to do with a cube of other bands: `refuse`; `select` the nearest band for each of the network's; or
+            `interpolate` linearly between neighbours. The output then has the network's bands
+            (see `datamodules.scenes.band_matching.match_bands`).
+        normalisation: how a cube's values come to [0, 1]; undone in the output. `none`; `maximum` of the cube; `minmax`
+            of the cube; `scale:VALUE`, for example `scale:10000`; `checkpoint`, the rule of the training data as the
+            checkpoint records it, `none` if it records none.
+        nan: values that are NaN or infinite: `refuse` the cube; or `keep` them: the network is given the median of
+            their band, and the output holds NaN wherever it draws on one.
+
+    Raises:
+        ValueError: for a setting that is unknown.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        recursive: bool = False,
+        key: str | None = None,
+        axes: str | None = None,
+        wavelengths: list[float] | str | None = None,
+        trained_wavelengths: list[float] | str | None = None,
+        bands: BandRule = "refuse",
+        normalisation: str = CHECKPOINT,
+        nan: MaskRule = "refuse",
+    ) -> None:
+        super().__init__()
+        for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
+            if value not in choices:
+                raise ValueError(f"Folder got {name}={value!r}: choose one of {', '.join(choices)}.")
+        self.root = Path(root)
+        self.recursive = recursive
+        self.key, self.axes = key, axes
+        self.bands, self.nan = bands, nan
+        self.normalisation = check_rule(normalisation)
+        self.wavelengths = None if wavelengths is None else band_centres(wavelengths, "data.init_args.wavelengths")
+        self.trained_wavelengths = (
+            None
+            if trained_wavelengths is None
+            else band_centres(trained_wavelengths, "data.init_args.trained_wavelengths")
+        )
+        self.scenes: tuple[FolderScene, ...] = ()
+        self._tiling: Tiling | None = None
+        self._wanted: Callable[[FolderScene], bool] = lambda _: True
+        # With more ranks than cubes some ranks have none.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+
+    def stream(self, tiling: Tiling | None, wanted: Callable[[FolderScene], bool]) -> None:
+        """Say how scenes are cut and which are wanted; a later `predict_dataloader` follows it.
+
+        Args:
+            tiling: how scenes are cut; None leaves them whole.
+            wanted: tells, of every scene, whether it is to be restored.
+        """
+        self._tiling, self._wanted = tiling, wanted
+
+    def paths(self) -> list[Path]:
+        """Return the cubes by name, without opening them.
+
+        Raises:
+            FileNotFoundError: if there is no such folder, or no cube in it; the sentence lists what was looked for and
+                what was found.
+        """
+        if not self.root.exists():
+            raise FileNotFoundError(f"There is no folder {self.root}: set data.init_args.root to your cubes.")
+        if self.root.is_file() or is_png_stack(self.root):
+            return [self.root]
+        below = sorted(path for path in self.root.rglob("*") if path.is_dir()) if self.recursive else []
+        stacks: set[Path] = set()
+        found: list[Path] = []
+        for folder in (self.root, *below):
+            # The pictures of a stack are its bands and no cubes of their own.
+            if not stacks.intersection((folder, *folder.parents)) and not _hidden(folder.relative_to(self.root)):
+                cubes = find_cubes(folder)
+                stacks.update(path for path in cubes if path.is_dir())
+                found += cubes
+        if not found:
+            listed = ", ".join(sorted(entry.name for entry in self.root.iterdir())[:5]) or "nothing"
+            endings = ", ".join(ending for ending in READERS if ending not in ("", ".hdr"))
+            raise FileNotFoundError(
+                f"No cube is in {self.root}, which holds {listed}; looked for files ending in {endings}, ENVI images "
+                "with a header and folders of PNG files: set data.init_args.root to another folder, or "
+                "data.init_args.recursive to true."
+            )
+        return sorted(found, key=lambda path: path.relative_to(self.root).parts)
+
+    def open_scenes(self, trained_on: Mapping[str, Any]) -> tuple[FolderScene, ...]:
+        """Open every cube and match its bands, reading headers only, so that a wrong one is refused before any work.
+
+        Args:
+            trained_on: `wavelengths` and `normalisation` of the network's training data, each where it is known.
+
+        Raises:
+            ValueError: if a cube is damaged, has no wavelengths or other bands; or the network's are not known.
+            FileNotFoundError: if there is no cube.
+        """
+        trained = self._trained_wavelengths(trained_on)
+        rule = self._rule(trained_on)
+        scenes = []
+        for number, path in enumerate(self.paths()):
+            file = open_cube(path, key=self.key, axes=self.axes, wavelengths=self.wavelengths)
+            if file.wavelengths is None:
+                raise ValueError(
+                    f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "
+                    f"its {file.shape[0]} bands in nm, as a list or as FIRST:LAST:COUNT."
+                )
+            match = match_bands(file.wavelengths, trained, self.bands, f"The cube {path}")
+            if match.held:
+                _log.warning(
+                    "%s has no band at %s nm: the network is given its outermost band there, and these bands are not "
+                    "written.",
+                    path,
+                    ", ".join(f"{centre:g}" for centre in match.held),
+                )
+            name = path.name if path == self.root else path.relative_to(self.root).as_posix()
+            scenes.append(FolderScene(number, name, file, match, rule, self.nan))
+        return tuple(scenes)
+
+    def predict_dataloader(self) -> TileStream:
+        """Return this rank's scenes that are wanted, in tiles or whole.
+
+        Raises:
+            ValueError: as `open_scenes`.
+            FileNotFoundError: if there is no cube.
+        """
+        module = getattr(self.trainer, "lightning_module", None)
+        trained_on = getattr(module, "trained_on", {})
+        self.scenes = self.open_scenes(trained_on)
+        ranks, rank = world()
+        mine = [scene for scene in self.scenes[rank::ranks] if self._wanted(scene)]
+        return TileStream(mine, self._trained_wavelengths(trained_on), self._tiling)
+
+    def _trained_wavelengths(self, trained_on: Mapping[str, Any]) -> tuple[float, ...]:
+        recorded: Sequence[float] | None = trained_on.get("wavelengths")
+        if recorded is None and self.trained_wavelengths is None:
+            raise ValueError(
+                "The checkpoint does not record the wavelengths that it was trained on: give "
+                "data.init_args.trained_wavelengths, in nm, as a list or as FIRST:LAST:COUNT."
+            )
+        if recorded is None:
+            return self.trained_wavelengths or ()
+        if self.trained_wavelengths not in (None, tuple(recorded)):
+            raise ValueError(
+                f"The checkpoint records that it was trained on {len(recorded)} bands from {min(recorded):g} to "
+                f"{max(recorded):g} nm, other ones than data.init_args.trained_wavelengths: leave that setting out."
+            )
+        return tuple(recorded)
+
+    def _rule(self, trained_on: Mapping[str, Any]) -> str:
+        if self.normalisation != CHECKPOINT:
+            return self.normalisation
+        return check_rule(str(trained_on.get("normalisation", "none")))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,163 @@
+"""Writers of the formats that are encoded whole: older MATLAB files, .npz, OpenEXR, folders of PNG files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+from numpy.typing import NDArray
+from PIL import Image
+
+from datamodules.scenes.readers.exr import ExrCube, exr_library
+from datamodules.scenes.readers.mat_cube import MatCube
+from datamodules.scenes.readers.numpy_file import NpzCube
+from datamodules.scenes.readers.png_cube import PngStackCube
+from datamodules.scenes.writers.cube_writer import SpooledWriter
+
+
+class ClassicMatWriter(SpooledWriter):
+    """A MATLAB v5 file with the variable name and the order of axes of another, and `wavelengths` beside the cube.
+
+    Args:
+        source: the file whose variable is taken over.
+        path: the file to be.
+        shape: bands, height and width.
+        dtype: type of the values.
+        wavelengths: centres of the bands in nm; None writes none.
+    """
+
+    def __init__(
+        self,
+        source: MatCube,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        wavelengths: Sequence[float] | None,
+    ) -> None:
+        super().__init__(path, shape, dtype, wavelengths)
+        self._source = source
+
+    def _encode(self, cube: NDArray[Any], target: Path) -> None:
+        source, (bands, height, width) = self._source, self.shape
+        variables: dict[str, Any] = {}
+        if source.matrix:
+            # MATLAB counts pixels down the columns.
+            variables |= {source.key: cube.transpose(0, 2, 1).reshape(bands, -1)}
+            variables |= {"nRow": float(height), "nCol": float(width), "nBand": float(bands)}
+        else:
+            inverse = tuple(int(axis) for axis in np.argsort(source.order))
+            variables[source.key] = cube.transpose(inverse)
+        if self.wavelengths is not None:
+            variables["wavelengths"] = np.array([self.wavelengths])
+        with target.open("xb") as file:
+            scipy.io.savemat(file, variables)
+
+
+class NpzWriter(SpooledWriter):
+    """A `.npz` archive with the key and the order of axes of another, and `wavelengths` beside the cube.
+
+    Args:
+        source: the archive whose key is taken over.
+        path: the file to be.
+        shape: bands, height and width.
+        dtype: type of the values.
+        wavelengths: centres of the bands in nm; None writes none.
+    """
+
+    def __init__(
+        self,
+        source: NpzCube,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        wavelengths: Sequence[float] | None,
+    ) -> None:
+        super().__init__(path, shape, dtype, wavelengths)
+        self._source = source
+
+    def _encode(self, cube: NDArray[Any], target: Path) -> None:
+        inverse = tuple(int(axis) for axis in np.argsort(self._source.order))
+        arrays = {self._source.key: cube.transpose(inverse)}
+        if self.wavelengths is not None:
+            arrays["wavelengths"] = np.array(self.wavelengths)
+        with target.open("xb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+class ExrWriter(SpooledWriter):
+    """An OpenEXR file with one channel a band, named by its wavelength; pictures (R, G, B) of the source are left out.
+
+    Args:
+        source: the file whose channel names are taken over, if the wavelengths are the same.
+        path: the file to be.
+        shape: bands, height and width.
+        dtype: float16, float32 or uint32.
+        wavelengths: centres of the bands in nm; None keeps the source's.
+
+    Raises:
+        ValueError: for another type, or another number of bands without wavelengths.
+    """
+
+    def __init__(
+        self,
+        source: ExrCube,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        wavelengths: Sequence[float] | None,
+    ) -> None:
+        super().__init__(path, shape, dtype, wavelengths if wavelengths is not None else source.wavelengths)
+        if dtype not in (np.float16, np.float32, np.uint32):
+            raise ValueError(f"OpenEXR files hold no {dtype} values ({path}): choose float32 for the output.")
+        same = self.wavelengths == source.wavelengths
+        self._names = source.channels if same else tuple(f"w{centre:g}nm" for centre in self.wavelengths or ())
+
+    def _encode(self, cube: NDArray[Any], target: Path) -> None:
+        library = exr_library()
+        header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
+        channels = {name: np.ascontiguousarray(plane) for name, plane in zip(self._names, cube, strict=True)}
+        library.File(header, channels).write(str(target))
+
+
+class PngStackWriter(SpooledWriter):
+    """A folder with one grey PNG a band; an older folder of the name is replaced whole.
+
+    Args:
+        source: the folder whose file names are taken over, if the number of bands is the same.
+        path: the folder to be.
+        shape: bands, height and width.
+        dtype: uint8 or uint16.
+        wavelengths: centres of the bands in nm, the names of the files if the number of bands is another.
+
+    Raises:
+        ValueError: for another type, or another number of bands without wavelengths.
+    """
+
+    def __init__(
+        self,
+        source: PngStackCube,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        wavelengths: Sequence[float] | None,
+    ) -> None:
+        if dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"PNG files hold no {dtype} values ({path}): choose uint16 for the output.")
+        if shape[0] != source.shape[0] and wavelengths is None:
+            raise ValueError(
+                f"The PNG folder {path} gets {shape[0]} bands where {source.path} has {source.shape[0]}: give the "
+                "wavelengths that name them."
+            )
+        super().__init__(path, shape, dtype, wavelengths)
+        self._names = [file.name for file in source.files]
+        named_by_wavelength = all(name.lower().endswith("nm.png") for name in self._names)
+        if self.wavelengths is not None and (
+            shape[0] != source.shape[0] or (named_by_wavelength and self.wavelengths != source.wavelengths)
+        ):
+            self._names = [f"{path.name}_{centre:g}nm.png" for centre in self.wavelengths]
+
+    def _encode(self, cube: NDArray[Any], target: Path) -> None:
+        target.mkdir()
+        for name, plane in zip(self._names, cube, strict=True):
+            Image.fromarray(np.ascontiguousarray(plane)).save(target / name)

@@ -1,0 +1,236 @@
+"""Real pairs of a hyperspectral and a multispectral image, by Wald's protocol; and the real Paris pair."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from lightning import Trainer
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from datamodules import FusionObservation, FusionPair, MappedScene, ParisEO1
+from datamodules.full_scenes import observe
+from datamodules.paris_eo1 import hyperion_centre
+from lightning_modules import FusionModule
+
+BANDS = tuple(float(nm) for nm in range(430, 700, 30))
+
+
+def images(factor: int = 1, side: int = 16) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows x columns x bands of both sensors, above 1 here and there."""
+    rng = np.random.default_rng(2)
+    return rng.uniform(0.1, 1.2, (side, side, len(BANDS))), rng.uniform(0.1, 1.4, (side * factor, side * factor, 4))
+
+
+def pair(root: Path, factor: int = 1, **options: object) -> FusionPair:
+    first, second = images(factor)
+    root.mkdir(parents=True, exist_ok=True)
+    scipy.io.savemat(root / "town.mat", {"HS": first, "MS": second})
+    settings = {
+        "wavelengths": list(BANDS),
+        "hyperspectral_key": "HS",
+        "multispectral_key": "MS",
+        "degradation": FusionObservation(4, "block_mean"),
+        "cache": str(root.parent / "cache"),
+        "patch_size": 8,
+        "patches_per_epoch": 4,
+        "batch_size": 4,
+    }
+    return FusionPair(str(root), **{**settings, **options})  # type: ignore[arg-type]
+
+
+def test_a_pair_by_walds_protocol(tmp_path: Path) -> None:
+    first, second = (image.transpose(2, 0, 1) / max(images()[0].max(), images()[1].max()) for image in images())
+    data = pair(tmp_path / "data", training=[], validation=["town"])
+    (sample,) = data.test_dataloader()[0]
+    assert np.abs(sample["target"][0].numpy() - first).max() < 1e-6
+    assert np.abs(sample["multispectral"][0].numpy() - second).max() < 1e-6
+    reduced = first.reshape(len(BANDS), 4, 4, 4, 4).mean((2, 4))
+    assert np.abs(sample["observation"][0].numpy() - reduced).max() < 1e-6
+    assert sample["wavelengths"] == BANDS
+
+
+def test_a_finer_multispectral_image_is_brought_to_the_grid_of_the_target(tmp_path: Path) -> None:
+    data = pair(tmp_path / "data", factor=3, scale=2.0)
+    image = data.scenes(["town"])[0].multispectral
+    assert image is not None
+    expected = images(3)[1].reshape(16, 3, 16, 3, 4).mean((1, 3)).transpose(2, 0, 1) / 2
+    assert np.abs(image.load().cube.numpy() - expected).max() < 1e-6
+    assert image.wavelengths == (1.0, 2.0, 3.0, 4.0)
+
+
+def test_training_patches_of_both_images_are_turned_alike(tmp_path: Path) -> None:
+    data = pair(tmp_path / "data", patches_per_epoch=12)
+    scene = data.scenes(["town"])[0]
+    assert scene.multispectral is not None
+    target, other = scene.load().cube, scene.multispectral.load().cube
+    both = torch.cat([target, other])
+    moved = 0
+    for batch in data.train_dataloader():
+        for clean, image in zip(batch["target"], batch["multispectral"], strict=True):
+            patch, found = torch.cat([clean, image]), 0
+            for row in range(9):
+                for column in range(9):
+                    part = both[:, row : row + 8, column : column + 8]
+                    turned = [
+                        torch.rot90(one, quarter, (1, 2)) for one in (part, part.flip(-1)) for quarter in range(4)
+                    ]
+                    same = [torch.equal(one, patch) for one in turned]
+                    found += sum(same)
+                    moved += any(same[1:])
+            assert found == 1
+    assert moved > 3
+
+
+def test_folders_of_one_file_an_image_and_tiles(tmp_path: Path) -> None:
+    for number, folder in enumerate(("hyperspectral", "multispectral")):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        np.save(tmp_path / "data" / folder / "a.npy", images()[number].transpose(2, 0, 1).astype(np.float32))
+    data = FusionPair(
+        str(tmp_path / "data"),
+        wavelengths=list(BANDS),
+        tiles=2,
+        scale=1.5,
+        degradation=FusionObservation(4),
+        cache=str(tmp_path / "cache"),
+    )
+    assert data.scene_names() == ("a_00", "a_01", "a_02", "a_03")
+    scene = data.scenes(["a_01"])[0]
+    assert scene.multispectral is not None
+    for cube, image in ((scene.load().cube, images()[0]), (scene.multispectral.load().cube, images()[1])):
+        assert np.abs(cube.numpy() - image.transpose(2, 0, 1)[:, :8, 8:] / 1.5).max() < 1e-6
+    assert len(data.source_files("a_01")) == 2
+
+
+def test_adaptation_needs_the_response_of_the_second_sensor(tmp_path: Path) -> None:
+    data = pair(tmp_path / "data", role="target", observed=["town"])
+    (observation,) = data.observations()
+    assert observation.multispectral is not None
+    assert observation.multispectral.shape == (4, 16, 16)
+    scene = data.scenes(["town"])[0]
+    assert torch.equal(observation.cube, observe(scene.load(), data.degradation, 0, scene.load_measured()).cube)
+    np.save(tmp_path / "proxy.npy", np.full((len(BANDS), 8, 8), 0.5, np.float32))
+    proxy = MappedScene("town", tmp_path / "proxy.npy", BANDS)
+    with pytest.raises(ValueError, match=r"'town' would be seen by the 3 channels .* but the multispectral .* have 4"):
+        data.use_training_scenes([proxy])
+    with pytest.raises(ValueError, match=r"training scene 'town' at .* is a clean target cube"):
+        data.use_training_scenes([scene])
+
+
+class Fuser(nn.Module):
+    """The smallest network of the fusion task."""
+
+    def __init__(self, bands: int, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(bands + channels, bands, 1)
+
+    def forward(self, observation: Tensor, multispectral: Tensor) -> Tensor:
+        large = nn.functional.interpolate(observation, size=multispectral.shape[-2:])
+        fused: Tensor = self.mix(torch.cat([large, multispectral], 1))
+        return fused
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_paris_goes_through_the_fusion_module(shared: Path, tmp_path: Path) -> None:
+    data = ParisEO1(
+        str(shared / "data" / "Paris_EO1"),
+        degradation=FusionObservation(4),
+        training=["paris_00", "paris_01", "paris_02"],
+        validation=["paris_03"],
+        cache=str(tmp_path / "cache"),
+        patch_size=16,
+        patches_per_epoch=4,
+        batch_size=2,
+    )
+    trainer = Trainer(
+        default_root_dir=tmp_path,
+        accelerator="cpu",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    module = FusionModule(Fuser(128, 9), rgb_channels=[3, 2, 1])
+    trainer.fit(module, data)
+    assert trainer.global_step == 2
+    trainer.test(module, data, verbose=False)
+    assert all(np.isfinite(float(value)) for value in trainer.callback_metrics.values())
+
+
+def test_whole_scenes_of_the_contrastive_loss_are_the_measured_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pair(tmp_path / "data")
+    data.train_dataloader()
+    seen: list[Tensor] = []
+
+    class Towers(nn.Module):
+        def image_embeddings(self, images: Tensor, keep: bool = False) -> Tensor:
+            seen.append(images)
+            return torch.zeros(len(images), 2)
+
+    module = FusionModule(Fuser(9, 4), towers=Towers(), rgb_channels=[3, 1, 0])  # type: ignore[arg-type]
+    monkeypatch.setattr(FusionModule, "trainer", SimpleNamespace(datamodule=data))
+    module._scenes({"name": ["town"]}, torch.device("cpu"))
+    image = data.scenes(["town"])[0].multispectral
+    assert image is not None
+    assert torch.equal(seen[0][0], image.load().cube[[3, 1, 0]])
+
+
+def test_the_real_paris_pair(shared: Path, tmp_path: Path) -> None:
+    root = shared / "data" / "Paris_EO1"
+    content = scipy.io.loadmat(root / "paris_data_hs_ms.mat")
+    data = ParisEO1(str(root), degradation=FusionObservation(4), tiles=1, cache=str(tmp_path))
+    scene = data.scenes(["paris"])[0]
+    assert scene.multispectral is not None
+    assert scene.shape == (128, 72, 72)
+    assert scene.multispectral.shape == (9, 72, 72)
+    largest = max(content["HSim"].max(), content["MSim"].max())
+    assert np.abs(scene.load().cube.numpy() * largest - content["HSim"].transpose(2, 0, 1)).max() < 1e-6
+    image = scene.multispectral.load().cube.numpy()
+    assert np.abs(image * largest - content["MSim"].transpose(2, 0, 1)).max() < 1e-6
+    # A channel of the second sensor looks most like the band at its own centre (4 and 4' look like all near infrared).
+    bands = scene.load().cube.flatten(1).numpy()
+    for channel in (2, 3, 6, 7, 8):
+        alike = [float(np.corrcoef(image[channel].ravel(), band)[0, 1]) for band in bands]
+        assert abs(data.wavelengths[int(np.argmax(alike))] / scene.multispectral.wavelengths[channel] - 1) < 0.05
+    assert not data.expected().wrong_sizes()
+
+
+def test_centres_of_hyperion_bands() -> None:
+    table = {8: 426.82, 9: 436.99, 57: 925.41, 77: 912.45, 224: 2395.50, 242: 2577.08}
+    for band, centre in table.items():
+        assert abs(hyperion_centre(band) - centre) < 0.03
+    with pytest.raises(ValueError, match="Hyperion has no band 243: give a number from 1 to 242"):
+        hyperion_centre(243)
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no file or folder .*absent with a pair of images: set `root`"):
+        FusionPair(str(tmp_path / "absent")).scene_names()
+    with pytest.raises(FileNotFoundError, match="holds no pair but nothing: set `root` to a file with both arrays"):
+        FusionPair(str(tmp_path)).scene_names()
+    with pytest.raises(FileNotFoundError, match=r"holds no paris_data_hs_ms\.mat: download"):
+        ParisEO1(str(tmp_path)).scene_names()
+    with pytest.raises(ValueError, match="0 tiles a side and a scale of None are not possible"):
+        FusionPair("x", tiles=0)
+    with pytest.raises(ValueError, match=r"Nobody says the wavelengths of .*town\.mat: give the centre of each"):
+        pair(tmp_path / "data", wavelengths=None).scenes(["town"])
+    with pytest.raises(ValueError, match=r"There is no pair 'city' in .*: name one of town"):
+        pair(tmp_path / "data").read_scene("city")
+    with pytest.raises(ValueError, match="pair 'town' is too small for 17 tiles a side: give fewer `tiles`"):
+        pair(tmp_path / "data", tiles=17).read_scene("town_00")
+    second = images()[1][:12]
+    scipy.io.savemat(tmp_path / "data" / "town.mat", {"HS": images()[0], "MS": second})
+    broken = FusionPair(str(tmp_path / "data"), wavelengths=list(BANDS), hyperspectral_key="HS", multispectral_key="MS")
+    with pytest.raises(ValueError, match="of 'town' has 12 x 16 pixels, which is no multiple of the 16 x 16"):
+        broken.read_scene("town")
+    for folder, name in (("hyperspectral", "a.npy"), ("multispectral", "b.npy")):
+        (tmp_path / "data" / folder).mkdir()
+        np.save(tmp_path / "data" / folder / name, np.ones((9, 4, 4), np.float32))
+    with pytest.raises(FileNotFoundError, match=r"images a\.npy of .*hyperspectral have none of their name in"):
+        FusionPair(str(tmp_path / "data")).scene_names()
