@@ -143,7 +143,8 @@ class CubeWriter(Callback):
         self._abandon()
         if stage == "predict" and self.folder is not None and trainer.is_global_zero:
             skipped = f", {self._finished} were finished already" if self._finished else ""
-            Console().print(f"{len(self.written)} cubes restored to {self.folder}{skipped}.", highlight=False)
+            count = f"{len(self.written)} cube{'s' if len(self.written) != 1 else ''}"
+            Console().print(f"{count} restored to {self.folder}{skipped}.", highlight=False, soft_wrap=True)
 
     def _abandon(self) -> None:
         if self._cube is not None:

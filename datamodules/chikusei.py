@@ -93,6 +93,11 @@ class Chikusei(SceneDataModule):
         centres = EnviCube(image).wavelengths if image is not None and headed else None
         return centres or tuple(round(float(centre), 6) for centre in np.linspace(363.0, 1018.0, 128))
 
+    @property
+    def normalisation(self) -> str:
+        """`scale:VALUE` if there is a scale, `maximum` if not, as checkpoints record it."""
+        return "maximum" if self.scale is None else f"scale:{self.scale:g}"
+
     def scene_names(self) -> tuple[str, ...]:
         """Return `patch_00` to `patch_15`.
 

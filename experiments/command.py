@@ -15,7 +15,11 @@ from experiments.config_errors import ConfigError, explain
 from experiments.save_config import SaveRunConfig
 
 _HOUSE = ("lightning_modules", "datamodules", "callbacks")
-_NOISE = ("isinstance.treespec, LeafSpec", "Total length of .(list|TileStream). across ranks is zero", "The dirpath has changed")
+_NOISE = (
+    "isinstance.treespec, LeafSpec",
+    "Total length of .(list|TileStream). across ranks is zero",
+    "The dirpath has changed",
+)
 """Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
 validation scenes or a prediction that is finished, and of testing a checkpoint of another run."""
 

@@ -22,7 +22,8 @@ def training_data(datamodule: object) -> dict[str, Any]:
     if wavelengths := getattr(datamodule, "wavelengths", None):
         found["wavelengths"] = [float(centre) for centre in wavelengths]
     if isinstance(rule := getattr(datamodule, "normalisation", None), str):
-        found["normalisation"] = rule
+        # Reflectances whose few values outside of [0, 1] are clipped for training are left as they are elsewhere.
+        found["normalisation"] = "none" if rule == "clip" else rule
     return found
 
 

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def predicted(folder: Path, side: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("side", [1000, SIDE])
 def test_the_peak_memory_of_predict(tmp_path: Path, benchmark: BenchmarkFixture, side: int) -> None:
-    found = benchmark.pedantic(predicted, args=(tmp_path, side), rounds=1)
+    found = cast("Any", benchmark).pedantic(predicted, args=(tmp_path, side), rounds=1)
     logging.getLogger(__name__).info(
         "predict of %d x %d x %d float32 (%.2f GiB): peak %.2f GiB, %.2f GiB of it before any data, %.0f s",
         side,

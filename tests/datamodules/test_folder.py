@@ -53,11 +53,14 @@ def test_cubes_are_found_by_name_and_below_only_if_asked(tmp_path: Path) -> None
 
 
 def test_a_wrong_root_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"^There is no folder .*nowhere: set data\.init_args\.root to your cub"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^There is no folder .*nowhere: set data\.init_args\.root to your cub"
+    ):
         Folder(str(tmp_path / "nowhere")).paths()
     (tmp_path / "notes.txt").write_text("no cube")
     with pytest.raises(
-        FileNotFoundError, match=r"^No cube is in .*, which holds notes\.txt; looked for files ending in \.mat, .*PNG fil"
+        FileNotFoundError,
+        match=r"^No cube is in .*, which holds notes\.txt; looked for files ending in \.mat, .*PNG fil",
     ):
         Folder(str(tmp_path)).paths()
 
@@ -165,11 +168,17 @@ def test_constant_bands_and_constant_cubes_are_fine(tmp_path: Path, rule: str) -
 
 def test_what_is_not_known_about_wavelengths_is_asked_for(tmp_path: Path) -> None:
     save(tmp_path / "a.npy")
-    with pytest.raises(ValueError, match=r"^The checkpoint does not record the wavelengths that it was trained on: give "):
+    with pytest.raises(
+        ValueError, match=r"^The checkpoint does not record the wavelengths that it was trained on: give "
+    ):
         folder(tmp_path).open_scenes({})
-    with pytest.raises(ValueError, match=r"a\.npy does not say its wavelengths: give data\.init_args\.wavelengths, the "):
+    with pytest.raises(
+        ValueError, match=r"a\.npy does not say its wavelengths: give data\.init_args\.wavelengths, the "
+    ):
         folder(tmp_path, wavelengths=None).open_scenes(KNOWN)
-    with pytest.raises(ValueError, match=r"^The checkpoint records that it was trained on 3 bands from 450 to 650 nm, oth"):
+    with pytest.raises(
+        ValueError, match=r"^The checkpoint records that it was trained on 3 bands from 450 to 650 nm, oth"
+    ):
         folder(tmp_path, trained_wavelengths="400:700:3").open_scenes(KNOWN)
     assert len(folder(tmp_path, trained_wavelengths="450:650:3").open_scenes(KNOWN)) == 1
     assert len(folder(tmp_path, trained_wavelengths="450:650:3").open_scenes({})) == 1

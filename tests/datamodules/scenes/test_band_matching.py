@@ -51,7 +51,7 @@ def test_select_refuses_a_band_that_is_nearer_to_another_of_the_networks() -> No
     own = tuple(np.linspace(430.0, 860.0, 102))
     with pytest.raises(
         ValueError,
-        match=r"^The cube x has no band near 3 of the network's 31 bands, the first 400 nm \(the nearest is 430 nm\): set",
+        match=r"^The cube x has no band near 3 of the network's 31 bands, the first 400 nm \(the nearest is 430 nm\):",
     ):
         match_bands(own, TRAINED, "select", "The cube x")
 
@@ -97,5 +97,7 @@ def test_centres_are_written_as_a_list_or_as_a_range() -> None:
     assert band_centres("400:700:31", "here") == TRAINED
     assert band_centres([500, 510.5], "here") == (500.0, 510.5)
     for wrong in ("400:700", "400-700", "400:x:31"):
-        with pytest.raises(ValueError, match=r"^The setting here is '.*', which is neither a list of centres nor FIRST"):
+        with pytest.raises(
+            ValueError, match=r"^The setting here is '.*', which is neither a list of centres nor FIRST"
+        ):
             band_centres(wrong, "here")

@@ -30,7 +30,9 @@ def test_a_cube_without_contrast_is_not_scaled(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", ["max", "scale", "scale:", "scale:0", "scale:-2", "scale:inf", "none:1", ""])
 def test_unknown_rules_are_refused(rule: str) -> None:
-    with pytest.raises(ValueError, match=r"^The normalisation '.*' is unknown: choose none, maximum, minmax, scale:VALUE"):
+    with pytest.raises(
+        ValueError, match=r"^The normalisation '.*' is unknown: choose none, maximum, minmax, scale:VALUE"
+    ):
         check_rule(rule)
 
 

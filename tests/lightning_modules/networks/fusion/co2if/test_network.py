@@ -232,7 +232,5 @@ def test_impossible_settings_give_a_sentence() -> None:
             built(**settings)
     with pytest.raises(ValueError, match="use_text=False has no embeddings to contrast"):
         built(use_text=False).embed(torch.rand(1, 12), torch.rand(1, 10))
-    with pytest.raises(
-        ValueError, match="image embeddings of 9 channels but the network was built for 12 and 10"
-    ):
+    with pytest.raises(ValueError, match="image embeddings of 9 channels but the network was built for 12 and 10"):
         built().embed(torch.rand(1, 12), torch.rand(1, 9))

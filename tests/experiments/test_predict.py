@@ -1,0 +1,110 @@
+"""`lightning predict --data Folder`: the one command that restores anybody's cubes, on a real scene."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from datamodules.scenes.readers import open_cube, read_mat
+from datamodules.spectra import TRAINING
+from experiments.cli import main, run
+
+CHECKPOINT = Path(__file__).parents[2] / "experiments" / "hir_align" / "checkpoints" / "gaussian.ckpt"
+COMMAND = ["predict", "--config", "backbones/sert_compact", "--data", "Folder", "--data.root", "in", "--output", "out"]
+QUIET = ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
+WEIGHTS = ["--ckpt_path", str(CHECKPOINT)]
+OLDER = ["--data.trained_wavelengths", "400:700:31"]
+PAVIA = ["--data.wavelengths", "430:860:102", "--data.axes", "HWC"]
+
+
+@pytest.fixture
+def pavia(shared: Path, folder: Path) -> NDArray[np.float64]:
+    """The real crop, height x width x 102, beside a noisy copy in `in`."""
+    clean = read_mat(shared / "data" / "PaviaCentre_crop" / "v5" / "Pavia.mat", "data")
+    (folder / "in").mkdir()
+    noise = np.random.default_rng(0).normal(0, 50 / 255, clean.shape)
+    np.save(folder / "in" / "pavia.npy", (clean + noise).astype(np.float32))
+    return clean
+
+
+def psnr(found: NDArray[np.floating], clean: NDArray[np.floating]) -> float:
+    """Of all values at once, range 1, in dB."""
+    return float(-10 * np.log10(np.square(found - clean).mean()))
+
+
+def test_a_real_scene_of_other_bands_is_restored_after_the_explicit_setting(
+    folder: Path, pavia: NDArray[np.float64], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given, sentence in (
+        ([], "does not record the wavelengths that it was trained on: give data.init_args.trained_wavelengths"),
+        (OLDER, "can be on more than one axis: give `axes`"),
+        ([*OLDER, *PAVIA[2:]], "does not say its wavelengths: give data.init_args.wavelengths"),
+        (
+            [*OLDER, *PAVIA[:2]],
+            "has 102 bands from 430 to 860 nm, but the network was trained on 31 bands from 400 to 700",
+        ),
+        ([*OLDER, *PAVIA[:2], "--data.bands", "select"], "set data.init_args.bands to interpolate"),
+    ):
+        assert main([*COMMAND, *QUIET, *WEIGHTS, *given]) == 1
+        assert sentence in capsys.readouterr().err
+    assert main([*COMMAND, *QUIET, *WEIGHTS, *OLDER, *PAVIA, "--data.bands", "interpolate"]) == 0
+    restored = np.load(folder / "out" / "pavia.npy")
+    assert restored.shape == (100, 100, 28)
+    assert restored.dtype == np.float32
+    centres, wanted = np.linspace(430, 860, 102), np.arange(430.0, 701.0, 10.0)
+
+    def at_the_networks_bands(cube: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.stack([np.apply_along_axis(lambda s: np.interp(wanted, centres, s), 2, row[None])[0] for row in cube])
+
+    clean = at_the_networks_bands(pavia)
+    noisy = at_the_networks_bands(np.load(folder / "in" / "pavia.npy"))
+    assert psnr(restored, clean) > psnr(noisy, clean) + 5
+    assert {path.name for path in (folder / "out").iterdir()} == {
+        *(f"pavia.npy{ending}" for ending in ("", ".json", ".restored.png", ".spectra.png")),
+    }
+    record = json.loads((folder / "out" / "pavia.npy.json").read_text())
+    assert record["notes"]["bands not written"] == "400, 410, 420 nm, outside of the observation's range"
+
+
+def test_a_checkpoint_of_a_fit_needs_no_settings_for_cubes_of_its_own_bands(folder: Path) -> None:
+    """What `fit` was trained on stands in its checkpoint; predict reads it and matches the bands in any order."""
+    tiny = ["--model.network.dim", "8", "--model.network.depths", "[1, 1]", "--model.network.split_sizes", "[1, 2]"]
+    fit = ["--data", "SampleScenes", "--data.crop", "32", "--data.patch_size", "16", "--data.patches_per_epoch", "4"]
+    steps = ["--trainer.max_steps", "1", "--trainer.limit_val_batches", "0", "--data.cache", str(folder / "cache")]
+    scenes = ["--data.training", f"[{TRAINING[0]}]", "--data.validation", "[]"]
+    command = run(["fit", *COMMAND[1:3], *tiny, *fit, *steps, *scenes, *QUIET])
+    assert command.model.trained_on == {}
+    checkpoint = next(folder.rglob("*.ckpt"))
+    cube = np.random.default_rng(0).integers(0, 4095, (31, 20, 20)).astype(np.uint16)
+    (folder / "in").mkdir()
+    np.save(folder / "in" / "cube.npy", cube)
+    centres = str([700.0 - 10 * band for band in range(31)])
+    settings = ["--data.wavelengths", centres, "--data.axes", "CHW", "--data.normalisation", "scale:4095"]
+    command = run([*COMMAND, *QUIET, *tiny, *settings, "--ckpt_path", str(checkpoint)])
+    assert command.model.trained_on == {"wavelengths": [400.0 + 10 * band for band in range(31)]}
+    restored = open_cube(folder / "out" / "cube.npy", axes="CHW")
+    assert restored.shape == (31, 20, 20)
+    assert restored.dtype == np.uint16
+    assert main([*COMMAND, *QUIET, *tiny, *settings, "--ckpt_path", str(checkpoint), "--resume"]) == 0
+
+
+def test_without_weights_nothing_is_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "in").mkdir()
+    np.save(folder / "in" / "cube.npy", np.zeros((31, 20, 20), dtype=np.float32))
+    assert main([*COMMAND, *QUIET, *OLDER]) == 2
+    assert capsys.readouterr().err.endswith(
+        "error: The network has no trained weights to restore with: give --ckpt_path a checkpoint.\n"
+    )
+    assert not (folder / "out").exists()
+
+
+def test_the_writer_has_keys_of_its_own_for_predict_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*COMMAND, "--writer.dtypes", "uint16"]) == 2
+    assert "There is no key 'writer.dtypes' (on the command line): the nearest valid key is 'writer.dtype'" in (
+        capsys.readouterr().err
+    )
+    assert main(["test", *COMMAND[1:-2], "--resume"]) == 2
