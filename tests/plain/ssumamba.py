@@ -19,7 +19,7 @@ COMPACT: dict[str, Any] = {
     "token_orders": ("bhw", "wbh", "hbw"),
     "state_dim": 4,
 }
-PATCH = 64
+PATCH = 16
 
 
 def plain_forward(network: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - children are untyped attributes
