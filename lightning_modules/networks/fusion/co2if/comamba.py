@@ -10,6 +10,7 @@ from typing import NamedTuple, get_args
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.fusion.co2if.mixers import (
@@ -103,5 +104,6 @@ class CoMambaBlock(nn.Module):
         mixed = self.mixer(value.permute(0, 3, 1, 2).contiguous(), guidance)
         gated = self.norm_mixed(mixed.permute(0, 2, 3, 1)) * functional.silu(gate)
         features = features + self.restore(gated)
-        updated: Tensor = features + self.feed_forward(features)
-        return updated
+        # Four times as wide as the features, so that keeping it for backward would cost more memory than the scan does.
+        hidden: Tensor = checkpoint(self.feed_forward, features, use_reentrant=False, preserve_rng_state=False)
+        return features + hidden
