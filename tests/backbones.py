@@ -25,6 +25,7 @@ class Backbone:
         enlarges: Whether it is a super-resolution network, by itself or behind `UpsampledInput`.
         upsampled: Whether it stands behind `UpsampledInput`.
         patch: Side of the smallest sensible training patch of the target, in pixels.
+        precision: What equality of two computations is judged in.
         compact: Constructor arguments of a network that a test can train.
         plain_forward: The published order of operations on the weights of our network.
     """
@@ -40,6 +41,7 @@ class Backbone:
         self.published: dict[str, Any] = inner.get("init_args", {}) | getattr(module, "STAND_IN", {})
         self.enlarges = self.upsampled or "scale" in self.published
         self.patch: int = module.PATCH
+        self.precision: torch.dtype = getattr(module, "PRECISION", torch.float32)
         self.compact: dict[str, Any] = module.COMPACT
         self.plain_forward: Callable[[nn.Module, Tensor], Tensor] = module.plain_forward
 

@@ -109,7 +109,16 @@ class FusionObservation(Degradation):
         return LowResolution(reduction, field, self.hyperspectral_snr)
 
     def multispectral(self, cube: Tensor, wavelengths: Sequence[float], generator: torch.Generator) -> Tensor:
-        """Return what the multispectral sensor delivers, ``c x H x W``."""
+        """Return what the multispectral sensor delivers, ``c x H x W``.
+
+        Raises:
+            ValueError: There are not as many wavelengths as bands.
+        """
+        if len(wavelengths) != cube.shape[0]:
+            raise ValueError(
+                f"The response {self.response.name} was asked for {len(wavelengths)} wavelengths but the cube has "
+                f"{cube.shape[0]} bands; give one wavelength per band."
+            )
         image = torch.einsum("kc,chw->khw", self.response.matrix(wavelengths).to(cube), cube)
         if self.multispectral_snr is None:
             return image

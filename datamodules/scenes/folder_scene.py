@@ -17,7 +17,7 @@ from datamodules.scenes.normalisation import (
     normalisation_of,
     reads_all_values,
 )
-from datamodules.scenes.readers import CubeFile
+from datamodules.scenes.readers import CubeFile, check_depth
 
 MaskRule = Literal["refuse", "keep"]
 """What to do with values that are NaN or infinite: refuse the cube, or fill them for the network and write NaN."""
@@ -34,6 +34,9 @@ class FolderScene:
         match: its bands against the network's.
         rule: normalisation, not `checkpoint`.
         nan: what to do with values that are NaN or infinite.
+
+    Raises:
+        ValueError: if the file holds 8-bit values where the rule expects 16 bits, or the like.
     """
 
     number: int
@@ -42,6 +45,11 @@ class FolderScene:
     match: BandMatch
     rule: str
     nan: MaskRule
+
+    def __post_init__(self) -> None:
+        """Refuse a file whose integers cannot reach the value that a `scale` rule takes for white."""
+        if self.rule.startswith("scale:"):
+            check_depth(self.file, normalisation_of(self.rule, None).white)
 
     @cached_property
     def statistics(self) -> Statistics | None:

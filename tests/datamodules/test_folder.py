@@ -206,3 +206,12 @@ def test_unknown_settings_are_refused() -> None:
         Folder("x", nan="zero")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^The normalisation 'mean' is unknown"):
         Folder("x", normalisation="mean")
+
+
+def test_eight_bits_where_sixteen_are_expected_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((3, 8, 8), 200, dtype=np.uint8))
+    with pytest.raises(
+        ValueError, match=r"a\.npy holds uint8 values, at most 255, where a full scale of 65535 is expect"
+    ):
+        folder(tmp_path, normalisation="scale:65535").open_scenes(KNOWN)
+    assert len(folder(tmp_path, normalisation="scale:255").open_scenes(KNOWN)) == 1

@@ -20,6 +20,8 @@ COMPACT: dict[str, Any] = {
     "state_dim": 4,
 }
 PATCH = 16
+# Instance norms over a few pixels amplify float32's rounding a hundred times.
+PRECISION = torch.float64
 
 
 def plain_forward(network: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - children are untyped attributes

@@ -129,6 +129,13 @@ def test_bad_settings_are_one_sentence(settings: dict[str, object], message: str
         FusionObservation(**settings)  # type: ignore[arg-type]
 
 
+def test_a_response_of_another_number_of_bands_is_one_sentence() -> None:
+    with pytest.raises(
+        ValueError, match=r"nikon_d700 was asked for 30 wavelengths but the cube has 31 bands; give one"
+    ):
+        FusionObservation().multispectral(cube(), WAVELENGTHS[:30], torch.Generator())
+
+
 def test_sizes_that_do_not_divide_are_one_sentence() -> None:
     with pytest.raises(ValueError, match=r"36 x 48 pixels cannot be observed at the ratio 8; crop it"):
         FusionObservation()(cube(36, 48), torch.Generator())
