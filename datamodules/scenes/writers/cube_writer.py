@@ -4,6 +4,7 @@ import shutil
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,23 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 
+@dataclass(frozen=True)
+class Output:
+    """The cube that is to be.
+
+    Attributes:
+        path: its file or folder.
+        shape: bands, height and width.
+        dtype: type of the values in the file.
+        wavelengths: centres of the bands in nm, None if nobody says.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    wavelengths: Sequence[float] | None = None
+
+
 class CubeWriter(ABC):
     """What every writer of cubes offers; `writer_for` chooses the writer.
 
@@ -20,10 +38,7 @@ class CubeWriter(ABC):
     process leaves no half cube behind that looks whole. Leaving a `with` block by an error discards what was written.
 
     Args:
-        path: the file or folder to be.
-        shape: bands, height and width.
-        dtype: type of the values in the file.
-        wavelengths: centres of the bands in nm, None if nobody says.
+        output: the cube to be.
 
     Attributes:
         notes: what else the file says, as text; ENVI, TIFF and HDF5 have a place for it, other formats leave it out.
@@ -33,20 +48,15 @@ class CubeWriter(ABC):
         OSError: one sentence, if the folder cannot be made.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
+    def __init__(self, output: Output) -> None:
+        path, shape, wavelengths = output.path, output.shape, output.wavelengths
         if wavelengths is not None and len(wavelengths) != shape[0]:
             raise ValueError(
                 f"The cube {path} gets {shape[0]} bands but {len(wavelengths)} wavelengths: give one per band."
             )
         self.path = path
         self.shape = shape
-        self.dtype = dtype
+        self.dtype = output.dtype
         self.wavelengths = None if wavelengths is None else tuple(float(centre) for centre in wavelengths)
         self.notes: dict[str, str] = {}
         self._renames: list[tuple[Path, Path]] = []
@@ -132,22 +142,13 @@ class SpooledWriter(CubeWriter):
     """A cube of a format that cannot be written in part: kept in a mapped file on disk, then encoded whole.
 
     Args:
-        path: see `CubeWriter`.
-        shape: see `CubeWriter`.
-        dtype: see `CubeWriter`.
-        wavelengths: see `CubeWriter`.
+        output: see `CubeWriter`.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
-        self._target = self._temporary(path)
-        self._spool = path.with_name(f".{path.name}.{self._mark}.spool")
+    def __init__(self, output: Output) -> None:
+        super().__init__(output)
+        self._target = self._temporary(self.path)
+        self._spool = self.path.with_name(f".{self.path.name}.{self._mark}.spool")
         open_memmap(self._spool, "w+", self.dtype, self.shape).flush()
 
     def discard(self) -> None:

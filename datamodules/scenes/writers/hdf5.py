@@ -1,7 +1,5 @@
 """Writers of HDF5, netCDF-4 and MATLAB v7.3 files, by windows."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -10,7 +8,7 @@ from numpy.typing import NDArray
 
 from datamodules.scenes.readers.hdf5 import Hdf5Cube
 from datamodules.scenes.readers.mat_cube import CENTRE_NAMES, MatCube
-from datamodules.scenes.writers.cube_writer import CubeWriter
+from datamodules.scenes.writers.cube_writer import CubeWriter, Output
 from datamodules.scenes.writers.mapped import stored_shape
 
 _CHUNK = 64
@@ -21,34 +19,21 @@ class HdfWriter(CubeWriter):
     """A data set that is written by windows; the file is open from the first to the last of them.
 
     Args:
-        path: see `CubeWriter`.
-        shape: see `CubeWriter`.
-        dtype: see `CubeWriter`.
-        wavelengths: see `CubeWriter`.
+        output: see `CubeWriter`.
         key: name of the data set.
         order: its axes that hold bands, rows and columns.
         header: bytes that HDF5 leaves free at the start.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-        *,
-        key: str,
-        order: tuple[int, int, int],
-        header: int = 0,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
+    def __init__(self, output: Output, *, key: str, order: tuple[int, int, int], header: int = 0) -> None:
+        super().__init__(output)
         self._order = order
-        self._target = self._temporary(path)
+        self._target = self._temporary(self.path)
         self._file = h5py.File(self._target, "x", userblock_size=header)
-        height, width = shape[1:]
+        height, width = self.shape[1:]
         # One band of a square a chunk: a tile of any size then touches few chunks more than its own.
         chunks = stored_shape((1, min(height, _CHUNK), min(width, _CHUNK)), order)
-        self._data = self._file.create_dataset(key, stored_shape(shape, order), dtype, chunks=chunks)
+        self._data = self._file.create_dataset(key, stored_shape(self.shape, order), self.dtype, chunks=chunks)
 
     def discard(self) -> None:
         """Remove what was written."""
@@ -74,21 +59,11 @@ class Hdf5Writer(HdfWriter):
 
     Args:
         source: the file whose content is taken over.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: centres of the bands in nm; None writes none.
+        output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(
-        self,
-        source: Hdf5Cube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths, key=source.key, order=source.order)
+    def __init__(self, source: Hdf5Cube, output: Output) -> None:
+        super().__init__(output, key=source.key, order=source.order)
         with h5py.File(source.path, "r") as old:
             self._copy_others(old, old[source.key], tuple(old[source.key].shape))
             _copy_attributes(old[source.key], self._data)
@@ -126,24 +101,14 @@ class MatHdf5Writer(HdfWriter):
 
     Args:
         source: the file whose variable is taken over.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: centres of the bands in nm; None writes none.
+        output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(
-        self,
-        source: MatCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
+    def __init__(self, source: MatCube, output: Output) -> None:
         # HDF5 shows MATLAB's axes in reverse order; a matrix of pixels becomes a cube as MATLAB holds it.
         order = (2, 0, 1) if source.matrix else source.order
         reverse = (2 - order[0], 2 - order[1], 2 - order[2])
-        super().__init__(path, shape, dtype, wavelengths, key=source.key, order=reverse, header=512)
+        super().__init__(output, key=source.key, order=reverse, header=512)
         self._data.attrs["MATLAB_class"] = np.bytes_(_matlab_class(self.dtype))
         if self.wavelengths is not None:
             self._file["wavelengths"] = np.array(self.wavelengths)[:, None]

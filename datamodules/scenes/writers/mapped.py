@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from datamodules.scenes.readers.envi import EnviCube
 from datamodules.scenes.readers.numpy_file import NpyCube
 from datamodules.scenes.readers.tiff import TiffCube
-from datamodules.scenes.writers.cube_writer import CubeWriter
+from datamodules.scenes.writers.cube_writer import CubeWriter, Output
 
 _ENVI_TYPES = {"u1": 1, "i2": 2, "i4": 3, "f4": 4, "f8": 5, "u2": 12, "u4": 13, "i8": 14, "u8": 15}
 _DESCRIPTION, _PIXEL_SCALE, _TRANSFORMATION, _GDAL_METADATA = 270, 33550, 34264, 42112
@@ -26,10 +26,7 @@ class MappedWriter(CubeWriter):
     The map is opened for each window and closed again, so that written pages do not count as memory of the process.
 
     Args:
-        path: see `CubeWriter`.
-        shape: see `CubeWriter`.
-        dtype: see `CubeWriter`.
-        wavelengths: see `CubeWriter`.
+        output: see `CubeWriter`.
     """
 
     _file: Path
@@ -52,24 +49,16 @@ class EnviWriter(MappedWriter):
 
     Args:
         source: the image whose header is taken over.
-        path: the image to be; its header gets the name that the source's has.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: centres of the bands in nm; None keeps the header's, if the number of bands is the same.
+        output: the cube to be, its header named as the source's is; without wavelengths it keeps the header's, if the
+            number of bands is the same.
 
     Raises:
         ValueError: for a type that ENVI does not have, or a wrong number of wavelengths.
     """
 
-    def __init__(
-        self,
-        source: EnviCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
+    def __init__(self, source: EnviCube, output: Output) -> None:
+        super().__init__(output)
+        path, shape, dtype = self.path, self.shape, self.dtype
         if (code := _ENVI_TYPES.get(dtype.str[1:])) is None:
             raise ValueError(f"ENVI files hold no {dtype} values ({path}): choose float32, or another output type.")
         entries = dict(source.entries)
@@ -109,24 +98,14 @@ class NpyWriter(MappedWriter):
 
     Args:
         source: the file whose order of axes is taken over.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: not kept, as the format has no place for them.
+        output: the cube to be; the format has no place for its wavelengths.
     """
 
-    def __init__(
-        self,
-        source: NpyCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
+    def __init__(self, source: NpyCube, output: Output) -> None:
+        super().__init__(output)
         self._order = source.order
-        self._file = self._temporary(path)
-        mapped = open_memmap(self._file, "w+", dtype, stored_shape(shape, self._order))
+        self._file = self._temporary(self.path)
+        mapped = open_memmap(self._file, "w+", self.dtype, stored_shape(self.shape, self._order))
         self._offset = int(mapped.offset)
 
 
@@ -137,21 +116,12 @@ class TiffWriter(MappedWriter):
 
     Args:
         source: the file whose layout and tags are taken over.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: centres of the bands in nm; None writes none.
+        output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(
-        self,
-        source: TiffCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
+    def __init__(self, source: TiffCube, output: Output) -> None:
+        super().__init__(output)
+        path, shape, dtype = self.path, self.shape, self.dtype
         self._order = source.order
         self._file = self._temporary(path)
         planes = None if source.layout == "pages" else source.layout

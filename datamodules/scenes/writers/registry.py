@@ -16,7 +16,7 @@ from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpyCube, NpzCube
 from datamodules.scenes.readers.png_cube import PngStackCube
 from datamodules.scenes.readers.tiff import TiffCube
-from datamodules.scenes.writers.cube_writer import CubeWriter
+from datamodules.scenes.writers.cube_writer import CubeWriter, Output
 from datamodules.scenes.writers.hdf5 import Hdf5Writer, MatHdf5Writer
 from datamodules.scenes.writers.mapped import EnviWriter, NpyWriter, TiffWriter
 from datamodules.scenes.writers.spooled import ClassicMatWriter, ExrWriter, NpzWriter, PngStackWriter
@@ -27,28 +27,15 @@ _CLASSIC_MAT_BYTES = 1 << 31
 class Writer(Protocol):
     """A class that writes a cube in the format of `source`."""
 
-    def __call__(
-        self,
-        source: Any,  # noqa: ANN401
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> CubeWriter:
+    def __call__(self, source: Any, output: Output) -> CubeWriter:  # noqa: ANN401
         """Make the file under a temporary name."""
 
 
-def _mat_writer(
-    source: MatCube,
-    path: Path,
-    shape: tuple[int, int, int],
-    dtype: np.dtype[Any],
-    wavelengths: Sequence[float] | None,
-) -> CubeWriter:
+def _mat_writer(source: MatCube, output: Output) -> CubeWriter:
     """Return the writer of the source's version, or of v7.3 where older versions cannot hold the cube."""
-    large = math.prod(shape) * dtype.itemsize >= _CLASSIC_MAT_BYTES or dtype == np.float16
+    large = math.prod(output.shape) * output.dtype.itemsize >= _CLASSIC_MAT_BYTES or output.dtype == np.float16
     kind: Writer = MatHdf5Writer if source.hdf5 or large else ClassicMatWriter
-    return kind(source, path, shape, dtype, wavelengths)
+    return kind(source, output)
 
 
 WRITERS: dict[type[CubeFile], Writer] = {
@@ -98,4 +85,4 @@ def writer_for(
     kind = np.dtype(source.dtype if dtype is None else dtype)
     if kind == np.bool_:
         kind = np.dtype(np.uint8)
-    return WRITERS[type(source)](source, path, shape, kind, wavelengths)
+    return WRITERS[type(source)](source, Output(path, shape, kind, wavelengths))

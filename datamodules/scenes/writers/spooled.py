@@ -1,6 +1,6 @@
 """Writers of the formats that are encoded whole: older MATLAB files, .npz, OpenEXR, folders of PNG files."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from datamodules.scenes.readers.exr import ExrCube, exr_library
 from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpzCube
 from datamodules.scenes.readers.png_cube import PngStackCube
-from datamodules.scenes.writers.cube_writer import SpooledWriter
+from datamodules.scenes.writers.cube_writer import Output, SpooledWriter
 
 
 class ClassicMatWriter(SpooledWriter):
@@ -21,21 +21,11 @@ class ClassicMatWriter(SpooledWriter):
 
     Args:
         source: the file whose variable is taken over.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: centres of the bands in nm; None writes none.
+        output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(
-        self,
-        source: MatCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
+    def __init__(self, source: MatCube, output: Output) -> None:
+        super().__init__(output)
         self._source = source
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
@@ -59,21 +49,11 @@ class NpzWriter(SpooledWriter):
 
     Args:
         source: the archive whose key is taken over.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: type of the values.
-        wavelengths: centres of the bands in nm; None writes none.
+        output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(
-        self,
-        source: NpzCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths)
+    def __init__(self, source: NpzCube, output: Output) -> None:
+        super().__init__(output)
         self._source = source
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
@@ -90,26 +70,18 @@ class ExrWriter(SpooledWriter):
 
     Args:
         source: the file whose channel names are taken over, if the wavelengths are the same.
-        path: the file to be.
-        shape: bands, height and width.
-        dtype: float16, float32 or uint32.
-        wavelengths: centres of the bands in nm; None keeps the source's.
+        output: the cube to be, of float16, float32 or uint32; without wavelengths it keeps the source's.
 
     Raises:
         ValueError: for another type, or another number of bands without wavelengths.
     """
 
-    def __init__(
-        self,
-        source: ExrCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        super().__init__(path, shape, dtype, wavelengths if wavelengths is not None else source.wavelengths)
-        if dtype not in (np.float16, np.float32, np.uint32):
-            raise ValueError(f"OpenEXR files hold no {dtype} values ({path}): choose float32 for the output.")
+    def __init__(self, source: ExrCube, output: Output) -> None:
+        super().__init__(output if output.wavelengths is not None else replace(output, wavelengths=source.wavelengths))
+        if output.dtype not in (np.float16, np.float32, np.uint32):
+            raise ValueError(
+                f"OpenEXR files hold no {output.dtype} values ({output.path}): choose float32 for the output."
+            )
         same = self.wavelengths == source.wavelengths
         self._names = source.channels if same else tuple(f"w{centre:g}nm" for centre in self.wavelengths or ())
 
@@ -125,35 +97,26 @@ class PngStackWriter(SpooledWriter):
 
     Args:
         source: the folder whose file names are taken over, if the number of bands is the same.
-        path: the folder to be.
-        shape: bands, height and width.
-        dtype: uint8 or uint16.
-        wavelengths: centres of the bands in nm, the names of the files if the number of bands is another.
+        output: the cube to be, of uint8 or uint16; its wavelengths name the files if the number of bands is another.
 
     Raises:
         ValueError: for another type, or another number of bands without wavelengths.
     """
 
-    def __init__(
-        self,
-        source: PngStackCube,
-        path: Path,
-        shape: tuple[int, int, int],
-        dtype: np.dtype[Any],
-        wavelengths: Sequence[float] | None,
-    ) -> None:
-        if dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"PNG files hold no {dtype} values ({path}): choose uint16 for the output.")
-        if shape[0] != source.shape[0] and wavelengths is None:
+    def __init__(self, source: PngStackCube, output: Output) -> None:
+        path, bands = output.path, output.shape[0]
+        if output.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"PNG files hold no {output.dtype} values ({path}): choose uint16 for the output.")
+        if bands != source.shape[0] and output.wavelengths is None:
             raise ValueError(
-                f"The PNG folder {path} gets {shape[0]} bands where {source.path} has {source.shape[0]}: give the "
+                f"The PNG folder {path} gets {bands} bands where {source.path} has {source.shape[0]}: give the "
                 "wavelengths that name them."
             )
-        super().__init__(path, shape, dtype, wavelengths)
+        super().__init__(output)
         self._names = [file.name for file in source.files]
         named_by_wavelength = all(name.lower().endswith("nm.png") for name in self._names)
         if self.wavelengths is not None and (
-            shape[0] != source.shape[0] or (named_by_wavelength and self.wavelengths != source.wavelengths)
+            bands != source.shape[0] or (named_by_wavelength and self.wavelengths != source.wavelengths)
         ):
             self._names = [f"{path.name}_{centre:g}nm.png" for centre in self.wavelengths]
 
