@@ -2,65 +2,54 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lightning_modules import load_official_state
 from lightning_modules.networks import Bi3DQRNN, UpsampledInput
+from tests.network_checks import parameters_without_gradient, restored_and_cropped
 from tests.plain.bi3dqrnn import COMPACT, plain_forward
+from tests.published import Case, entry_shapes, our_names, parameter_count, published_case, published_input, tapped
 
 PUBLISHED_ARGUMENTS = {"channels": "channels", "num_half_layer": "depth", "sample_idx": "strided_layers"}
-Case = tuple[dict[str, Any], dict[str, Tensor], Bi3DQRNN]
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[Bi3DQRNN]:
     """Recorded case, its outputs, and our network built from the recorded configuration with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "superresolution", "bi3dqrnn")
-    settings = {ours: spec["config"][theirs] for theirs, ours in PUBLISHED_ARGUMENTS.items()}
-    network = Bi3DQRNN(**settings)
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "superresolution", "bi3dqrnn", configured)
 
 
-def test_output_and_inner_outputs_equal_the_published_network(case: Case, golden: ModuleType) -> None:
+def configured(spec: dict[str, Any]) -> Bi3DQRNN:
+    """Our network in the recorded configuration."""
+    return Bi3DQRNN(**{ours: spec["config"][theirs] for theirs, ours in PUBLISHED_ARGUMENTS.items()})
+
+
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[Bi3DQRNN], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, Tensor] = {}
-    for name, layer in (("feature_extractor", network.feature_extractor), ("encoder", network.encoder[-1])):
-        layer.register_forward_hook(lambda _module, _inputs, output, name=name: taps.__setitem__(name, output))
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"]).squeeze(1)
-    with torch.no_grad():
+    layers = {"feature_extractor": network.feature_extractor, "encoder": network.encoder[-1]}
+    x = published_input(golden, spec).squeeze(1)
+    with tapped(layers) as taps, torch.no_grad():
         restored = network(x)
     assert golden.relative_error(restored, outputs["output"].squeeze(1)) <= 1e-5
-    for name, tap in taps.items():
-        assert golden.relative_error(tap[:1, ::8, ::6, ::4, ::4], outputs[f"tap:{name}"]) <= 1e-5
+    for name, seen in taps.items():
+        assert golden.relative_error(seen[-1][:1, ::8, ::6, ::4, ::4], outputs[f"tap:{name}"]) <= 1e-5
     assert golden.relative_error(network(x).detach(), outputs["output"].squeeze(1)) <= 1e-5
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[Bi3DQRNN]) -> None:
     spec, _, network = case
     default = Bi3DQRNN()
-    assert sum(parameter.numel() for parameter in default.parameters()) == spec["parameters"] == 1_288_227
-    assert {k: v.shape for k, v in default.state_dict().items()} == {
-        k: v.shape for k, v in network.state_dict().items()
-    }
+    assert parameter_count(default) == spec["parameters"] == 1_288_227
+    assert entry_shapes(default) == entry_shapes(network)
 
 
-def test_name_table_maps_every_official_name_to_one_of_ours(case: Case) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[Bi3DQRNN]) -> None:
     spec, _, network = case
-    ours = []
-    for row in spec["state"]:
-        name = row["name"]
-        for pattern, replacement in Bi3DQRNN.official_names:
-            name = re.sub(pattern, replacement, name)
-        ours.append(name)
-    assert sorted(ours) == sorted(network.state_dict())
+    assert our_names(spec, Bi3DQRNN.official_names) == sorted(network.state_dict())
 
 
 def drawn(**settings: Any) -> Bi3DQRNN:  # noqa: ANN401 - constructor arguments
@@ -93,19 +82,10 @@ def test_other_settings_equal_the_plain_form(settings: dict[str, Any], shape: tu
 @pytest.mark.parametrize("size", [(9, 8), (6, 15), (1, 3)])
 def test_other_sizes_are_reflected_and_cropped(size: tuple[int, int]) -> None:
     network = drawn(channels=2, depth=3, strided_layers=(0, 2))
-    height, width = size
-    x = torch.rand(1, 4, height, width, generator=torch.Generator().manual_seed(1))
-    rows, columns = ([mirrored(i, n) for i in range(-(-n // 4) * 4)] for n in size)
-    with torch.no_grad():
-        expected = network(x[..., rows, :][..., columns])[..., :height, :width]
-        assert torch.equal(network(x), expected)
-
-
-def mirrored(index: int, size: int) -> int:
-    """Index inside a signal reflected at its ends, edge not repeated, as often as necessary."""
-    while size > 1 and index >= size:
-        index = abs(2 * size - 2 - index)
-    return index if size > 1 else 0
+    x = torch.rand(1, 4, *size, generator=torch.Generator().manual_seed(1))
+    restored, expected = restored_and_cropped(network, x, multiple=4)
+    assert restored.shape == x.shape
+    assert torch.equal(restored, expected)
 
 
 def test_a_correction_of_at_most_two_is_added_to_any_number_of_bands() -> None:
@@ -125,8 +105,7 @@ def test_behind_upsampled_input_it_enlarges() -> None:
 
 def test_every_parameter_receives_a_gradient() -> None:
     network = drawn(**COMPACT).train()
-    network(torch.rand(1, 4, 8, 8)).square().mean().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in network.parameters())
+    assert parameters_without_gradient(network, torch.rand(1, 4, 8, 8)) == set()
 
 
 @pytest.mark.parametrize(

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lightning_modules import load_official_state
 from lightning_modules.networks import ESSAformer
+from tests.network_checks import gradients_of_both
 from tests.plain.essaformer import COMPACT, plain_forward
-
-Case = tuple[dict[str, Any], dict[str, Tensor], ESSAformer]
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[ESSAformer]:
     """Recorded case, its outputs, and our network with no arguments and the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "superresolution", "essaformer")
-    network = ESSAformer()
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "superresolution", "essaformer", lambda _spec: ESSAformer())
 
 
-def test_output_and_first_blocks_equal_the_published_network(case: Case, golden: ModuleType) -> None:
+def test_output_and_first_blocks_equal_the_published_network(case: Case[ESSAformer], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, list[Tensor]] = {"high": [], "low": []}
-    for name, seen in taps.items():
-        network.get_submodule(name).register_forward_hook(
-            lambda _module, _inputs, output, seen=seen: seen.append(output)
-        )
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    with tapped({name: network.get_submodule(name) for name in ("high", "low")}) as taps, torch.no_grad():
         assert golden.relative_error(network(x), outputs["output"]) <= 1e-5
     assert [len(seen) for seen in taps.values()] == [3, 2]
     high, low = outputs["tap:blockup.convup (first call)"], outputs["tap:blockup.convdown (first call)"]
@@ -43,13 +32,10 @@ def test_output_and_first_blocks_equal_the_published_network(case: Case, golden:
     assert golden.relative_error(taps["low"][0][:1, ::8, ::3, ::3], low) <= 1e-5
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[ESSAformer]) -> None:
     spec, _, network = case
-    assert sum(parameter.numel() for parameter in network.parameters()) == spec["parameters"] == 11_193_759
-    names = [row["name"] for row in spec["state"]]
-    for pattern, replacement in ESSAformer.official_names:
-        names = [re.sub(pattern, replacement, name) for name in names]
-    assert sorted(names) == sorted(network.state_dict())
+    assert parameter_count(network) == spec["parameters"] == 11_193_759
+    assert our_names(spec, ESSAformer.official_names) == sorted(network.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -75,14 +61,9 @@ def test_gradients_equal_those_of_the_plain_form_and_reach_every_parameter() -> 
     torch.manual_seed(0)
     network = ESSAformer(input_channels=4, dropout=0.0, **COMPACT).train()
     x = torch.rand(2, 4, 4, 4, generator=torch.Generator().manual_seed(2))
-    network(x).square().mean().backward()
-    ours = [parameter.grad for parameter in network.parameters()]
-    network.zero_grad()
-    plain_forward(network, x).square().mean().backward()
-    for mine, parameter in zip(ours, network.parameters(), strict=True):
-        assert mine is not None
-        assert bool(mine.any())
-        torch.testing.assert_close(mine, parameter.grad, rtol=1e-3, atol=1e-6)
+    for name, ours, plain in gradients_of_both(network, plain_forward, x):
+        assert bool(ours.any()), name
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-6)
 
 
 def test_dropout_acts_in_training_alone() -> None:

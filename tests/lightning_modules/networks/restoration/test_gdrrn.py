@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lightning_modules import load_official_state
 from lightning_modules.networks import GDRRN, UpsampledInput
+from tests.network_checks import gradients_of_both
 from tests.plain.gdrrn import COMPACT, plain_forward
-
-Case = tuple[dict[str, Any], dict[str, Tensor], GDRRN, Tensor]
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
-    """Recorded case, its outputs, our network with no arguments and the drawn weights, and the drawn input."""
-    spec, outputs = golden.load_case(shared / "golden" / "superresolution", "gdrrn")
-    network = GDRRN()
-    load_official_state(network, golden.official_state(spec))
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    return spec, outputs, network.eval(), x
+def case(shared: Path, golden: ModuleType) -> Case[GDRRN]:
+    """Recorded case, its outputs, and our network with no arguments and the drawn weights."""
+    return published_case(golden, shared / "golden" / "superresolution", "gdrrn", lambda _spec: GDRRN())
 
 
-def test_output_and_first_features_equal_the_published_network(case: Case, golden: ModuleType) -> None:
-    _, outputs, network, x = case
-    taps: list[Tensor] = []
-    hook = network.conv_first.register_forward_hook(lambda _module, _inputs, output: taps.append(output.clone()))
-    with torch.no_grad():
+def test_output_and_first_features_equal_the_published_network(case: Case[GDRRN], golden: ModuleType) -> None:
+    spec, outputs, network = case
+    x = published_input(golden, spec)
+    with tapped({"first": network.conv_first}) as taps, torch.no_grad():
         assert golden.relative_error(network(x), outputs["output"]) <= 1e-5
-    hook.remove()
-    assert golden.relative_error(taps[0][:1, ::8, ::3, ::3], outputs["tap:input"]) <= 1e-5
+    assert golden.relative_error(taps["first"][0][:1, ::8, ::3, ::3], outputs["tap:input"]) <= 1e-5
 
 
 def test_cube_with_negative_values_is_rectified_where_the_published_network_does(
-    case: Case, golden: ModuleType
+    case: Case[GDRRN], golden: ModuleType
 ) -> None:
-    _, outputs, network, x = case
-    shifted = x - 0.2
+    spec, outputs, network = case
+    shifted = published_input(golden, spec) - 0.2
     before = shifted.clone()
     with torch.no_grad():
         assert golden.relative_error(network(shifted)[:, ::3], outputs["output_shifted"]) <= 1e-5
@@ -52,13 +43,10 @@ def test_cube_with_negative_values_is_rectified_where_the_published_network_does
     assert torch.equal(shifted, before)
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
-    spec, _, network, _ = case
-    assert sum(parameter.numel() for parameter in network.parameters()) == spec["parameters"] == 218_880
-    names = [row["name"] for row in spec["state"]]
-    for pattern, replacement in GDRRN.official_names:
-        names = [re.sub(pattern, replacement, name) for name in names]
-    assert sorted(names) == sorted(network.state_dict())
+def test_no_arguments_is_the_published_configuration(case: Case[GDRRN]) -> None:
+    spec, _, network = case
+    assert parameter_count(network) == spec["parameters"] == 218_880
+    assert our_names(spec, GDRRN.official_names) == sorted(network.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -82,14 +70,9 @@ def test_gradients_equal_those_of_the_plain_form(rectified: bool) -> None:
     torch.manual_seed(0)
     network = GDRRN(input_channels=4, rectified_skips=rectified, **COMPACT)
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
-    network(x).square().mean().backward()
-    ours = [parameter.grad for parameter in network.parameters()]
-    network.zero_grad()
-    plain_forward(network, x).square().mean().backward()
-    for mine, parameter in zip(ours, network.parameters(), strict=True):
-        assert mine is not None
-        assert bool(mine.any())
-        torch.testing.assert_close(mine, parameter.grad, rtol=1e-4, atol=1e-6)
+    for name, ours, plain in gradients_of_both(network, plain_forward, x):
+        assert bool(ours.any()), name
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
 def test_behind_bicubic_enlargement_it_gives_the_larger_cube() -> None:

@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lightning_modules import load_official_state
 from lightning_modules.networks.restoration.grn import GRNNet
+from tests.network_checks import (
+    bfloat16_losses,
+    draw_weights,
+    gradients_of_both,
+    restored_and_cropped,
+    together_and_alone,
+)
 from tests.plain.grn import COMPACT, PATCH, plain_forward
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 REASON_GAIN = 1.5
 TAPS = {
@@ -24,57 +31,37 @@ TAPS = {
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> tuple[dict[str, Any], dict[str, Tensor], GRNNet]:
+def case(shared: Path, golden: ModuleType) -> Case[GRNNet]:
     """Recorded case, its outputs, and the network without arguments with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", "grn")
-    network = GRNNet()
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "restoration", "grn", lambda _spec: GRNNet())
 
 
-def test_output_and_inner_outputs_equal_the_published_network(
-    case: tuple[dict[str, Any], dict[str, Tensor], GRNNet], golden: ModuleType
-) -> None:
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[GRNNet], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, Tensor] = {}
-    for name, (path, _) in TAPS.items():
-        network.get_submodule(path).register_forward_hook(
-            lambda _module, _inputs, output, name=name: taps.__setitem__(name, output.clone())
-        )
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    layers = {name: network.get_submodule(path) for name, (path, _) in TAPS.items()}
+    with tapped(layers) as taps, torch.no_grad():
         restored = network(x)
     assert golden.relative_error(restored, outputs["out"]) <= 1e-5
     for name, (_, part) in TAPS.items():
-        assert golden.relative_error(taps[name][part], outputs[f"tap:{name}"]) <= 1e-5, name
+        assert golden.relative_error(taps[name][-1][part], outputs[f"tap:{name}"]) <= 1e-5, name
 
 
-def test_no_arguments_is_the_published_configuration(case: tuple[dict[str, Any], dict[str, Tensor], GRNNet]) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[GRNNet]) -> None:
     spec, _, network = case
     assert spec["config"] == {"in_ch": network.input_channels, "out_ch": network.input_channels}
-    assert sum(parameter.numel() for parameter in network.parameters()) == spec["parameters"] == 44_393_919
+    assert parameter_count(network) == spec["parameters"] == 44_393_919
 
 
-def test_name_table_maps_every_official_name_to_one_of_ours(
-    case: tuple[dict[str, Any], dict[str, Tensor], GRNNet],
-) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[GRNNet]) -> None:
     spec, _, network = case
-    ours = []
-    for row in spec["state"]:
-        name = row["name"]
-        for pattern, replacement in GRNNet.official_names:
-            name = re.sub(pattern, replacement, name)
-        ours.append(name)
-    assert sorted(ours) == sorted(network.state_dict())
+    assert our_names(spec, GRNNet.official_names) == sorted(network.state_dict())
 
 
 def enlivened(network: GRNNet) -> GRNNet:
     """Give all weights a size at which the reasoning shows in the output, whose maps are tiny after their softmax."""
     generator = torch.Generator().manual_seed(3)
-    for name, parameter in network.named_parameters():
-        fan_in = parameter[0].numel() if parameter.ndim > 1 else 10
-        gain = REASON_GAIN if ".reason." in name else 0.7
-        parameter.data = gain * torch.randn(parameter.shape, generator=generator) / fan_in**0.5
+    draw_weights(network, generator, lambda name: REASON_GAIN if ".reason." in name else 0.7)
     return network.eval()
 
 
@@ -106,39 +93,23 @@ def test_other_settings_equal_the_published_order_of_operations(
 @pytest.mark.parametrize("size", [(19, 8), (30, 33), (1, 5), (3, 3)])
 def test_other_sizes_are_reflected_to_whole_blocks_and_cropped(size: tuple[int, int]) -> None:
     network = enlivened(GRNNet(input_channels=3, **COMPACT))
-    height, width = size
-    x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(1))
-    rows = [reflected(row, height) for row in range(-(-height // 4) * 4)]
-    columns = [reflected(column, width) for column in range(-(-width // 4) * 4)]
-    with torch.no_grad():
-        restored = network(x)
-        expected = network(x[..., rows, :][..., columns])[..., :height, :width]
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    restored, expected = restored_and_cropped(network, x, multiple=4)
     assert restored.shape == x.shape
     assert torch.equal(restored, expected)
-
-
-def reflected(index: int, size: int) -> int:
-    """Index inside a signal that is reflected at its ends as often as necessary, edge not repeated."""
-    while size > 1 and index >= size:
-        index = abs(2 * size - 2 - index)
-    return index if size > 1 else 0
 
 
 def test_a_batch_is_restored_like_its_cubes() -> None:
     network = enlivened(GRNNet(**COMPACT))
     x = torch.rand(3, 31, 12, 20, generator=torch.Generator().manual_seed(2))
-    with torch.no_grad():
-        together = network(x)
-        alone = torch.cat([network(one[None]) for one in x])
+    together, alone = together_and_alone(network, x)
     assert torch.allclose(together, alone, rtol=1e-4, atol=1e-4 * float(alone.abs().max()))
 
 
 def test_gradients_equal_the_published_ones_and_reach_every_parameter() -> None:
     network = enlivened(GRNNet(input_channels=4, **COMPACT)).double().train()
     x = torch.rand(2, 4, 16, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    gradients = torch.autograd.grad(network(x).square().mean(), list(network.parameters()))
-    expected = torch.autograd.grad(plain_forward(network, x).square().mean(), list(network.parameters()))
-    for (name, _), ours, theirs in zip(network.named_parameters(), gradients, expected, strict=True):
+    for name, ours, theirs in gradients_of_both(network, plain_forward, x):
         assert bool(ours.any()), name
         assert torch.allclose(ours, theirs, rtol=1e-7, atol=1e-12), name
 
@@ -148,20 +119,15 @@ def test_half_precision_autocast_trains_without_nan() -> None:
     network = GRNNet(input_channels=4, **COMPACT)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     clean = torch.rand(2, 4, 16, 16)
-    losses = []
-    for _ in range(50):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = nn.functional.mse_loss(network(clean + 0.2 * torch.randn_like(clean)).float(), clean)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
+    losses = bfloat16_losses(
+        lambda: nn.functional.mse_loss(network(clean + 0.2 * torch.randn_like(clean)).float(), clean), optimiser
+    )
     assert losses[-1] < losses[0]
     assert all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
 
 def test_the_compact_network_is_small_and_the_patch_fits_the_published_stages() -> None:
-    assert sum(parameter.numel() for parameter in GRNNet(**COMPACT).parameters()) < 100_000
+    assert parameter_count(GRNNet(**COMPACT)) < 100_000
     assert PATCH % GRNNet(dim=4).multiple == 0
 
 

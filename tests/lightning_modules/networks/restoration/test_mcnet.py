@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightning_modules import load_official_state
 from lightning_modules.networks import MCNet
+from tests.network_checks import draw_factors_and_biases, gradients_of_both
 from tests.plain.mcnet import COMPACT, plain_forward
-
-Case = tuple[dict[str, Any], dict[str, Tensor], MCNet]
+from tests.published import Case, our_names, parameter_count, published_case, published_input
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[MCNet]:
     """Recorded case, its outputs, and our network with no arguments and the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "superresolution", "mcnet")
-    network = MCNet()
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "superresolution", "mcnet", lambda _spec: MCNet())
 
 
-def test_output_head_and_first_block_equal_the_published_network(case: Case, golden: ModuleType) -> None:
+def test_output_head_and_first_block_equal_the_published_network(case: Case[MCNet], golden: ModuleType) -> None:
     spec, outputs, network = case
     taps: list[Tensor] = []
     network.blocks[0].register_forward_hook(lambda _module, inputs, output: taps.extend([inputs[0], output]))
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
+    x = published_input(golden, spec)
     with torch.no_grad():
         assert golden.relative_error(network(x), outputs["output"]) <= 1e-5
     for tap, name in zip(taps, ("tap:head", "tap:SSRM1"), strict=True):
@@ -39,24 +34,10 @@ def test_output_head_and_first_block_equal_the_published_network(case: Case, gol
         assert golden.relative_error(features[:1, ::8, ::6, ::4, ::4], outputs[name]) <= 1e-5
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[MCNet]) -> None:
     spec, _, network = case
-    assert sum(parameter.numel() for parameter in network.parameters()) == spec["parameters"] == 2_174_094
-    names = [row["name"] for row in spec["state"]]
-    for pattern, replacement in MCNet.official_names:
-        names = [re.sub(pattern, replacement, name) for name in names]
-    assert sorted(names) == sorted(network.state_dict())
-
-
-def spread(network: nn.Module) -> nn.Module:
-    """Give factors and biases sizes at which each of them shows in the output."""
-    generator = torch.Generator().manual_seed(3)
-    for name, parameter in network.named_parameters():
-        if name.endswith("weight_g"):
-            parameter.data *= 1 + torch.rand(parameter.shape, generator=generator)
-        elif parameter.ndim == 1:
-            parameter.data = torch.randn(parameter.shape, generator=generator)
-    return network
+    assert parameter_count(network) == spec["parameters"] == 2_174_094
+    assert our_names(spec, MCNet.official_names) == sorted(network.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -71,7 +52,8 @@ def spread(network: nn.Module) -> nn.Module:
 )
 def test_scales_bands_and_sizes_equal_the_plain_form(settings: dict[str, Any], shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    network = spread(MCNet(**settings))
+    network = MCNet(**settings)
+    draw_factors_and_biases(network)
     x = torch.rand(shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         restored, expected = network(x), plain_forward(network, x)
@@ -82,17 +64,12 @@ def test_scales_bands_and_sizes_equal_the_plain_form(settings: dict[str, Any], s
 
 def test_gradients_equal_those_of_the_plain_form_and_reach_every_parameter() -> None:
     torch.manual_seed(0)
-    network = spread(MCNet(input_channels=5, **COMPACT))
+    network = MCNet(input_channels=5, **COMPACT)
+    draw_factors_and_biases(network)
     x = torch.rand(2, 5, 3, 4, generator=torch.Generator().manual_seed(2))
-    network(x).square().mean().backward()
-    ours = [parameter.grad for parameter in network.parameters()]
-    network.zero_grad()
-    plain_forward(network, x).square().mean().backward()
-    for mine, parameter in zip(ours, network.parameters(), strict=True):
-        assert mine is not None
-        assert parameter.grad is not None
-        assert bool(mine.any())
-        torch.testing.assert_close(mine, parameter.grad, rtol=1e-3, atol=1e-5 * float(parameter.grad.abs().max()))
+    for name, ours, plain in gradients_of_both(network, plain_forward, x):
+        assert bool(ours.any()), name
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-5 * float(plain.abs().max()))
 
 
 def test_band_means_are_caves_for_31_bands_and_zero_otherwise() -> None:

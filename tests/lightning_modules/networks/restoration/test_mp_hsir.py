@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +16,9 @@ from lightning_modules.networks import MPHSIR, UpsampledInput
 from lightning_modules.networks.layers.drop_path import DropPath
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.text_embedding import TextSource
+from tests.network_checks import parameters_without_gradient
 from tests.plain.mp_hsir import COMPACT, plain_forward
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 NEVER_USED = {
     f"{prompt}.{layer}.{kind}"
@@ -25,18 +26,19 @@ NEVER_USED = {
     for layer in ("text_linear", "clip_linear")
     for kind in ("weight", "bias")
 }
-Case = tuple[dict[str, Any], dict[str, Tensor], MPHSIR]
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[MPHSIR]:
     """Recorded case, its outputs, and our network with the drawn weights and the drawn text embedding."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", "mp_hsir")
+
+    def build(spec: dict[str, Any]) -> MPHSIR:
+        return MPHSIR(text_embedding=13 * golden.draw_parameter("text_embedding", (6, 512), spec["seed"]))
+
+    spec, outputs, network = published_case(golden, shared / "golden" / "restoration", "mp_hsir", build)
     assert spec["parameters"] == 14_527_484
     assert spec["config"] == {"in_channel": 31, "out_channel": 31, "dim": 64, "task_classes": 6}
-    network = MPHSIR(text_embedding=13 * golden.draw_parameter("text_embedding", (6, 512), spec["seed"]))
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return spec, outputs, network
 
 
 def spread(network: MPHSIR) -> MPHSIR:
@@ -65,19 +67,15 @@ def error(result: Tensor, expected: Tensor) -> float:
     return float((result - expected).norm() / expected.norm())
 
 
-def test_output_and_inner_outputs_equal_the_published_network(case: Case, golden: ModuleType) -> None:
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[MPHSIR], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, Tensor] = {}
-    for path in ("encoder_level1.blocks.1", "latent", "prompt1"):
-        network.get_submodule(path).register_forward_hook(
-            lambda _module, _inputs, output, path=path: taps.__setitem__(path, output)
-        )
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    layers = {path: network.get_submodule(path) for path in ("encoder_level1.blocks.1", "latent", "prompt1")}
+    with tapped(layers) as taps, torch.no_grad():
         restored = network(x, torch.tensor(spec["input"]["task_id"]))
     assert golden.relative_error(restored, outputs["out"]) <= 1e-5
-    taps["encoder_level1.blocks.1"] = taps["encoder_level1.blocks.1"].permute(0, 3, 1, 2)
-    for path, tap in taps.items():
+    for path, seen in taps.items():
+        tap = seen[-1].permute(0, 3, 1, 2) if path == "encoder_level1.blocks.1" else seen[-1]
         assert golden.relative_error(tap[:, ::8, ::4, ::4], outputs[f"tap:{path}"]) <= 1e-5
 
 
@@ -85,27 +83,21 @@ def test_no_arguments_is_the_published_configuration() -> None:
     with torch.device("meta"):
         default = MPHSIR()
         remote = MPHSIR(100, dim=96, tasks=[*default.tasks[:5], "haze", "band_missing"])
-    assert sum(parameter.numel() for parameter in default.parameters()) == 14_527_484
-    assert sum(parameter.numel() for parameter in remote.parameters()) == 31_868_368
+    assert parameter_count(default) == 14_527_484
+    assert parameter_count(remote) == 31_868_368
     frozen = {name: parameter for name, parameter in default.named_parameters() if not parameter.requires_grad}
     assert set(frozen) == NEVER_USED
     assert sum(parameter.numel() for parameter in frozen.values()) == 196_992
 
 
-def test_name_table_maps_every_official_name_to_one_of_ours(case: Case) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[MPHSIR]) -> None:
     spec, _, network = case
-    ours = []
-    for row in spec["state"]:
-        name = row["name"]
-        if not any(re.search(pattern, name) for pattern in MPHSIR.official_derived):
-            for pattern, replacement in MPHSIR.official_names:
-                name = re.sub(pattern, replacement, name)
-            ours.append(name)
+    ours = our_names(spec, MPHSIR.official_names, MPHSIR.official_derived)
     assert sorted([*ours, *MPHSIR.official_absent]) == sorted(network.state_dict())
 
 
 def test_official_checkpoints_need_no_embedding_and_keep_the_given_one(
-    case: Case, golden: ModuleType, tmp_path: Path
+    case: Case[MPHSIR], golden: ModuleType, tmp_path: Path
 ) -> None:
     spec, _, network = case
     official = {f"net.{name}": value for name, value in golden.official_state(spec).items()}
@@ -209,8 +201,7 @@ def test_training_module_restores_the_task_of_the_constructor() -> None:
 @pytest.mark.parametrize(("mode", "unused"), [("published", ("text", "clip")), ("projected", ("clip",))])
 def test_every_parameter_but_the_named_ones_receives_a_gradient(mode: str, unused: Sequence[str]) -> None:
     network = compact(text_mode=mode, drop_path=0.0).train()
-    network(cube(2, 31, 16, 32)).square().mean().backward()
-    without = {name for name, value in network.named_parameters() if value.grad is None or not bool(value.grad.any())}
+    without = parameters_without_gradient(network, cube(2, 31, 16, 32))
     assert without == {name for name in NEVER_USED if name.split(".")[1].removesuffix("_linear") in unused}
     assert without == {name for name, value in network.named_parameters() if not value.requires_grad}
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lightning_modules import PromptIR, load_official_state
+from lightning_modules import PromptIR
+from tests.network_checks import bfloat16_losses, gradients_of_both, reflected, together_and_alone
 from tests.plain.promptir import COMPACT, PATCH, plain_forward
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 TAPS = {
     "tap:encoder_level1": ("encoder1", (slice(1), slice(None, None, 8), slice(None, None, 4), slice(None, None, 4))),
@@ -20,42 +21,31 @@ TAPS = {
     "tap:decoder_level3": ("decoder3.blocks", (slice(1), slice(None, None, 8))),
 }
 
-Case = tuple[dict[str, Any], dict[str, Tensor], PromptIR]
-
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[PromptIR]:
     """Recorded case, its outputs, and our network with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", "promptir")
+    family = shared / "golden" / "restoration"
+    spec, outputs, network = published_case(golden, family, "promptir", lambda _spec: PromptIR(), prefix="net.")
     assert spec["config"] == {"inp_channels": 31, "out_channels": 31, "decoder": True}
-    network = PromptIR()
-    load_official_state(network, {f"net.{name}": value for name, value in golden.official_state(spec).items()})
-    return spec, outputs, network.eval()
+    return spec, outputs, network
 
 
-def test_output_and_inner_outputs_equal_the_published_network(case: Case, golden: ModuleType) -> None:
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[PromptIR], golden: ModuleType) -> None:
     spec, outputs, network = case
-    seen: dict[str, Tensor] = {}
-    hooks = [
-        network.get_submodule(path).register_forward_hook(
-            lambda _module, _inputs, output, name=name: seen.__setitem__(name, output)
-        )
-        for name, (path, _) in TAPS.items()
-    ]
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    layers = {name: network.get_submodule(path) for name, (path, _) in TAPS.items()}
+    with tapped(layers) as seen, torch.no_grad():
         restored = network(x)
-    for hook in hooks:
-        hook.remove()
     assert golden.relative_error(restored, outputs["out"]) <= 1e-5
     assert set(outputs) == {"out", *TAPS}
     for name, (_, part) in TAPS.items():
-        assert golden.relative_error(seen[name][part], outputs[name]) <= 1e-5, name
+        assert golden.relative_error(seen[name][-1][part], outputs[name]) <= 1e-5, name
 
 
-def test_no_arguments_is_the_published_configuration_without_its_unused_layers(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration_without_its_unused_layers(case: Case[PromptIR]) -> None:
     spec, _, network = case
-    used = sum(parameter.numel() for parameter in network.parameters())
+    used = parameter_count(network)
     unused = sum(
         torch.Size(row["shape"]).numel()
         for row in spec["state"]
@@ -65,17 +55,10 @@ def test_no_arguments_is_the_published_configuration_without_its_unused_layers(c
     assert used + unused == spec["parameters"]
 
 
-def test_name_table_maps_every_used_official_name_to_one_of_ours(case: Case) -> None:
+def test_name_table_maps_every_used_official_name_to_one_of_ours(case: Case[PromptIR]) -> None:
     spec, _, network = case
-    ours = []
-    for row in spec["state"]:
-        name = row["name"]
-        if any(re.search(pattern, name) for pattern in PromptIR.official_derived):
-            continue
-        for pattern, replacement in PromptIR.official_names:
-            name = re.sub(pattern, replacement, name)
-        ours.append(name)
-    assert sorted(ours) == sorted(network.state_dict())
+    ours = our_names(spec, PromptIR.official_names, PromptIR.official_derived)
+    assert ours == sorted(network.state_dict())
     assert len(spec["state"]) - len(ours) == 6
 
 
@@ -129,44 +112,26 @@ def test_other_sizes_are_reflected_to_multiples_of_eight_and_cropped(
 ) -> None:
     network = lively(PromptIR(**COMPACT | {"input_channels": 3}))
     x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
-    rows, columns = (
-        [mirrored(index, side) for index in range(longer)] for side, longer in zip(size, padded, strict=True)
-    )
     with torch.no_grad():
         restored = network(x)
-        expected = plain_forward(network, x[..., rows, :][..., columns])[..., : size[0], : size[1]]
+        expected = plain_forward(network, reflected(x, *padded))[..., : size[0], : size[1]]
     assert restored.shape == x.shape
     assert (restored - expected).norm() <= 1e-5 * expected.norm()
-
-
-def mirrored(index: int, side: int) -> int:
-    """Index inside a signal that is reflected at its ends as often as necessary, edge not repeated."""
-    while side > 1 and index >= side:
-        index = abs(2 * side - 2 - index)
-    return index if side > 1 else 0
 
 
 def test_a_batch_is_restored_like_its_cubes() -> None:
     network = lively(PromptIR(**COMPACT))
     x = torch.rand(3, 31, 16, 24, generator=torch.Generator().manual_seed(2))
-    with torch.no_grad():
-        together, alone = network(x), torch.cat([network(one[None]) for one in x])
+    together, alone = together_and_alone(network, x)
     assert (together - alone).norm() <= 1e-5 * alone.norm()
 
 
 def test_every_parameter_receives_a_gradient_equal_to_the_published_order_of_operations() -> None:
     network = lively(PromptIR(**COMPACT))
     x = torch.rand(2, 31, PATCH, PATCH, generator=torch.Generator().manual_seed(4))
-    network(x).square().mean().backward()
-    ours = {name: parameter.grad for name, parameter in network.named_parameters()}
-    network.zero_grad(set_to_none=True)
-    plain_forward(network, x).square().mean().backward()
-    for name, parameter in network.named_parameters():
-        gradient = ours[name]
-        assert gradient is not None, name
-        assert parameter.grad is not None, name
-        assert bool(gradient.any()), name
-        assert (gradient - parameter.grad).norm() <= 1e-4 * parameter.grad.norm() + 1e-8, name
+    for name, ours, plain in gradients_of_both(network, plain_forward, x):
+        assert bool(ours.any()), name
+        assert (ours - plain).norm() <= 1e-4 * plain.norm() + 1e-8, name
 
 
 def test_fifty_steps_in_bfloat16_stay_finite_and_learn() -> None:
@@ -174,15 +139,7 @@ def test_fifty_steps_in_bfloat16_stay_finite_and_learn() -> None:
     network = PromptIR(**COMPACT | {"input_channels": 4}).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     clean = torch.rand(1, 4, 8, 8) * 0.5
-    losses = []
-    for _ in range(50):
-        with torch.autocast("cpu", torch.bfloat16):
-            restored = network(clean + 0.3)
-        loss = (restored.float() - clean).abs().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = bfloat16_losses(lambda: (network(clean + 0.3).float() - clean).abs().mean(), optimizer)
     assert all(loss == loss for loss in losses)
     assert losses[-1] < 0.5 * losses[0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lightning_modules import load_official_state
 from lightning_modules.networks import SERT
+from tests.network_checks import draw_weights, parameters_without_gradient, restored_and_cropped, together_and_alone
+from tests.published import Case, entry_shapes, our_names, parameter_count, published_case, published_input, tapped
 
 PUBLISHED_ARGUMENTS = {
     "inp_channels": "input_channels",
@@ -30,54 +30,42 @@ COMPACT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> tuple[dict[str, Any], dict[str, Tensor], nn.Module]:
+def case(shared: Path, golden: ModuleType) -> Case[SERT]:
     """Recorded case, its outputs, and our network built from the recorded configuration with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", "sert")
-    network = SERT(**{PUBLISHED_ARGUMENTS.get(name, name): value for name, value in spec["config"].items()})
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "restoration", "sert", recorded_sert)
 
 
-def test_output_and_inner_outputs_equal_the_published_network(
-    case: tuple[dict[str, Any], dict[str, Tensor], SERT], golden: ModuleType
-) -> None:
+def recorded_sert(spec: dict[str, Any]) -> SERT:
+    """Our network in the recorded configuration."""
+    return SERT(**{PUBLISHED_ARGUMENTS.get(name, name): value for name, value in spec["config"].items()})
+
+
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[SERT], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, Tensor] = {}
-    for path in ("layers.0.blocks.1.attention.rectangles.0", "layers.0.blocks.1"):
-        network.get_submodule(path).register_forward_hook(
-            lambda _module, _inputs, output, path=path: taps.__setitem__(path, output)
-        )
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    layers = {
+        path: network.get_submodule(path) for path in ("layers.0.blocks.1.attention.rectangles.0", "layers.0.blocks.1")
+    }
+    with tapped(layers) as taps, torch.no_grad():
         restored = network(x)
     assert golden.relative_error(restored, outputs["out"]) <= 1e-5
-    window = taps["layers.0.blocks.1.attention.rectangles.0"][0, :16, :16].reshape(1, 256, 48)
+    window = taps["layers.0.blocks.1.attention.rectangles.0"][-1][0, :16, :16].reshape(1, 256, 48)
     expected = outputs["tap:layers.0.smsblock.1.attns.attns.0"]
     assert golden.relative_error(window[:1, :48, ::3], expected) <= 1e-5
-    block = taps["layers.0.blocks.1"].permute(0, 3, 1, 2)
+    block = taps["layers.0.blocks.1"][-1].permute(0, 3, 1, 2)
     assert golden.relative_error(block[:1, ::8, ::4, ::4], outputs["tap:layers.0.smsblock.1"]) <= 1e-5
 
 
-def test_no_arguments_is_the_published_configuration(case: tuple[dict[str, Any], dict[str, Tensor], SERT]) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[SERT]) -> None:
     spec, _, network = case
     default = SERT()
-    assert sum(parameter.numel() for parameter in default.parameters()) == spec["parameters"] == 1_905_319
-    assert {k: v.shape for k, v in default.state_dict().items()} == {
-        k: v.shape for k, v in network.state_dict().items()
-    }
+    assert parameter_count(default) == spec["parameters"] == 1_905_319
+    assert entry_shapes(default) == entry_shapes(network)
 
 
-def test_name_table_maps_every_official_name_to_one_of_ours(
-    case: tuple[dict[str, Any], dict[str, Tensor], SERT],
-) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[SERT]) -> None:
     spec, _, network = case
-    ours = []
-    for row in spec["state"]:
-        name = row["name"]
-        for pattern, replacement in SERT.official_names:
-            name = re.sub(pattern, replacement, name)
-        ours.append(name)
-    assert sorted(ours) == sorted(network.state_dict())
+    assert our_names(spec, SERT.official_names) == sorted(network.state_dict())
 
 
 def reference_forward(network: Any, padded: Tensor) -> Tensor:  # noqa: ANN401 - children are untyped attributes
@@ -130,10 +118,7 @@ def reference_window(attention: Any, window: Tensor) -> Tensor:  # noqa: ANN401 
 
 def spread(network: SERT) -> SERT:
     """Give all weights a size at which every branch shows in the output."""
-    generator = torch.Generator().manual_seed(3)
-    for parameter in network.parameters():
-        fan_in = parameter[0].numel() if parameter.ndim > 1 else 10
-        parameter.data = torch.randn(parameter.shape, generator=generator) / fan_in**0.5
+    draw_weights(network, torch.Generator().manual_seed(3))
     return network.eval()
 
 
@@ -156,38 +141,22 @@ def test_compact_settings_equal_a_plain_loop(settings: dict[str, Any], shape: tu
 @pytest.mark.parametrize("size", [(60, 28), (48, 64), (17, 33), (5, 5), (1, 40)])
 def test_other_sizes_are_reflected_to_whole_windows_and_cropped(size: tuple[int, int]) -> None:
     network = spread(SERT(input_channels=5, **COMPACT))
-    height, width = size
-    x = torch.rand(2, 5, height, width, generator=torch.Generator().manual_seed(1))
-    tall, wide = -(-height // 16) * 16, -(-width // 16) * 16
-    rows = [reflected(row, height) for row in range(tall)]
-    columns = [reflected(column, width) for column in range(wide)]
-    with torch.no_grad():
-        restored = network(x)
-        expected = network(x[..., rows, :][..., columns])[..., :height, :width]
+    x = torch.rand(2, 5, *size, generator=torch.Generator().manual_seed(1))
+    restored, expected = restored_and_cropped(network, x, multiple=16)
     assert restored.shape == x.shape
     assert torch.equal(restored, expected)
-
-
-def reflected(index: int, size: int) -> int:
-    """Index inside a signal that is reflected at its ends as often as necessary, edge not repeated."""
-    while size > 1 and index >= size:
-        index = abs(2 * size - 2 - index)
-    return index if size > 1 else 0
 
 
 def test_a_batch_is_restored_like_its_cubes() -> None:
     network = spread(SERT(**COMPACT))
     x = torch.rand(3, 31, 20, 24, generator=torch.Generator().manual_seed(2))
-    with torch.no_grad():
-        together = network(x)
-        alone = torch.cat([network(one[None]) for one in x])
+    together, alone = together_and_alone(network, x)
     assert torch.allclose(together, alone, rtol=1e-4, atol=1e-4 * float(alone.abs().max()))
 
 
 def test_every_parameter_receives_a_gradient() -> None:
     network = spread(SERT(input_channels=4, **COMPACT)).train()
-    network(torch.rand(1, 4, 16, 16)).square().mean().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in network.parameters())
+    assert parameters_without_gradient(network, torch.rand(1, 4, 16, 16)) == set()
 
 
 def test_published_initialisation() -> None:

@@ -2,63 +2,47 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lightning_modules import load_official_state
 from lightning_modules.networks import SFCSR
 from lightning_modules.networks.restoration import sfcsr
+from tests.network_checks import draw_factors_and_biases, gradients_of_both
 from tests.plain.sfcsr import COMPACT, plain_forward
-
-Case = tuple[dict[str, Any], dict[str, Tensor], SFCSR]
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[SFCSR]:
     """Recorded case, its outputs, and our network with no arguments and the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "superresolution", "sfcsr")
-    network = SFCSR()
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "superresolution", "sfcsr", lambda _spec: SFCSR())
 
 
-def test_output_and_contexts_equal_the_published_loop_over_bands(case: Case, golden: ModuleType) -> None:
+def test_output_and_contexts_equal_the_published_loop_over_bands(case: Case[SFCSR], golden: ModuleType) -> None:
     spec, outputs, network = case
-    contexts: list[Tensor] = []
-    network.context.register_forward_hook(lambda _module, _inputs, output: contexts.append(output))
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    with tapped({"context": network.context}) as taps, torch.no_grad():
         assert golden.relative_error(network(x), outputs["output"]) <= 1e-5
     for band in (0, 1):
-        context = contexts[0][:1, band, ::8, ::3, ::3]
+        context = taps["context"][0][:1, band, ::8, ::3, ::3]
         assert golden.relative_error(context, outputs[f"tap:feats{band}"]) <= 1e-5
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[SFCSR]) -> None:
     spec, _, network = case
-    assert sum(parameter.numel() for parameter in network.parameters()) == spec["parameters"] == 1_232_850
-    names = [row["name"] for row in spec["state"]]
-    for pattern, replacement in SFCSR.official_names:
-        names = [re.sub(pattern, replacement, name) for name in names]
-    assert sorted(names) == sorted(network.state_dict())
+    assert parameter_count(network) == spec["parameters"] == 1_232_850
+    assert our_names(spec, SFCSR.official_names) == sorted(network.state_dict())
 
 
 def spread(**settings: Any) -> SFCSR:  # noqa: ANN401 - constructor arguments
     """A compact network whose factors and biases have sizes at which each of them shows in the output."""
     torch.manual_seed(0)
     network = SFCSR(**(COMPACT | settings))
-    generator = torch.Generator().manual_seed(3)
-    for name, parameter in network.named_parameters():
-        if name.endswith("weight_g"):
-            parameter.data *= 1 + torch.rand(parameter.shape, generator=generator)
-        elif parameter.ndim == 1:
-            parameter.data = torch.randn(parameter.shape, generator=generator)
+    draw_factors_and_biases(network)
     return network
 
 
@@ -108,15 +92,9 @@ def test_bands_restored_one_by_one_equal_the_cube() -> None:
 def test_gradients_equal_those_of_the_plain_form_and_reach_every_parameter(detach: bool) -> None:
     network = spread(detach_context=detach)
     x = torch.rand(2, 4, 3, 4, generator=torch.Generator().manual_seed(5))
-    network(x).square().mean().backward()
-    ours = [parameter.grad for parameter in network.parameters()]
-    network.zero_grad()
-    plain_forward(network, x).square().mean().backward()
-    for mine, parameter in zip(ours, network.parameters(), strict=True):
-        assert mine is not None
-        assert parameter.grad is not None
-        assert bool(mine.any())
-        torch.testing.assert_close(mine, parameter.grad, rtol=1e-3, atol=1e-5 * float(parameter.grad.abs().max()))
+    for name, ours, plain in gradients_of_both(network, plain_forward, x):
+        assert bool(ours.any()), name
+        torch.testing.assert_close(ours, plain, rtol=1e-3, atol=1e-5 * float(plain.abs().max()))
 
 
 @pytest.mark.parametrize("detach", [True, False])

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_modules import load_official_state
 from lightning_modules.networks.restoration.ssumamba import SSUMamba
+from tests.network_checks import bfloat16_losses, gradients_of_both, restored_and_cropped, together_and_alone
 from tests.plain.ssumamba import COMPACT, PATCH, plain_forward
+from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
 TAPS = {
     "net.encoder.stem": "stem",
@@ -34,57 +36,38 @@ TWO_STAGES: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> tuple[dict[str, Any], dict[str, Tensor], SSUMamba]:
+def case(shared: Path, golden: ModuleType) -> Case[SSUMamba]:
     """Recorded case, its outputs, and the network without arguments with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", "ssumamba")
-    network = SSUMamba()
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "restoration", "ssumamba", lambda _spec: SSUMamba())
 
 
-def test_output_and_inner_outputs_equal_the_published_network(
-    case: tuple[dict[str, Any], dict[str, Tensor], SSUMamba], golden: ModuleType
-) -> None:
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[SSUMamba], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, Tensor] = {}
-    for name, path in TAPS.items():
-        network.get_submodule(path).register_forward_hook(
-            lambda _module, _inputs, output, name=name: taps.__setitem__(name, output.clone())
-        )
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    with torch.no_grad():
+    x = published_input(golden, spec)
+    layers = {name: network.get_submodule(path) for name, path in TAPS.items()}
+    with tapped(layers) as taps, torch.no_grad():
         restored = network(x)
     assert golden.relative_error(restored, outputs["out"]) <= 1e-5
     for name in TAPS:
-        tap = taps[name][:1, ::4, ::5, ::2, ::2]
+        tap = taps[name][-1][:1, ::4, ::5, ::2, ::2]
         assert golden.relative_error(tap, outputs[f"tap:{name}"]) <= 1e-5, name
 
 
-def test_no_arguments_is_the_published_configuration(case: tuple[dict[str, Any], dict[str, Tensor], SSUMamba]) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[SSUMamba]) -> None:
     spec, _, network = case
-    assert sum(parameter.numel() for parameter in network.parameters()) == spec["parameters"] == 10_372_225
+    assert parameter_count(network) == spec["parameters"] == 10_372_225
     assert network.multiple == 8
     trained = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     assert trained == 10_372_225 - 12_416
 
 
-def our_name(official: str) -> str:
-    name = official.removeprefix("net.")
-    for pattern, replacement in SSUMamba.official_names:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def test_name_table_maps_every_official_name_to_one_of_ours(
-    case: tuple[dict[str, Any], dict[str, Tensor], SSUMamba],
-) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[SSUMamba]) -> None:
     spec, _, network = case
-    assert sorted(our_name(row["name"]) for row in spec["state"]) == sorted(network.state_dict())
+    table = [(r"^net\.", ""), *SSUMamba.official_names]
+    assert our_names(spec, table) == sorted(network.state_dict())
 
 
-def test_a_checkpoint_with_every_duplicate_name_loads_strictly(
-    case: tuple[dict[str, Any], dict[str, Tensor], SSUMamba], golden: ModuleType
-) -> None:
+def test_a_checkpoint_with_every_duplicate_name_loads_strictly(case: Case[SSUMamba], golden: ModuleType) -> None:
     spec, _, network = case
     state = golden.official_state(spec)
     repeated = {re.sub(r"(\.conv\d)\.conv\.", r"\1.all_modules.0.", name): value for name, value in state.items()}
@@ -145,22 +128,10 @@ def test_the_order_of_the_voxels_matters(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("size", [(9, 8), (6, 13), (1, 5), (3, 3)])
 def test_other_sizes_are_reflected_to_whole_blocks_and_cropped(size: tuple[int, int]) -> None:
     network = enlivened(SSUMamba(**COMPACT))
-    height, width = size
-    x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
-    rows = [reflected(row, height) for row in range(-(-height // 4) * 4)]
-    columns = [reflected(column, width) for column in range(-(-width // 4) * 4)]
-    with torch.no_grad():
-        restored = network(x)
-        expected = network(x[..., rows, :][..., columns])[..., :height, :width]
+    x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    restored, expected = restored_and_cropped(network, x, multiple=4)
     assert restored.shape == x.shape
     assert torch.equal(restored, expected)
-
-
-def reflected(index: int, size: int) -> int:
-    """Index inside a signal that is reflected at its ends as often as necessary, edge not repeated."""
-    while size > 1 and index >= size:
-        index = abs(2 * size - 2 - index)
-    return index if size > 1 else 0
 
 
 @pytest.mark.parametrize("bands", [1, 2, 34])
@@ -176,22 +147,18 @@ def test_one_network_restores_any_number_of_bands(bands: int) -> None:
 def test_a_batch_is_restored_like_its_cubes() -> None:
     network = enlivened(SSUMamba(**COMPACT)).double()
     x = torch.rand(3, 4, 8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    with torch.no_grad():
-        together = network(x)
-        alone = torch.cat([network(one[None]) for one in x])
+    together, alone = together_and_alone(network, x)
     assert (together - alone).norm() <= 1e-10 * alone.norm()
 
 
 def test_gradients_equal_the_published_ones_and_reach_every_trained_parameter() -> None:
     network = enlivened(SSUMamba(**COMPACT)).double().train()
-    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
     frozen = {name for name, p in network.named_parameters() if not p.requires_grad}
     assert frozen == {"heads.0.weight", "heads.0.bias"}
     x = torch.rand(2, 4, 8, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    gradients = torch.autograd.grad(network(x).square().mean(), list(trained.values()))
-    expected = torch.autograd.grad(plain_forward(network, x).square().mean(), list(trained.values()))
-    largest = max(float(gradient.abs().max()) for gradient in expected)
-    for name, ours, theirs in zip(trained, gradients, expected, strict=True):
+    both = gradients_of_both(network, plain_forward, x, without=frozen)
+    largest = max(float(theirs.abs().max()) for _, _, theirs in both)
+    for name, ours, theirs in both:
         assert torch.allclose(ours, theirs, rtol=1e-7, atol=1e-11 * largest), name
         # The biases of convolutions before an instance normalisation cancel.
         assert (float(ours.abs().max()) > 1e-9 * largest) != bool(re.search(r"\.conv\d\.bias$", name)), name
@@ -202,14 +169,9 @@ def test_half_precision_autocast_trains_without_nan() -> None:
     network = SSUMamba(**COMPACT)
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     clean = torch.rand(1, 2, 4, 8)
-    losses = []
-    for _ in range(50):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            loss = nn.functional.mse_loss(network(clean + 0.1 * torch.randn_like(clean)).float(), clean)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
+    losses = bfloat16_losses(
+        lambda: nn.functional.mse_loss(network(clean + 0.1 * torch.randn_like(clean)).float(), clean), optimiser
+    )
     assert losses[-1] < losses[0]
     assert all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
@@ -235,7 +197,7 @@ def test_it_trains_after_it_predicted_cubes_of_the_same_size() -> None:
 
 
 def test_the_compact_network_is_small_and_the_patch_fits_the_published_strides() -> None:
-    assert sum(parameter.numel() for parameter in SSUMamba(**COMPACT).parameters()) < 100_000
+    assert parameter_count(SSUMamba(**COMPACT)) < 100_000
     assert PATCH % 8 == 0
 
 

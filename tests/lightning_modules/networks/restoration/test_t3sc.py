@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from lightning_modules import T3SC, load_official_state
+from lightning_modules import T3SC
+from tests.network_checks import bfloat16_losses, gradients_of_both, reflected, together_and_alone
 from tests.plain.t3sc import COMPACT, PATCH, plain_forward
+from tests.published import Case, entry_shapes, our_names, parameter_count, published_case, published_input
 
 PARAMETERS = {"t3sc": 832_256, "t3sc_beta": 908_929}
 
-Case = tuple[dict[str, Any], dict[str, Tensor], T3SC]
-
 
 @pytest.fixture(scope="module", params=["t3sc", "t3sc_beta"])
-def case(request: pytest.FixtureRequest, shared: Path, golden: ModuleType) -> Case:
+def case(request: pytest.FixtureRequest, shared: Path, golden: ModuleType) -> Case[T3SC]:
     """Recorded case, its outputs, and our network built from the recorded configuration with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", request.param)
+    return published_case(golden, shared / "golden" / "restoration", request.param, recorded_t3sc)
+
+
+def recorded_t3sc(spec: dict[str, Any]) -> T3SC:
+    """Our network in the recorded configuration."""
     layers = [layer["params"] for layer in spec["config"]["layers"].values()]
-    network = T3SC(
+    return T3SC(
         input_channels=spec["config"]["channels"],
         code_sizes=[layer["code_size"] for layer in layers],
         patch_sides=[layer["patch_side"] for layer in layers],
@@ -35,21 +37,13 @@ def case(request: pytest.FixtureRequest, shared: Path, golden: ModuleType) -> Ca
         block_size=spec["config"]["blocks"]["block_size"],
         block_overlap=spec["config"]["blocks"]["overlap"],
     )
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
-
-
-def input_of(spec: dict[str, Any], golden: ModuleType) -> Tensor:
-    """Draw the recorded input."""
-    drawn: Tensor = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"])
-    return drawn
 
 
 def test_whole_output_in_training_and_inference_and_code_equal_the_published_network(
-    case: Case, golden: ModuleType
+    case: Case[T3SC], golden: ModuleType
 ) -> None:
     spec, outputs, network = case
-    x = input_of(spec, golden)
+    x = published_input(golden, spec)
     with torch.no_grad():
         restored = network.restore(x)
         code, _ = network.layers[0].encode(x)  # type: ignore[operator]
@@ -61,37 +55,28 @@ def test_whole_output_in_training_and_inference_and_code_equal_the_published_net
         assert golden.relative_error(trained, outputs["out"]) <= 1e-5
 
 
-def test_inference_in_blocks_equals_the_published_one(case: Case, golden: ModuleType) -> None:
+def test_inference_in_blocks_equals_the_published_one(case: Case[T3SC], golden: ModuleType) -> None:
     spec, outputs, network = case
     with torch.no_grad():
-        restored = network(input_of(spec, golden))
+        restored = network(published_input(golden, spec))
     step = 6 if "blocks" in spec["slice"] else 1
     assert golden.relative_error(restored[:, ::step], outputs["blocks"]) <= 1e-5
     assert set(outputs) == {"out", "blocks", "tap:layers.0.encode"}
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[T3SC]) -> None:
     spec, _, network = case
     default = T3SC(noise_adaptive="layers.0.beta_estimator.0.weight" in {row["name"] for row in spec["state"]})
     assert (default.block_size, default.block_overlap, default.input_channels) == (256, 6, 31)
-    count = sum(parameter.numel() for parameter in default.parameters())
-    assert count == spec["parameters"]
-    assert count in PARAMETERS.values()
-    assert {k: v.shape for k, v in default.state_dict().items()} == {
-        k: v.shape for k, v in network.state_dict().items()
-    }
+    assert parameter_count(default) == spec["parameters"]
+    assert spec["parameters"] in PARAMETERS.values()
+    assert entry_shapes(default) == entry_shapes(network)
     assert bool((default.get_parameter("layers.1.thresholds.4") == 0.001).all())
 
 
-def test_name_table_maps_every_official_name_to_one_of_ours(case: Case) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[T3SC]) -> None:
     spec, _, network = case
-    ours = []
-    for row in spec["state"]:
-        name = row["name"]
-        for pattern, replacement in T3SC.official_names:
-            name = re.sub(pattern, replacement, name)
-        ours.append(name)
-    assert sorted(ours) == sorted(network.state_dict())
+    assert our_names(spec, T3SC.official_names) == sorted(network.state_dict())
 
 
 def vivid(network: T3SC) -> T3SC:
@@ -148,10 +133,9 @@ def test_tiny_and_long_cubes_are_continued_by_reflection(size: tuple[int, int]) 
     network = vivid(T3SC(input_channels=3, **COMPACT | {"patch_sides": (2, 5), "block_size": None}))
     height, width = size
     x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(2))
-    rows, columns = ([bounced(index, side) for index in range(max(side, 6))] for side in size)
     with torch.no_grad():
         restored = network(x)
-        expected = network(x[..., rows, :][..., columns])[..., :height, :width]
+        expected = network(reflected(x, max(height, 6), max(width, 6)))[..., :height, :width]
     assert restored.shape == x.shape
     assert torch.allclose(restored, expected, atol=1e-6)
     with torch.no_grad():
@@ -159,36 +143,21 @@ def test_tiny_and_long_cubes_are_continued_by_reflection(size: tuple[int, int]) 
         assert network(x).shape == x.shape
 
 
-def bounced(index: int, side: int) -> int:
-    """Index inside a signal that is reflected at its ends as often as necessary, edge not repeated."""
-    while side > 1 and index >= side:
-        index = abs(2 * side - 2 - index)
-    return index if side > 1 else 0
-
-
 def test_a_batch_is_restored_like_its_cubes() -> None:
     network = vivid(T3SC(noise_adaptive=True, **COMPACT))
     x = torch.rand(3, 31, 12, 20, generator=torch.Generator().manual_seed(4)) * torch.tensor([1, 0.2, 3]).view(
         3, 1, 1, 1
     )
-    with torch.no_grad():
-        together, alone = network(x), torch.cat([network(one[None]) for one in x])
+    together, alone = together_and_alone(network, x)
     assert (together - alone).norm() <= 1e-5 * alone.norm()
 
 
 def test_every_parameter_receives_the_gradient_of_the_published_order_of_operations() -> None:
     network = vivid(T3SC(input_channels=4, noise_adaptive=True, **COMPACT)).train()
     x = torch.rand(2, 4, 56, 56, generator=torch.Generator().manual_seed(5))
-    network(x).square().mean().backward()
-    ours = {name: parameter.grad for name, parameter in network.named_parameters()}
-    network.zero_grad(set_to_none=True)
-    plain_forward(network, x).square().mean().backward()
-    for name, parameter in network.named_parameters():
-        gradient = ours[name]
-        assert gradient is not None, name
-        assert parameter.grad is not None, name
-        assert bool(gradient.any()), name
-        assert (gradient - parameter.grad).norm() <= 1e-3 * parameter.grad.norm() + 1e-8, name
+    for name, ours, plain in gradients_of_both(network, plain_forward, x):
+        assert bool(ours.any()), name
+        assert (ours - plain).norm() <= 1e-3 * plain.norm() + 1e-8, name
 
 
 def test_fifty_steps_in_bfloat16_stay_finite_and_learn() -> None:
@@ -196,15 +165,7 @@ def test_fifty_steps_in_bfloat16_stay_finite_and_learn() -> None:
     network = T3SC(input_channels=4, **COMPACT).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     clean = torch.rand(2, 4, 8, 8)
-    losses = []
-    for _ in range(50):
-        with torch.autocast("cpu", torch.bfloat16):
-            restored = network(clean)
-        loss = (restored.float() - clean).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = bfloat16_losses(lambda: (network(clean).float() - clean).square().mean(), optimizer)
     assert all(loss == loss for loss in losses)
     assert losses[-1] < 0.5 * losses[0]
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_modules import load_official_state
 from lightning_modules.networks import TRQ3DNet
+from tests.network_checks import draw_weights, parameters_without_gradient, restored_and_cropped
 from tests.plain.trq3d import COMPACT, plain_forward
+from tests.published import Case, entry_shapes, our_names, parameter_count, published_case, published_input, tapped
 
 PUBLISHED_ARGUMENTS = {
     "in_channels_tr": "input_channels",
@@ -22,65 +24,54 @@ PUBLISHED_ARGUMENTS = {
     "sample_idx": "strided_layers",
     "has_ad": "alternating",
 }
-Case = tuple[dict[str, Any], dict[str, Tensor], TRQ3DNet]
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, golden: ModuleType) -> Case:
+def case(shared: Path, golden: ModuleType) -> Case[TRQ3DNet]:
     """Recorded case, its outputs, and our network built from the recorded configuration with the drawn weights."""
-    spec, outputs = golden.load_case(shared / "golden" / "restoration", "trq3d")
-    settings = {ours: spec["config"][theirs] for theirs, ours in PUBLISHED_ARGUMENTS.items()}
-    network = TRQ3DNet(**settings)
-    load_official_state(network, golden.official_state(spec))
-    return spec, outputs, network.eval()
+    return published_case(golden, shared / "golden" / "restoration", "trq3d", as_recorded)
 
 
-def test_output_and_inner_outputs_equal_the_published_network(case: Case, golden: ModuleType) -> None:
+def as_recorded(spec: dict[str, Any]) -> TRQ3DNet:
+    """Our network in the recorded configuration."""
+    return TRQ3DNet(**{ours: spec["config"][theirs] for theirs, ours in PUBLISHED_ARGUMENTS.items()})
+
+
+def test_output_and_inner_outputs_equal_the_published_network(case: Case[TRQ3DNet], golden: ModuleType) -> None:
     spec, outputs, network = case
-    taps: dict[str, Tensor] = {}
     places = {
         "feature_extractor_qrnn": "extract_volume",
         "encoder.layers.0.qrnn_layer": "encoder.0.recurrent",
         "encoder.layers.1.tr_layer": "encoder.1.transformer.blocks",
     }
-    for name, path in places.items():
-        network.get_submodule(path).register_forward_hook(
-            lambda _module, _inputs, output, name=name: taps.__setitem__(name, output)
-        )
-    x = golden.draw_input(spec["input"]["name"], tuple(spec["input"]["shape"]), spec["seed"]).squeeze(1)
-    with torch.no_grad():
+    x = published_input(golden, spec).squeeze(1)
+    layers = {name: network.get_submodule(path) for name, path in places.items()}
+    with tapped(layers) as taps, torch.no_grad():
         restored = network(x)
     assert golden.relative_error(restored, outputs["out"].squeeze(1)) <= 1e-5
-    for name, tap in taps.items():
+    for name, seen in taps.items():
+        tap = seen[-1]
         cut = tap[:1, ::4, ::6, ::4, ::4] if tap.ndim == 5 else tap.permute(0, 3, 1, 2)[:1, ::4, ::4, ::4]
         assert golden.relative_error(cut, outputs[f"tap:{name}"]) <= 1e-5
     assert golden.relative_error(network(x).detach(), outputs["out"].squeeze(1)) <= 1e-5
 
 
-def test_no_arguments_is_the_published_configuration(case: Case) -> None:
+def test_no_arguments_is_the_published_configuration(case: Case[TRQ3DNet]) -> None:
     spec, _, network = case
     default = TRQ3DNet()
-    assert sum(parameter.numel() for parameter in default.parameters()) == spec["parameters"] == 679_107
-    assert {k: v.shape for k, v in default.state_dict().items()} == {
-        k: v.shape for k, v in network.state_dict().items()
-    }
+    assert parameter_count(default) == spec["parameters"] == 679_107
+    assert entry_shapes(default) == entry_shapes(network)
 
 
-def test_name_table_maps_every_official_name_to_one_of_ours(case: Case) -> None:
+def test_name_table_maps_every_official_name_to_one_of_ours(case: Case[TRQ3DNet]) -> None:
     spec, _, network = case
-    ours = []
+    assert our_names(spec, TRQ3DNet.official_names, TRQ3DNet.official_derived) == sorted(network.state_dict())
     for row in spec["state"]:
-        name = row["name"]
-        if any(re.search(pattern, name) for pattern in TRQ3DNet.official_derived):
+        if any(re.search(pattern, row["name"]) for pattern in TRQ3DNet.official_derived):
             assert row["derived"]
-            continue
-        for pattern, replacement in TRQ3DNet.official_names:
-            name = re.sub(pattern, replacement, name)
-        ours.append(name)
-    assert sorted(ours) == sorted(network.state_dict())
 
 
-def test_a_file_with_position_indices_loads(case: Case, golden: ModuleType) -> None:
+def test_a_file_with_position_indices_loads(case: Case[TRQ3DNet], golden: ModuleType) -> None:
     spec, _, network = case
     index = network.get_buffer("encoder.0.transformer.blocks.0.attention.index")
     names = [row["name"] for row in spec["state"] if row.get("derived")]
@@ -92,9 +83,7 @@ def drawn(**settings: Any) -> TRQ3DNet:  # noqa: ANN401 - constructor arguments
     """A network whose weights and statistics are drawn so that every branch shows in the output."""
     network = TRQ3DNet(**settings)
     generator = torch.Generator().manual_seed(3)
-    for parameter in network.parameters():
-        fan_in = parameter[0].numel() if parameter.ndim > 1 else 10
-        parameter.data = torch.randn(parameter.shape, generator=generator) / fan_in**0.5
+    draw_weights(network, generator)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
             assert module.running_mean is not None
@@ -140,25 +129,15 @@ def test_only_alternating_layers_run_backward() -> None:
 @pytest.mark.parametrize("size", [(9, 8), (16, 21), (1, 3)])
 def test_other_sizes_are_reflected_to_whole_windows_and_cropped(size: tuple[int, int]) -> None:
     network = drawn(input_channels=2, **COMPACT)
-    height, width = size
-    x = torch.rand(1, 2, height, width, generator=torch.Generator().manual_seed(1))
-    rows, columns = ([folded_back(i, n) for i in range(-(-n // 8) * 8)] for n in size)
-    with torch.no_grad():
-        expected = network(x[..., rows, :][..., columns])[..., :height, :width]
-        assert torch.equal(network(x), expected)
-
-
-def folded_back(index: int, size: int) -> int:
-    """Index inside a signal reflected at its ends, edge not repeated, as often as necessary."""
-    while size > 1 and index >= size:
-        index = abs(2 * size - 2 - index)
-    return index if size > 1 else 0
+    x = torch.rand(1, 2, *size, generator=torch.Generator().manual_seed(1))
+    restored, expected = restored_and_cropped(network, x, multiple=8)
+    assert restored.shape == x.shape
+    assert torch.equal(restored, expected)
 
 
 def test_every_parameter_receives_a_gradient() -> None:
     network = drawn(input_channels=4, **COMPACT).train()
-    network(torch.rand(2, 4, 16, 16)).square().mean().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in network.parameters())
+    assert parameters_without_gradient(network, torch.rand(2, 4, 16, 16)) == set()
 
 
 def test_published_initialisation() -> None:
