@@ -12,10 +12,11 @@ from lightning import Callback, LightningModule, Trainer
 
 from callbacks.images import Picture, displayed, enlarged, error_map, pseudo_rgb, save_panels, save_spectra
 from callbacks.proxy import ProxyGeneration
-from callbacks.results import test_set_name
+from callbacks.results import run_folder, test_set_name
 from callbacks.store import file_stem
 from callbacks.synthesis import DistributionAdaptiveSynthesis
 from callbacks.synthesised import Synthesised
+from callbacks.synthesised_quality import by_proxy
 
 
 class Pictures(Callback):
@@ -31,6 +32,7 @@ class Pictures(Callback):
         self.scenes = scenes
         self._source: torch.nn.Module | None = None
         self._drawn: int = -1
+        self._test_folder = Path()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the stages of a round when it begins."""
@@ -38,15 +40,19 @@ class Pictures(Callback):
         proxy, stage = stages.get(ProxyGeneration), stages.get(DistributionAdaptiveSynthesis)
         if not isinstance(proxy, ProxyGeneration) or not isinstance(stage, DistributionAdaptiveSynthesis):
             return
-        if not trainer.is_global_zero or not stage.synthesised or self._drawn == proxy.round:
+        if not stage.synthesised or self._drawn == proxy.round:
             return
         self._drawn = proxy.round
-        folder = self._folder(trainer) / "stages" / f"round_{proxy.round + 1}"
-        for group in _by_proxy(stage.synthesised)[: self.scenes]:
+        folder = self._folder(trainer)
+        if not trainer.is_global_zero:
+            return
+        folder = folder / "stages" / f"round_{proxy.round + 1}"
+        for group in by_proxy(stage.synthesised)[: self.scenes]:
             draw_stage(folder, group)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fetch the source weights, to draw what they restore beside what is tested."""
+        self._test_folder = self._folder(trainer)
         known = getattr(pl_module, "source", None) is not None
         self._source = cast("Any", pl_module).source_network() if known else None
 
@@ -64,11 +70,11 @@ class Pictures(Callback):
             return
         restored = {} if self._source is None else {"source-only": self._source(batch["observation"])[0]}
         restored["adapted"] = outputs["restored"][0]
-        folder = self._folder(trainer) / test_set_name(trainer, dataloader_idx)
+        folder = self._test_folder / test_set_name(trainer, dataloader_idx)
         draw_restoration(folder / file_stem(batch["name"][0]), batch, restored)
 
     def _folder(self, trainer: Trainer) -> Path:
-        return Path(self.folder) if self.folder else Path(trainer.log_dir or trainer.default_root_dir) / "pictures"
+        return Path(self.folder) if self.folder else run_folder(trainer, None) / "pictures"
 
 
 def draw_stage(folder: Path, group: list[Synthesised]) -> None:
@@ -103,14 +109,6 @@ def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str
     limit = float(np.percentile(np.concatenate([one.ravel() for one in errors.values()]), 99))
     save_panels(stem.with_suffix(".png"), panels | errors, columns, limit)
     save_spectra(stem.with_name(f"{stem.name}_spectra.png"), {"target": target, **restored}, wavelengths)
-
-
-def _by_proxy(synthesised: list[Synthesised]) -> list[list[Synthesised]]:
-    """Group the synthesised scenes by their proxy, in order."""
-    groups: dict[str, list[Synthesised]] = {}
-    for one in synthesised:
-        groups.setdefault(one.proxy.name, []).append(one)
-    return list(groups.values())
 
 
 def _callbacks(trainer: Trainer) -> list[Callback]:

@@ -85,15 +85,21 @@ class ResultsTable(Callback):
         """Gather the rows of all ranks, write both files on rank 0 and print the means."""
         self.rows = gathered(self.rows)
         self._source = None
+        folder = run_folder(trainer, self.folder)
         if not trainer.is_global_zero:
             return
-        folder = Path(self.folder or trainer.log_dir or trainer.default_root_dir)
         protocol = str(pl_module.protocol.describe())  # type: ignore[operator, union-attr]
         header = f"{protocol}; {task_line(trainer)}"
         write_text(folder / "results.csv", as_csv(self.rows))
         write_text(folder / "results.md", as_markdown(self.rows, header))
         Console().print(as_table(self.rows, header))
         log.info("results written to %s", folder / "results.md")
+
+
+def run_folder(trainer: Trainer, given: str | None) -> Path:
+    """Return the folder given by the user, else the run's log folder; every rank must ask, for one tells the others."""
+    logs = trainer.log_dir
+    return Path(given or logs or trainer.default_root_dir)
 
 
 def row(test_set: str, scene: str, model: str, scores: Mapping[str, float]) -> Row:

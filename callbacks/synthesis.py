@@ -1,24 +1,29 @@
 """Stage (ii) of HIR-ALIGN: guides from every proxy's RGB, and the proxy's spectra carried over to each guide."""
 
+import logging
 import time
 from statistics import fmean
 from typing import Literal, get_args
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 
+from callbacks.after_proxies import AfterProxies
 from callbacks.guides import Guides
+from callbacks.guides.quality import ALIGNED
 from callbacks.progress import StageBar
 from callbacks.proxy import ProxyGeneration
 from callbacks.stages import log_stage, target_data
 from callbacks.synthesised import Synthesised, synthesise
+from callbacks.synthesised_quality import synthesised_quality
 from callbacks.transfer import SpectralTransfer
 from datamodules.scenes.scene import MappedScene
 
+log = logging.getLogger(__name__)
 Training = Literal["proxy_only", "generated_only", "mixed"]
 
 
-class DistributionAdaptiveSynthesis(Callback):
+class DistributionAdaptiveSynthesis(AfterProxies):
     """Synthesises target-aligned scenes from the proxies when a fit, and every further round, starts.
 
     Listed after :class:`callbacks.ProxyGeneration`, whose proxies, store and rounds it uses. The DataModule then trains
@@ -42,6 +47,7 @@ class DistributionAdaptiveSynthesis(Callback):
         ratio: int = 3,
         training: Training = "mixed",
     ) -> None:
+        super().__init__()
         if ratio < 1:
             raise ValueError(f"DistributionAdaptiveSynthesis got ratio={ratio}: give at least 1 guide per proxy.")
         if training not in get_args(Training):
@@ -52,26 +58,14 @@ class DistributionAdaptiveSynthesis(Callback):
         self.ratio = ratio
         self.training = training
         self.synthesised: list[Synthesised] = []
-        self._made_from: list[MappedScene] | None = None
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check, before anything is computed, that the proxies will be there."""
-        if stage == "fit":
-            self._proxy_generation(trainer)
-            self._made_from = None
+    @property
+    def made_scenes(self) -> list[MappedScene]:
+        """The current round's synthesised scenes, proxy by proxy."""
+        return [one.scene for one in self.synthesised]
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Synthesise from the proxies of the round that starts or is resumed."""
-        self._make(trainer, pl_module)
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Synthesise again when the proxies were made again for a new round."""
-        if self._proxy_generation(trainer).proxies is not self._made_from:
-            self._make(trainer, pl_module)
-
-    def _make(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        stage = self._proxy_generation(trainer)
-        self._made_from = stage.proxies
+    def make_scenes(self, trainer: Trainer, pl_module: LightningModule, stage: ProxyGeneration) -> None:
+        """Synthesise from the proxies of a round."""
         if self.training == "proxy_only":
             return
         begin, data = time.perf_counter(), target_data(trainer)
@@ -87,18 +81,23 @@ class DistributionAdaptiveSynthesis(Callback):
                 device=pl_module.device,
                 progress=bar,
             )
-        generated = [one.scene for one in self.synthesised]
+        generated = self.made_scenes
         data.use_training_scenes([*stage.proxies, *generated] if self.training == "mixed" else generated)
         facts = {key: fmean(one.metadata[key] for one in self.synthesised) for key in ("psnr", "kappa", "support")}
-        log_stage(trainer, "synthesis", {"round": stage.round, "seconds": time.perf_counter() - begin, **facts})
+        facts = {"round": stage.round, "seconds": time.perf_counter() - begin, **facts}
+        log_stage(trainer, "synthesis", facts | (self._quality_facts() if trainer.is_global_zero else {}))
 
-    def _proxy_generation(self, trainer: Trainer) -> ProxyGeneration:
-        """Return the callback that makes the proxies, which must stand before this one."""
-        callbacks = trainer.callbacks  # type: ignore[attr-defined]
-        for callback in callbacks[: callbacks.index(self)]:
-            if isinstance(callback, ProxyGeneration):
-                return callback
-        raise ValueError(
-            "DistributionAdaptiveSynthesis needs ProxyGeneration before it: list callbacks.ProxyGeneration, "
-            "then callbacks.DistributionAdaptiveSynthesis, in trainer.callbacks."
-        )
+    def _quality_facts(self) -> dict[str, float]:
+        """Return how well the guides serve, and warn where they hardly can."""
+        quality = synthesised_quality(self.synthesised)
+        if quality is None:
+            return {}
+        if not quality.aligned:
+            log.warning(
+                "The guides of %s have a mean SSIM of %.2f to their proxies, where %g to %g is usual: %s.",
+                type(self.guides).__name__,
+                quality.alignment,
+                *ALIGNED,
+                "they show another scene, so change less" if quality.alignment < ALIGNED[0] else "they add little",
+            )
+        return {"alignment": quality.alignment, "diversity": quality.diversity}

@@ -14,7 +14,7 @@ from torch import Tensor
 from callbacks.distributed import Ranks
 from callbacks.guides import Guides
 from callbacks.progress import Progress
-from callbacks.stages import Finished, Within, complete, complete_share, versions
+from callbacks.stages import Finished, complete_share, versions
 from callbacks.store import Entry, Store, file_digest, file_stem, writing
 from callbacks.transfer import SpectralTransfer, TransportOperator
 from datamodules.scenes.scene import MappedScene
@@ -35,12 +35,14 @@ class Synthesised:
         proxy: The proxy that its spectra come from.
         guide: Path of the RGB guide, ``3 x H x W`` float32 in [0, 1], ``.npy``.
         metadata: Seconds, alignment PSNR (dB) of the transported proxy RGB to the guide, kappa and support of T.
+        guide_metadata: Seed and seconds of the guide, and ``training_seconds`` of the source that made it.
     """
 
     scene: MappedScene
     proxy: MappedScene
     guide: Path
     metadata: Mapping[str, Any]
+    guide_metadata: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def synthesise(
     common = {"proxies": sources, "guides": guides.settings(), "seed": seed, "round": round_number}
     work = [(proxy, index) for proxy in proxies for index in range(ratio)]
     guide_entries = _make_guides(guides, proxies, work, common, around)
-    guide_paths = {entry.name: entry.path for entry in guide_entries}
+    by_name = {entry.name: entry for entry in guide_entries}
+    guide_paths = {name: entry.path for name, entry in by_name.items()}
     entries = _transfer_spectra(transfer, work, guide_paths, common, around)
     return [
         Synthesised(
@@ -119,6 +122,7 @@ def synthesise(
             proxy,
             guide_paths[entry.name],
             entry.metadata,
+            by_name[entry.name].metadata,
         )
         for (proxy, index), entry in zip(work, entries, strict=True)
     ]
@@ -151,14 +155,43 @@ def _make_guides(
                 if (around.ranks.rank == 0) is first:
                     guides.fit(rgbs, common["seed"], store.folder / "training", report if first else None)
 
-    def make(name: str, _: Within) -> None:
-        begin = time.perf_counter()
-        proxy, index = by_name[name]
-        generator = generator_for(common["seed"], "guides", common["round"], proxy.name, index)
-        guide = guides(proxy_rgb(proxy).to(around.device), 1, generator)[0]
-        store.write_array(name, guide, {"seconds": round(time.perf_counter() - begin, 3)})
+    def make_share(names: Sequence[str], finished: Finished) -> None:
+        # Neighbouring guides of equal size go through a generator together; those of one proxy stay together.
+        waiting = sorted(names, key=lambda name: by_name[name][0].shape[1:])
+        for done in range(0, len(waiting), guides.at_once):
+            finished(done)
+            _make_batch(guides, waiting[done : done + guides.at_once], by_name, store, common, around)
+        finished(len(waiting))
 
-    return complete("Guides", store, list(by_name), make, around.ranks, around.progress, fit)
+    entries = complete_share("Guides", store, list(by_name), make_share, around.ranks, around.progress, fit)
+    # The transfer and the finetuning that follow need the memory.
+    guides.release()
+    return entries
+
+
+def _make_batch(
+    guides: Guides,
+    names: Sequence[str],
+    by_name: Mapping[str, tuple[MappedScene, int]],
+    store: Store,
+    common: Mapping[str, Any],
+    around: Surroundings,
+) -> None:
+    """Make some guides together and write them, each with its seed and seconds: its share, and the whole training."""
+    begin = time.perf_counter()
+    # Another run that shares the store may have made some in the meantime.
+    names = [name for name in names if not store.valid(name)]
+    scenes = {by_name[name][0].name: by_name[name][0] for name in names}
+    rgbs = {name: proxy_rgb(scene).to(around.device) for name, scene in scenes.items()}
+    requests = []
+    for proxy, index in (by_name[name] for name in names):
+        generator = generator_for(common["seed"], "guides", common["round"], proxy.name, index)
+        requests.append((rgbs[proxy.name], generator))
+    made = guides.many(requests) if requests else []
+    seconds = round((time.perf_counter() - begin) / max(len(names), 1), 3)
+    for name, guide, (_, generator) in zip(names, made, requests, strict=True):
+        facts = {"seconds": seconds, "training_seconds": guides.fit_seconds, "seed": generator.initial_seed()}
+        store.write_array(name, guide, facts)
 
 
 def _transfer_spectra(

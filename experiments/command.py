@@ -23,7 +23,7 @@ _NOISE = (
 """Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
 validation scenes or a prediction that is finished, and of testing a checkpoint of another run."""
 
-_CALLBACKS = ("proxy", "synthesis", "results", "pictures")
+_CALLBACKS = ("proxy", "synthesis", "results", "pictures", "diagnostics")
 
 
 def _is_no_advertisement(record: logging.LogRecord) -> bool:
@@ -111,8 +111,9 @@ class HyperalignCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Gives the adaptation's callbacks keys of their own, so that an overlay or a sweep can reach into them.
 
-        `proxy`, `synthesis`, `results` and `pictures` each hold one callback or null; they come after
-        `trainer.callbacks`, in this order.
+        `proxy`, `synthesis`, `results`, `pictures` and `diagnostics` each hold one callback or null; they come after
+        `trainer.callbacks`, in this order. `diagnostics` is for `callbacks.GuideDiagnostics`, which draws what the
+        first two made.
         """
         for key in _CALLBACKS:
             parser.add_lightning_class_args(Callback, key, subclass_mode=True, required=False)

@@ -10,6 +10,8 @@ from lightning_modules.checkpoints import (
     read_weights,
     weights_digest,
 )
+from lightning_modules.clip import BlurRobustCLIP
+from lightning_modules.clip_instances import InstanceDiscrimination
 from lightning_modules.clip_towers import ClipError, ClipTowers
 from lightning_modules.fusion import FusionModule
 from lightning_modules.metrics import MetricProtocol
@@ -43,12 +45,14 @@ __all__ = [
     "T3SC",
     "BandwiseRestorationModule",
     "Bi3DQRNN",
+    "BlurRobustCLIP",
     "CheckpointError",
     "ClipError",
     "ClipTowers",
     "ESSAformer",
     "FusionModule",
     "GRNNet",
+    "InstanceDiscrimination",
     "L1VariationLoss",
     "LinearWarmupCosine",
     "MCNet",

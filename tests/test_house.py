@@ -21,7 +21,18 @@ FORBIDDEN = {
 }
 """What the files of a folder may not import, so that imports run one way."""
 
-SLOW = {"diffusers", "faiss", "geomloss", "mamba_ssm", "matplotlib", "open_clip", "transformers", "triton", "wandb"}
+SLOW = {
+    "diffusers",
+    "faiss",
+    "geomloss",
+    "mamba_ssm",
+    "matplotlib",
+    "open_clip",
+    "sklearn",
+    "transformers",
+    "triton",
+    "wandb",
+}
 """Packages that take seconds to import: only inside the functions that use them."""
 
 DECORATED = {"lightning_modules/networks/layers/selective_scan/triton_kernels.py"}

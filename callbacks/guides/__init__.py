@@ -4,7 +4,9 @@ The guides carry layout and appearance only; the spectra always come from the pr
 """
 
 from callbacks.guides.base import Guides
+from callbacks.guides.hsigene import HSIGeneGuides
 from callbacks.guides.photometric import PhotometricGuides
 from callbacks.guides.proxy_diffusion import ProxyDiffusionGuides
+from callbacks.guides.unclip import UnCLIPGuides
 
-__all__ = ["Guides", "PhotometricGuides", "ProxyDiffusionGuides"]
+__all__ = ["Guides", "HSIGeneGuides", "PhotometricGuides", "ProxyDiffusionGuides", "UnCLIPGuides"]

@@ -25,6 +25,11 @@ class Guides(ABC):
         """Number of steps that :meth:`fit` reports to its ``progress``; 0 for sources that need no training."""
         return 0
 
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds that :meth:`fit` has spent on training, interrupted runs included; 0 for sources without any."""
+        return 0.0
+
     def fit(  # noqa: B027 - a source without training has nothing to do here
         self,
         proxy_rgbs: Sequence[Tensor],
@@ -53,6 +58,28 @@ class Guides(ABC):
         Returns:
             n x 3 x H x W in [0, 1], float32, on the proxy's device.
         """
+
+    @property
+    def at_once(self) -> int:
+        """Number of guides that :meth:`many` is best asked for; 1 for sources that gain nothing by batches."""
+        return 1
+
+    def many(self, requests: Sequence[tuple[Tensor, torch.Generator]]) -> list[Tensor]:
+        """Make one guide for each pair of a proxy RGB and a generator, of one proxy or of several.
+
+        A guide depends on its own proxy and generator alone (up to rounding), so that neither ranks nor batches change
+        it. Sources that compute batches faster override this.
+
+        Args:
+            requests: 3 x H x W proxies in [0, 1], sizes may differ, each with the CPU generator of its guide.
+
+        Returns:
+            One 3 x H x W guide a request, as :meth:`__call__` gives it.
+        """
+        return [self(proxy_rgb, 1, generator)[0] for proxy_rgb, generator in requests]
+
+    def release(self) -> None:  # noqa: B027 - a source without weights has nothing to release
+        """Free the memory of weights that can be read again; called when a round's guides are made."""
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

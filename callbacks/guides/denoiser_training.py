@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -52,10 +53,11 @@ class DenoiserTraining:
 
 @dataclass(frozen=True)
 class Denoiser:
-    """A trained network and the image space in which it works."""
+    """A trained network, the image space in which it works, and the seconds that its training took."""
 
     network: DenoisingUNet
     space: ImageSpace
+    seconds: float
 
 
 def training_digest(training: DenoiserTraining, images: Sequence[Tensor], seed: int) -> str:
@@ -125,6 +127,7 @@ class _Trainer:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=training.learning_rate)
         self.step = 0
+        self.seconds = 0.0
 
     def state(self) -> dict[str, Any]:
         return {
@@ -132,6 +135,7 @@ class _Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "seconds": self.seconds,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -139,6 +143,7 @@ class _Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        self.seconds = state.get("seconds", 0.0)
 
     def learning_rate(self) -> float:
         """Linear warm-up over the first 5 %, then a cosine down to 5 % of the learning rate."""
@@ -152,7 +157,7 @@ class _Trainer:
         Raises:
             FloatingPointError: if the loss or its gradient is not finite.
         """
-        training, diffusion = self.training, self.training.diffusion
+        begin, training, diffusion = time.perf_counter(), self.training, self.training.diffusion
         generator = generator_for(self.seed, "proxy diffusion", self.step)
         patches = random_patches(self.images, training.batch_size, training.patch_size, generator)
         clean = self.space.encode(patches)
@@ -177,6 +182,7 @@ class _Trainer:
         with torch.no_grad():
             for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 slow.lerp_(fast, 1.0 - decay)
+        self.seconds += time.perf_counter() - begin
         return float(loss.item())
 
 
@@ -211,7 +217,7 @@ def train_denoiser(
     if (done := _read(finished, digest)) is not None:
         trainer.average.load_state_dict(done["average"])
         report(training.training_steps)
-        return Denoiser(trainer.average, trainer.space)
+        return Denoiser(trainer.average, trainer.space, done.get("seconds", 0.0))
     if (state := _read(unfinished, digest)) is not None:
         trainer.load(state)
         logger.info("The proxy diffusion model goes on at step %d of %d.", trainer.step, training.training_steps)
@@ -221,11 +227,11 @@ def train_denoiser(
         report(trainer.step)
         if trainer.step % training.checkpoint_every == 0 and trainer.step < training.training_steps:
             _save({"digest": digest, **trainer.state()}, unfinished)
-    _save({"digest": digest, "average": trainer.average.state_dict()}, finished)
+    _save({"digest": digest, "average": trainer.average.state_dict(), "seconds": trainer.seconds}, finished)
     unfinished.unlink(missing_ok=True)
     if losses:
         recent = losses[-50:]
         logger.info(
             "The proxy diffusion model is trained, mean loss of the last steps %.4f.", sum(recent) / len(recent)
         )
-    return Denoiser(trainer.average, trainer.space)
+    return Denoiser(trainer.average, trainer.space, trainer.seconds)

@@ -46,6 +46,7 @@ class ProxyDiffusionGuides(Guides):
         noise_schedule: diffusers' name of the noise schedule.
         timesteps: length T of the diffusion.
         checkpoint_every: steps between two training states on disk.
+        guides_at_once: guides of one batch; more than 1 pays on a GPU.
 
     Raises:
         ValueError: for a value out of its range.
@@ -69,6 +70,7 @@ class ProxyDiffusionGuides(Guides):
         noise_schedule: NoiseSchedule = "squaredcos_cap_v2",
         timesteps: int = 1000,
         checkpoint_every: int = 100,
+        guides_at_once: int = 1,
     ) -> None:
         check_range("strength", strength, 1.0 / timesteps, 1.0)
         check_range("temperature", temperature, 0.0, 1.0)
@@ -81,20 +83,15 @@ class ProxyDiffusionGuides(Guides):
             ("layers", layers),
             ("unshuffle", unshuffle),
             ("checkpoint_every", checkpoint_every),
+            ("guides_at_once", guides_at_once),
         ):
             check_range(name, value, 1)
-        if not channels or any(width < 8 or width % 8 for width in channels):
-            raise ValueError(f"The guides' argument channels is {list(channels)}: give positive multiples of 8.")
-        self.multiple = image_multiple(channels, unshuffle)
-        if patch_size < 2 * self.multiple or patch_size % self.multiple:
-            raise ValueError(
-                f"The guides' argument patch_size is {patch_size}: with these channels and this unshuffle choose a "
-                f"multiple of {self.multiple}, at least {2 * self.multiple}."
-            )
+        self.multiple = _checked_multiple(channels, unshuffle, patch_size)
         self.strength = strength
         self.steps = steps
         self.temperature = temperature
         self.photometric = photometric
+        self.guides_at_once = guides_at_once
         self.diffusion = Diffusion(timesteps, noise_schedule, prediction)
         self.training = DenoiserTraining(
             self.diffusion,
@@ -115,6 +112,16 @@ class ProxyDiffusionGuides(Guides):
     def fit_steps(self) -> int:
         """Optimiser steps of the training."""
         return self.training.training_steps
+
+    @property
+    def at_once(self) -> int:
+        """Guides of one batch."""
+        return self.guides_at_once
+
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds of the training, interrupted runs included; 0 before :meth:`fit`."""
+        return 0.0 if self._denoiser is None else self._denoiser.seconds
 
     def fit(
         self,
@@ -146,33 +153,53 @@ class ProxyDiffusionGuides(Guides):
             RuntimeError: before :meth:`fit`.
             ValueError: for a proxy of another shape or with non-finite values.
         """
+        image = check_request(proxy_rgb, n)
+        starts = self.photometric(image, n, generator) if self.photometric else image.expand(n, -1, -1, -1)
+        return torch.cat([self._redrawn(one, [generator]) for one in starts.split(1)])
+
+    def many(self, requests: Sequence[tuple[Tensor, torch.Generator]]) -> list[Tensor]:
+        """Redraw one guide for each proxy RGB and generator, those of equal size in one batch; see :class:`Guides`."""
+        guides: dict[int, Tensor] = {}
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for index, (proxy_rgb, _) in enumerate(requests):
+            by_size.setdefault(tuple(proxy_rgb.shape), []).append(index)
+        for indices in by_size.values():
+            generators = [requests[index][1] for index in indices]
+            images = [check_request(requests[index][0], 1)[None] for index in indices]
+            if self.photometric:
+                pairs = zip(images, generators, strict=True)
+                images = [self.photometric(image[0], 1, generator) for image, generator in pairs]
+            guides.update(zip(indices, self._redrawn(torch.cat(images), generators), strict=True))
+        return [guides[index] for index in range(len(requests))]
+
+    def _redrawn(self, starts: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """Redraw B x 3 x H x W images, each with the noise of its own generator.
+
+        Raises:
+            RuntimeError: before :meth:`fit`.
+        """
         if self._denoiser is None:
             raise RuntimeError(
                 "ProxyDiffusionGuides has no trained network yet: call fit with the target's proxies first."
             )
-        image = check_request(proxy_rgb, n)
-        starts = self.photometric(image, n, generator) if self.photometric else image.expand(n, -1, -1, -1)
-        network, space = self._denoiser.network.to(image.device), self._denoiser.space
+        network, space = self._denoiser.network.to(starts.device), self._denoiser.space
 
         def denoise(sample: Tensor, timestep: int) -> Tensor:
             times = torch.full((len(sample),), timestep, dtype=torch.long, device=sample.device)
             output: Tensor = network(sample, times)
             return output
 
-        edited = [
-            sdedit(
-                denoise,
-                space.encode(batch),
-                self.diffusion,
-                strength=self.strength,
-                steps=self.steps,
-                temperature=self.temperature,
-                bounds=space.bounds,
-                generator=generator,
-            )
-            for batch in padded_to_multiple(starts, self.multiple).split(1)
-        ]
-        return space.decode(torch.cat(edited))[..., : image.shape[-2], : image.shape[-1]]
+        edited = sdedit(
+            denoise,
+            space.encode(padded_to_multiple(starts, self.multiple)),
+            self.diffusion,
+            strength=self.strength,
+            steps=self.steps,
+            temperature=self.temperature,
+            bounds=space.bounds,
+            generators=generators,
+        )
+        return space.decode(edited)[..., : starts.shape[-2], : starts.shape[-1]]
 
     def settings(self) -> dict[str, Any]:
         """Return the class name, the sampling's and the training's arguments; see :class:`Guides`."""
@@ -187,3 +214,20 @@ class ProxyDiffusionGuides(Guides):
                 | {"checkpoint_every": None, "channels": list(self.training.channels)},
             },
         )
+
+
+def _checked_multiple(channels: Sequence[int], unshuffle: int, patch_size: int) -> int:
+    """Return what divides the sides of the network's images.
+
+    Raises:
+        ValueError: if the network cannot have these channels, or cannot train on such patches.
+    """
+    if not channels or any(width < 8 or width % 8 for width in channels):
+        raise ValueError(f"The guides' argument channels is {list(channels)}: give positive multiples of 8.")
+    multiple = image_multiple(channels, unshuffle)
+    if patch_size < 2 * multiple or patch_size % multiple:
+        raise ValueError(
+            f"The guides' argument patch_size is {patch_size}: with these channels and this unshuffle choose a "
+            f"multiple of {multiple}, at least {2 * multiple}."
+        )
+    return multiple

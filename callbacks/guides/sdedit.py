@@ -7,7 +7,7 @@ list of timesteps, so that the start t0 is met exactly whatever the number of st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
@@ -114,7 +114,7 @@ def sdedit(
     steps: int,
     temperature: float,
     bounds: tuple[float, float],
-    generator: torch.Generator,
+    generators: Sequence[torch.Generator],
 ) -> Tensor:
     """Noise images to t0 (HIR-ALIGN Eq. 8) and denoise them back.
 
@@ -126,14 +126,14 @@ def sdedit(
         steps: number of network evaluations (fewer if t0 is smaller).
         temperature: factor on the noise that each step keeps; see :meth:`Diffusion.step`.
         bounds: smallest and largest value of a clean image; the estimates are clamped to it.
-        generator: CPU generator; the draws do not depend on the device.
+        generators: B CPU generators, one an image, so that its noise depends neither on the batch nor on the device.
 
     Returns:
         B x C x H x W edited images.
     """
     timesteps = reverse_timesteps(start_timestep(strength, diffusion.timesteps), steps)
     first = torch.full((images.shape[0],), timesteps[0], dtype=torch.long, device=images.device)
-    noise = torch.randn(images.shape, generator=generator).to(images.device)
+    noise = torch.stack([torch.randn(images.shape[1:], generator=one) for one in generators]).to(images.device)
     sample = diffusion.noised(images, noise, first)
     for timestep, following in zip(timesteps, [*timesteps[1:], -1], strict=True):
         clean = diffusion.clean_estimate(denoiser(sample, timestep), sample, timestep).clamp(*bounds)

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from callbacks import PhotometricGuides
+from callbacks import PhotometricGuides, Pictures, ResultsTable
 from callbacks.distributed import Ranks, StageError
 from callbacks.proxies import make_proxies
 from callbacks.synthesised import synthesise
@@ -168,7 +168,8 @@ def adapted(folder: Path, processes: int) -> tuple[dict[str, str], dict[str, flo
     """Adapt in two rounds and test; the global batch is four patches whatever the number of processes."""
     trainer = tiny_trainer(
         folder,
-        stages(folder / "store", rounds=2, ratio=1),
+        # without folders of their own: where the run's results go is for all ranks to agree
+        [*stages(folder / "store", rounds=2, ratio=1), ResultsTable(), Pictures(scenes=1)],
         max_epochs=2,
         devices=processes,
         strategy="ddp_fork" if processes > 1 else "auto",
@@ -193,5 +194,7 @@ def test_two_processes_adapt_as_one(tmp_path: Path) -> None:
     assert len(alone[0]) == len(together[0])
     torch.testing.assert_close(together[2], alone[2], rtol=0, atol=1e-5)
     assert set(together[1]) == set(alone[1])
+    written = [{path.name for path in (tmp_path / run).rglob("*") if path.is_file()} for run in ("one", "two")]
+    assert {"results.csv", "amber.png", "amber_spectra.png"} <= written[0] & written[1]
     for name, value in alone[1].items():
         assert together[1][name] == pytest.approx(value, abs=1e-3), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback
 from torch import Tensor
 
 from callbacks import DistributionAdaptiveSynthesis, PhotometricGuides, ProxyGeneration
@@ -328,11 +330,27 @@ def test_stages_tell_loggers_what_they_reached(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path, callbacks, logger=logger)
     trainer.fit(tiny_module(tmp_path), datamodule=tiny_data(tmp_path, patches_per_epoch=4))
     rows = (Path(logger.log_dir) / "metrics.csv").read_text()
-    for name in ("proxies/seconds", "synthesis/seconds", "synthesis/psnr", "synthesis/kappa", "synthesis/support"):
+    facts = ("seconds", "psnr", "kappa", "support", "alignment", "diversity")
+    for name in ("proxies/seconds", *(f"synthesis/{fact}" for fact in facts)):
         assert name in rows.splitlines()[0]
     stage = callbacks[1]
     assert isinstance(stage, DistributionAdaptiveSynthesis) and len(stage.synthesised) == 6
     assert isinstance(callbacks[0], ProxyGeneration)
+
+
+@pytest.mark.parametrize(("strength", "warned"), [(0.0, True), (0.8, False)])
+def test_guides_that_are_the_proxies_again_are_warned_of(
+    tmp_path: Path, strength: float, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    same = PhotometricGuides(illumination=strength, tint=0.0, displacement=0.0, gamma=0.0)
+    callbacks: list[Callback] = [
+        ProxyGeneration(store=str(tmp_path / "store")),
+        DistributionAdaptiveSynthesis(same, tiny_transfer(), ratio=2),
+    ]
+    with caplog.at_level(logging.WARNING):
+        tiny_trainer(tmp_path, callbacks).fit(tiny_module(tmp_path), datamodule=tiny_data(tmp_path))
+    sentence = "The guides of PhotometricGuides have a mean SSIM of 1.00 to their proxies, where 0.2 to 0.98 is usual"
+    assert (sentence in caplog.text) == warned
 
 
 def test_progress_bars_are_drawn_where_the_trainer_draws_its_own(

@@ -91,7 +91,35 @@ def test_a_finished_training_is_loaded_and_gives_the_same_guides(tmp_path: Path)
     assert steps == [first.fit_steps] == [8]
     proxy = proxies()[0]
     assert torch.equal(first(proxy, 2, generator_for(0)), again(proxy, 2, generator_for(0)))
-    assert torch.load(tmp_path / FINISHED, weights_only=True).keys() == {"digest", "average", "content"}
+    assert torch.load(tmp_path / FINISHED, weights_only=True).keys() == {"digest", "average", "seconds", "content"}
+    assert again.fit_seconds == first.fit_seconds > 0.0
+
+
+def test_a_batch_of_guides_of_several_sizes_equals_them_one_by_one(tmp_path: Path) -> None:
+    guides = ProxyDiffusionGuides(**TINY, guides_at_once=4, photometric=PhotometricGuides(displacement_scale=18.0))
+    guides.fit(proxies(), 3, tmp_path)
+    images = [proxies()[0], proxies()[0][:, :13, :17], proxies()[1]]
+    alone = [guides(image, 1, generator_for(index))[0] for index, image in enumerate(images)]
+    together = guides.many([(image, generator_for(index)) for index, image in enumerate(images)])
+    assert guides.at_once == 4
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    assert guides.settings() == ProxyDiffusionGuides(**TINY, photometric=guides.photometric).settings()
+
+
+def test_the_seconds_of_an_interrupted_training_count_too(tmp_path: Path) -> None:
+    guides = ProxyDiffusionGuides(**TINY, checkpoint_every=3)
+    assert guides.fit_seconds == 0.0
+
+    def stop(step: int) -> None:
+        if step == 5:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        guides.fit(proxies(), 3, tmp_path, stop)
+    kept = torch.load(tmp_path / UNFINISHED, weights_only=True)["seconds"]
+    guides.fit(proxies(), 3, tmp_path)
+    assert guides.fit_seconds > kept > 0.0
 
 
 @pytest.mark.parametrize("change", ["settings", "proxies", "seed"])

@@ -20,7 +20,14 @@ def test_eq_8_mean_and_variance_of_the_noised_start() -> None:
 
     start = torch.full((1, 3, 256, 256), 0.4)
     sdedit(
-        denoiser, start, diffusion, strength=0.35, steps=1, temperature=1.0, bounds=(-1, 1), generator=generator_for(0)
+        denoiser,
+        start,
+        diffusion,
+        strength=0.35,
+        steps=1,
+        temperature=1.0,
+        bounds=(-1, 1),
+        generators=[generator_for(0)],
     )
     alpha_bar = diffusion.alpha_bar(349)
     # 196608 draws: the standard errors are 0.0012 of the mean and 0.0016 of the deviation
@@ -86,7 +93,7 @@ def test_a_perfect_denoiser_gets_the_image_back_and_bounds_hold() -> None:
             steps=7,
             temperature=temperature,
             bounds=(0.0, 1.0),
-            generator=generator_for(4),
+            generators=[generator_for(4)],
         )
         torch.testing.assert_close(result, image)
 

@@ -1,0 +1,62 @@
+"""RGB guides from HSIGene (Pang et al., arXiv 2409.12470), the other generation source of HIR-ALIGN's Table IX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from callbacks.guides.base import Guides, check_request, described
+from callbacks.sources.hsigene import HSIGene
+from datamodules.scenes import to_rgb
+
+
+class HSIGeneGuides(Guides):
+    """The RGB (660, 550 and 470 nm) of cubes that HSIGene generates, with the proxy's RGB as their content.
+
+    These guides are not aligned with the proxy: the proxy enters as one vector only, so a guide shares its subject and
+    colours at best, never its layout. The spectral transfer then finds spectra by colour alone. Whole cubes, with the
+    generator's own spectra, come from :class:`~callbacks.sources.hsigene.HSIGene` itself.
+
+    Args:
+        source: the generator, with an `image_encoder`; its bands and output size are not used.
+
+    Raises:
+        ValueError: for a source without an image encoder, whose cubes know nothing of the proxy.
+    """
+
+    def __init__(self, source: HSIGene) -> None:
+        if source.encode_image is None:
+            raise ValueError(
+                "HSIGeneGuides needs a source with an image_encoder, because otherwise nothing of the proxy reaches "
+                "its guides: give openai/clip-vit-large-patch14 or the authors' finetuned folder."
+            )
+        self.source = source
+
+    def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
+        """Generate ``n`` guides for a 3 x H x W proxy RGB; see :class:`Guides`.
+
+        Returns:
+            n x 3 x H x W in [0, 1] on the proxy's device.
+
+        Raises:
+            ValueError: for a proxy of another shape or with non-finite values.
+            FileNotFoundError, CheckpointError, EncoderError: when the weights cannot be had.
+        """
+        image = check_request(proxy_rgb, n)
+        # guides are asked for one by one, so the generator and not their count says which prompt comes first
+        first = int(torch.randint(len(self.source.prompts), (), generator=generator))
+        cubes = [self.source.generate(image, first + number, generator, image.device) for number in range(n)]
+        guides = to_rgb(torch.stack(cubes), self.source.wavelengths)
+        size = (image.shape[-2], image.shape[-1])
+        return functional.interpolate(guides, size=size, mode="bicubic", antialias=True).clamp(0.0, 1.0)
+
+    def release(self) -> None:
+        """Forget the generator's network; it is read again when it is needed."""
+        self.source.release()
+
+    def settings(self) -> dict[str, Any]:
+        """Return the class name and the source's settings; see :class:`Guides`."""
+        return described(self, {"source": self.source.settings()})

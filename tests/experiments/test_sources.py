@@ -1,0 +1,84 @@
+"""The packaged overlays for generated cubes and for diagnostics, parsed and run through the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from callbacks import ExternalCubes, GeneratedTraining, GuideDiagnostics
+from experiments.cli import run
+from experiments.demo import SOURCE
+
+STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt")
+SMALL = [
+    "--data.init_args.crop=48",
+    "--data.init_args.patch_size=32",
+    "--data.init_args.patches_per_epoch=4",
+    "--data.init_args.observed=[motorcycle_01]",
+    "--data.init_args.unobserved=[motorcycle_02]",
+    "--trainer.max_epochs=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.enable_model_summary=false",
+    "--trainer.logger=false",
+    "--pictures=null",
+    f"--model.init_args.source={SOURCE}",
+]
+
+
+def stacked(*overlays: str) -> list[str]:
+    return [word for name in (*STACK, *overlays) for word in ("--config", name)]
+
+
+def test_overlays_take_the_place_of_guides_and_add_diagnostics(capsys: pytest.CaptureFixture[str]) -> None:
+    overlays = ("sources/external_cubes", "guides/diagnostics")
+    with pytest.raises(SystemExit):
+        run(["fit", *stacked(*overlays), f"--model.init_args.source={SOURCE}", "--print_config"])
+    config = yaml.safe_load(capsys.readouterr().out)
+    synthesis, diagnostics = config["synthesis"], config["diagnostics"]
+    assert synthesis["class_path"].endswith("GeneratedTraining")
+    assert (synthesis["init_args"]["ratio"], synthesis["init_args"]["training"]) == (3, "mixed")
+    assert set(synthesis["init_args"]) == {"source", "ratio", "training"}
+    assert synthesis["init_args"]["source"]["init_args"]["bands"] == "interpolate"
+    assert diagnostics["class_path"].endswith("GuideDiagnostics")
+    assert diagnostics["init_args"]["clip"]["init_args"] == {
+        "model": "ViT-B-32",
+        "pretrained": "openai",
+        "config_folder": None,
+        "cache": None,
+    }
+
+
+def test_a_fit_on_generated_cubes_with_diagnostics(tmp_path: Path) -> None:
+    (tmp_path / "cubes").mkdir()
+    spectrum = np.linspace(0.2, 0.8, 41, dtype=np.float32)[:, None, None]
+    for index in range(2):
+        texture = np.random.default_rng(index).random((40, 44), dtype=np.float32)
+        np.save(tmp_path / "cubes" / f"{index}.npy", spectrum * texture)
+    command = run(
+        [
+            "fit",
+            *stacked("sources/external_cubes", "guides/diagnostics"),
+            *SMALL,
+            f"--data.init_args.cache={tmp_path / 'cache'}",
+            f"--trainer.default_root_dir={tmp_path}",
+            f"--proxy.init_args.store={tmp_path / 'store'}",
+            f"--synthesis.init_args.source.init_args.root={tmp_path / 'cubes'}",
+            "--synthesis.init_args.source.init_args.wavelengths=380:780:41",
+            "--diagnostics.init_args.features=pixels",
+            "--diagnostics.init_args.method=pca",
+        ]
+    )
+    by_type = {type(one): one for one in command.trainer.callbacks}  # type: ignore[attr-defined]
+    generated, diagnostics = by_type[GeneratedTraining], by_type[GuideDiagnostics]
+    assert isinstance(generated, GeneratedTraining) and isinstance(generated.source, ExternalCubes)
+    assert isinstance(diagnostics, GuideDiagnostics)
+    assert [scene.shape[1:] for scene in generated.generated] == [(40, 44)] * 3
+    written = {path.name for path in (tmp_path / "diagnostics" / "round_1").rglob("*.*")}
+    assert written == {
+        "alignment.csv",
+        *("features.csv", "features.png", "spectra.csv", "spectra.png"),
+        *("motorcycle_01.png", "motorcycle_01_spectra.png"),
+    }
