@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -161,7 +162,9 @@ def load_parts(weights: Weights, dtype: torch.dtype, offload: bool = False) -> U
         with _reading(weights.checkpoint):
             index = pipeline.load_config(weights.checkpoint, **source)
         _check_index(weights, index)
-        with _reading(weights.checkpoint):
+        with _reading(weights.checkpoint), warnings.catch_warnings():
+            # older diffusers know no other name
+            warnings.filterwarnings("ignore", message=".*torch_dtype. is deprecated")
             # Checkpoints of that age name this class as transformers called it before its version 5.
             given["feature_extractor"] = CLIPImageProcessor.from_pretrained(
                 weights.checkpoint, subfolder="feature_extractor", **source

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 
+from callbacks import Pictures
 from callbacks.results import ResultsTable, Row, as_markdown, means
 from tests.callbacks.tiny import tiny_data, tiny_module, tiny_trainer
 
@@ -68,3 +70,12 @@ def test_file_names_task_and_seed(tmp_path: Path) -> None:
     assert "band_choice" in first
     assert "seed 3" in first
     assert {row["model"] for row in rows_of(tmp_path / "out" / "results.csv")} == {"adapted"}
+
+
+def test_without_a_folder_results_and_pictures_go_where_the_run_logs(tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path / "logs")
+    trainer = tiny_trainer(tmp_path, [ResultsTable(), Pictures(scenes=1)], logger=logger)
+    trainer.test(tiny_module(tmp_path), datamodule=tiny_data(tmp_path), verbose=False)
+    logs = Path(logger.log_dir)
+    written = {path.relative_to(logs).as_posix() for path in logs.rglob("*") if path.is_file()}
+    assert {"results.csv", "results.md", "pictures/observed/amber.png"} <= written
