@@ -26,7 +26,7 @@ from lightning_modules.checkpoints import load_weights
 from tests.callbacks.transfer.plain import PlainEstimation
 
 log = logging.getLogger(__name__)
-SIDE, STEPS = 128, 64
+SIDE, STEPS = 80, 64
 Carry = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
