@@ -33,7 +33,7 @@ def stacked(*overlays: str) -> list[str]:
 
 
 def test_overlays_take_the_place_of_guides_and_add_diagnostics(capsys: pytest.CaptureFixture[str]) -> None:
-    overlays = ("sources/external_cubes", "guides/diagnostics")
+    overlays = ("sources/external_cubes", "hir_align/diagnostics")
     with pytest.raises(SystemExit):
         run(["fit", *stacked(*overlays), f"--model.init_args.source={SOURCE}", "--print_config"])
     config = yaml.safe_load(capsys.readouterr().out)
@@ -60,7 +60,7 @@ def test_a_fit_on_generated_cubes_with_diagnostics(tmp_path: Path) -> None:
     command = run(
         [
             "fit",
-            *stacked("sources/external_cubes", "guides/diagnostics"),
+            *stacked("sources/external_cubes", "hir_align/diagnostics"),
             *SMALL,
             f"--data.init_args.cache={tmp_path / 'cache'}",
             f"--trainer.default_root_dir={tmp_path}",
