@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.proxy import ProxyGeneration
+from callbacks.stages import target_data
 from datamodules.scenes.scene import MappedScene
 
 
@@ -14,9 +16,25 @@ class AfterProxies(Callback, ABC):
     """Makes scenes when a fit, and every further round, starts: after :class:`callbacks.ProxyGeneration`, listed first.
 
     Subclasses write :meth:`make_scenes` and :attr:`made_scenes`.
+
+    Args:
+        ratio: Scenes per proxy.
+        training: The set that is trained on: with the proxies if it is ``mixed``.
+        choices: What ``training`` may be.
+        unit: What there is ``ratio`` of, for the sentence that refuses 0.
+
+    Raises:
+        ValueError: For a ratio below 1 or another training set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ratio: int, training: str, choices: Sequence[str], unit: str) -> None:
+        name = type(self).__name__
+        if ratio < 1:
+            raise ValueError(f"{name} got ratio={ratio}: give at least 1 {unit} per proxy.")
+        if training not in choices:
+            raise ValueError(f"{name} got training={training!r}: choose one of {', '.join(choices)}.")
+        self.ratio = ratio
+        self._with_proxies = training == "mixed"
         self._made_from: list[MappedScene] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -36,7 +54,7 @@ class AfterProxies(Callback, ABC):
 
     @abstractmethod
     def make_scenes(self, trainer: Trainer, pl_module: LightningModule, stage: ProxyGeneration) -> None:
-        """Make the scenes of a round and hand them to the DataModule.
+        """Make the scenes of a round, then found in :attr:`made_scenes`; none leaves training to the proxies.
 
         Args:
             trainer: The fit's Trainer.
@@ -53,6 +71,8 @@ class AfterProxies(Callback, ABC):
         stage = self._proxy_generation(trainer)
         self._made_from = stage.proxies
         self.make_scenes(trainer, pl_module, stage)
+        if made := self.made_scenes:
+            target_data(trainer).use_training_scenes([*stage.proxies, *made] if self._with_proxies else made)
 
     def _proxy_generation(self, trainer: Trainer) -> ProxyGeneration:
         """Return the callback that makes the proxies, which must stand before this one."""

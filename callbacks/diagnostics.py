@@ -179,7 +179,7 @@ class GuideDiagnostics(Callback):
             if isinstance(after, DistributionAdaptiveSynthesis):
                 draw_stage(folder / "examples", by_proxy(after.synthesised)[place])
             if isinstance(after, GeneratedTraining):
-                mine = after.generated[place * after.ratio : (place + 1) * after.ratio]
+                mine = after.made_scenes[place * after.ratio : (place + 1) * after.ratio]
                 draw_generated(folder / "examples", scene, mine)
         return [f"examples/{file_stem(scene.name)}{kind}" for scene in shown for kind in ("", "_spectra")]
 

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 
 from callbacks.after_proxies import AfterProxies
 from callbacks.distributed import Ranks
-from callbacks.generated_cubes import check_sources_files, generate_cubes
+from callbacks.generated_cubes import Generated, check_sources_files, generate_cubes
 from callbacks.progress import StageBar
 from callbacks.proxy import ProxyGeneration
 from callbacks.sources import CubeSource
@@ -33,20 +33,14 @@ class GeneratedTraining(AfterProxies):
         training: The training set: ``mixed`` with the proxies, or ``generated_only``.
 
     Attributes:
-        generated: The current round's generated scenes, proxy by proxy, for pictures and reports.
+        generated: The current round's generated cubes, proxy by proxy, for pictures and reports.
     """
 
     def __init__(self, source: CubeSource, ratio: int = 3, training: GeneratedSet = "mixed") -> None:
-        super().__init__()
-        if ratio < 1:
-            raise ValueError(f"GeneratedTraining got ratio={ratio}: give at least 1 cube per proxy.")
-        if training not in get_args(GeneratedSet):
-            choices = ", ".join(get_args(GeneratedSet))
-            raise ValueError(f"GeneratedTraining got training={training!r}: choose one of {choices}.")
+        super().__init__(ratio, training, get_args(GeneratedSet), "cube")
         self.source = source
-        self.ratio = ratio
         self.training = training
-        self.generated: list[MappedScene] = []
+        self.generated: list[Generated] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check, before anything is computed, that proxies will be there and that the source is no clean target."""
@@ -58,7 +52,7 @@ class GeneratedTraining(AfterProxies):
     @property
     def made_scenes(self) -> list[MappedScene]:
         """The current round's generated scenes, proxy by proxy."""
-        return self.generated
+        return [one.scene for one in self.generated]
 
     def make_scenes(self, trainer: Trainer, pl_module: LightningModule, stage: ProxyGeneration) -> None:
         """Ask the source for the cubes of a round."""
@@ -77,6 +71,5 @@ class GeneratedTraining(AfterProxies):
             )
         # The finetuning that follows needs the memory.
         self.source.release()
-        data.use_training_scenes([*stage.proxies, *self.generated] if self.training == "mixed" else self.generated)
         facts = {"round": stage.round, "seconds": time.perf_counter() - begin, "cubes": len(self.generated)}
         log_stage(trainer, "generation", facts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ REVISION = 1
 """Raised whenever generated cubes of unchanged settings would come out differently."""
 
 
+@dataclass(frozen=True)
+class Generated:
+    """One generated cube.
+
+    Attributes:
+        scene: The cube on disk.
+        metadata: Its ``seed``, its ``number`` and the ``seconds`` it took.
+    """
+
+    scene: MappedScene
+    metadata: Mapping[str, Any]
+
+
 def generate_cubes(
     source: CubeSource,
     proxies: Sequence[MappedScene],
@@ -35,7 +49,7 @@ def generate_cubes(
     device: torch.device | str = "cpu",
     ranks: Ranks | None = None,
     progress: Progress | None = None,
-) -> list[MappedScene]:
+) -> list[Generated]:
     """Ask a source for ``ratio`` cubes beside every proxy (HIR-ALIGN, section IV-G4), or find them in the store.
 
     Each cube is an entry of its own; in the first round a larger ratio keeps what a smaller one made.
@@ -80,7 +94,7 @@ def generate_cubes(
         # An earlier run may have made them for smaller patches.
         _check_size(entry.metadata["shape"][-2:], smallest, source)
     return [
-        MappedScene(f"{proxy.name} generated {index}", entry.path, proxy.wavelengths)
+        Generated(MappedScene(f"{proxy.name} generated {index}", entry.path, proxy.wavelengths), entry.metadata)
         for (_, proxy, index), entry in zip(by_name.values(), entries, strict=True)
     ]
 

@@ -47,15 +47,9 @@ class DistributionAdaptiveSynthesis(AfterProxies):
         ratio: int = 3,
         training: Training = "mixed",
     ) -> None:
-        super().__init__()
-        if ratio < 1:
-            raise ValueError(f"DistributionAdaptiveSynthesis got ratio={ratio}: give at least 1 guide per proxy.")
-        if training not in get_args(Training):
-            choices = ", ".join(get_args(Training))
-            raise ValueError(f"DistributionAdaptiveSynthesis got training={training!r}: choose one of {choices}.")
+        super().__init__(ratio, training, get_args(Training), "guide")
         self.guides = guides
         self.transfer = SpectralTransfer() if transfer is None else transfer
-        self.ratio = ratio
         self.training = training
         self.synthesised: list[Synthesised] = []
 
@@ -68,7 +62,7 @@ class DistributionAdaptiveSynthesis(AfterProxies):
         """Synthesise from the proxies of a round."""
         if self.training == "proxy_only":
             return
-        begin, data = time.perf_counter(), target_data(trainer)
+        begin = time.perf_counter()
         with isolate_rng(), StageBar.of(trainer) as bar:
             self.synthesised = synthesise(
                 self.guides,
@@ -76,13 +70,11 @@ class DistributionAdaptiveSynthesis(AfterProxies):
                 stage.proxies,
                 stage.store,
                 ratio=self.ratio,
-                seed=data.seed,
+                seed=target_data(trainer).seed,
                 round_number=stage.round,
                 device=pl_module.device,
                 progress=bar,
             )
-        generated = self.made_scenes
-        data.use_training_scenes([*stage.proxies, *generated] if self.training == "mixed" else generated)
         facts = {key: fmean(one.metadata[key] for one in self.synthesised) for key in ("psnr", "kappa", "support")}
         facts = {"round": stage.round, "seconds": time.perf_counter() - begin, **facts}
         log_stage(trainer, "synthesis", facts | (self._quality_facts() if trainer.is_global_zero else {}))

@@ -22,6 +22,8 @@ from lightning import Trainer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from callbacks.after_proxies import AfterProxies
+from callbacks.generated import GeneratedTraining
 from callbacks.results import write_text
 from callbacks.synthesis import DistributionAdaptiveSynthesis
 from callbacks.synthesised_quality import synthesised_quality
@@ -44,14 +46,14 @@ class Facts:
         alignment: mean SSIM of the guides to their proxies.
         diversity: mean of 1 - SSIM between the guides of one proxy.
         training_seconds: spent on training the source, all proxies together.
-        guide_seconds: spent on one guide.
+        scene_seconds: spent on one guide, or on one whole cube of a cube source.
         transfer_seconds: spent on the spectral transfer to one guide.
     """
 
     alignment: float | None = None
     diversity: float | None = None
     training_seconds: float | None = None
-    guide_seconds: float | None = None
+    scene_seconds: float | None = None
     transfer_seconds: float | None = None
 
 
@@ -73,9 +75,10 @@ def overlay(row: str) -> str:
 
 def measured(trainer: Trainer) -> Facts:
     """Facts about what a finished fit trained on."""
-    callbacks = cast("Any", trainer).callbacks
-    stage = next((one for one in callbacks if isinstance(one, DistributionAdaptiveSynthesis)), None)
-    if stage is None or not stage.synthesised:
+    stage = next((one for one in cast("Any", trainer).callbacks if isinstance(one, AfterProxies)), None)
+    if isinstance(stage, GeneratedTraining):
+        return Facts(scene_seconds=_mean([one.metadata.get("seconds") for one in stage.generated]))
+    if not isinstance(stage, DistributionAdaptiveSynthesis) or not stage.synthesised:
         return Facts()
     quality = synthesised_quality(stage.synthesised)
     return Facts(
@@ -110,7 +113,7 @@ def adapted(study: Study, row: str, seed: int) -> tuple[Path, Facts]:
 def summary(rows: Sequence[dict[str, str]], facts: dict[str, list[Facts]]) -> str:
     """Markdown table, means over seeds and scenes; gains are over the source-only restorer."""
     lines = [
-        "| source | alignment | diversity | training (s) | guide (s) | transfer (s) "
+        "| source | alignment | diversity | training (s) | guide or cube (s) | transfer (s) "
         "| observed: PSNR (gain) | unobserved: PSNR (gain) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -120,7 +123,7 @@ def summary(rows: Sequence[dict[str, str]], facts: dict[str, list[Facts]]) -> st
     for row, found in facts.items():
         values = {key: [one[key] for one in map(asdict, found)] for key in asdict(Facts())}
         cells = [shown(values["alignment"], 3), shown(values["diversity"], 3)]
-        cells += [shown(values[f"{key}_seconds"], 1) for key in ("training", "guide", "transfer")]
+        cells += [shown(values[f"{key}_seconds"], 1) for key in ("training", "scene", "transfer")]
         for name in SETS:
             psnr = averages(rows, row, name)["psnr"]
             cells.append(f"{psnr:.2f} ({psnr - base[name]:+.2f})")

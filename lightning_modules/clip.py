@@ -6,10 +6,9 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
@@ -55,10 +54,6 @@ class BlurRobustCLIP(EncoderModule):
     Args:
         checkpoint: id or folder of an unCLIP pipeline, a folder of its encoder, or `tiny_vision`, a packaged
             architecture with random weights.
-        subfolder: where a pipeline keeps the encoder.
-        optimizer: makes the optimiser from the parameters; Adam with learning rate 1e-5 by default.
-        scheduler: makes a learning-rate schedule from the optimiser; none by default.
-        scheduler_interval: the schedule steps every training `step` or every `epoch`.
         trainable_layers: how many of the last transformer layers learn, with the last normalisation and the
             projection; None lets all of the encoder learn.
         gradient_checkpointing: compute layers again in the backward pass instead of keeping their activations.
@@ -67,8 +62,7 @@ class BlurRobustCLIP(EncoderModule):
         clean_share: share of the training images that stay sharp, in [0, 1).
         normalised: compare embeddings at length 1; Eq. 7 compares them as they are.
         validation_sigmas: blur levels that are validated, in the same pixels.
-        output: folder that `image_encoder` is written to at the end of a fit; the run's log folder when None.
-        seed: fixes the blur.
+        **options: see `EncoderModule`: where weights are read and written, optimiser, schedule, seed.
 
     Raises:
         ValueError: for a number outside of its range.
@@ -78,28 +72,15 @@ class BlurRobustCLIP(EncoderModule):
         self,
         checkpoint: str,
         *,
-        subfolder: str = "image_encoder",
-        optimizer: OptimizerCallable | None = None,
-        scheduler: LRSchedulerCallable | None = None,
-        scheduler_interval: Literal["step", "epoch"] = "step",
         trainable_layers: int | None = None,
         gradient_checkpointing: bool = False,
         sigma: tuple[float, float] = (0.5, 8.0),
         clean_share: float = 0.1,
         normalised: bool = False,
         validation_sigmas: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
-        output: str | None = None,
-        seed: int = 0,
+        **options: Any,  # noqa: ANN401 - those of EncoderModule
     ) -> None:
-        super().__init__(
-            checkpoint,
-            subfolder=subfolder,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            scheduler_interval=scheduler_interval,
-            output=output,
-            seed=seed,
-        )
+        super().__init__(checkpoint, **options)
         _check_levels(sigma, clean_share, validation_sigmas)
         self.trainable_layers = trainable_layers
         self.gradient_checkpointing = gradient_checkpointing

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,13 +30,8 @@ class InstanceDiscrimination(EncoderModule):
 
     Args:
         checkpoint: `tiny_vision`, a packaged architecture with random weights, or any other encoder.
-        subfolder: where a pipeline keeps the encoder.
-        optimizer: makes the optimiser from the parameters; Adam with learning rate 1e-5 by default.
-        scheduler: makes a learning-rate schedule from the optimiser; none by default.
-        scheduler_interval: the schedule steps every training `step` or every `epoch`.
         temperature: of the softmax over cosines.
-        output: folder that `image_encoder` is written to at the end of a fit; the run's log folder when None.
-        seed: fixes the views.
+        **options: see `EncoderModule`: where weights are read and written, optimiser, schedule, seed.
 
     Raises:
         ValueError: when the temperature is not above 0.
@@ -47,23 +41,10 @@ class InstanceDiscrimination(EncoderModule):
         self,
         checkpoint: str = "tiny_vision",
         *,
-        subfolder: str = "image_encoder",
-        optimizer: OptimizerCallable | None = None,
-        scheduler: LRSchedulerCallable | None = None,
-        scheduler_interval: Literal["step", "epoch"] = "step",
         temperature: float = 0.1,
-        output: str | None = None,
-        seed: int = 0,
+        **options: Any,  # noqa: ANN401 - those of EncoderModule
     ) -> None:
-        super().__init__(
-            checkpoint,
-            subfolder=subfolder,
-            optimizer=optimizer,
-            scheduler=scheduler,
-            scheduler_interval=scheduler_interval,
-            output=output,
-            seed=seed,
-        )
+        super().__init__(checkpoint, **options)
         if not temperature > 0.0:
             raise ValueError(f"InstanceDiscrimination: the temperature {temperature} must be above 0, such as 0.1.")
         self.temperature = temperature

@@ -44,12 +44,12 @@ class EncoderModule(LightningModule):
         self,
         checkpoint: str,
         *,
-        subfolder: str,
-        optimizer: OptimizerCallable | None,
-        scheduler: LRSchedulerCallable | None,
-        scheduler_interval: Literal["step", "epoch"],
-        output: str | None,
-        seed: int,
+        subfolder: str = "image_encoder",
+        optimizer: OptimizerCallable | None = None,
+        scheduler: LRSchedulerCallable | None = None,
+        scheduler_interval: Literal["step", "epoch"] = "step",
+        output: str | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.checkpoint = checkpoint

@@ -90,7 +90,7 @@ def two_proxies(tmp_path: Path) -> list[MappedScene]:
 
 
 def generate(proxies: Sequence[MappedScene], root: Path, source: CubeSource, **changes: Any) -> list[MappedScene]:  # noqa: ANN401
-    return generate_cubes(source, proxies, root, **({"ratio": 2, "seed": 3} | changes))
+    return [one.scene for one in generate_cubes(source, proxies, root, **({"ratio": 2, "seed": 3} | changes))]
 
 
 def test_requests_say_everything_and_cubes_are_stored_as_given(two_proxies: list[MappedScene], tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_whole_fit_trains_on_the_cubes_of_a_folder(
     # Six cubes of four: all of them, two of them twice.
     stage = callbacks[1]
     assert isinstance(stage, GeneratedTraining)
-    digests = [scene.path.name.split(".")[1] for scene in stage.generated]
+    digests = [scene.path.name.split(".")[1] for scene in stage.made_scenes]
     assert (len(digests), len(set(digests))) == (6, 4)
     clean = {path.read_bytes() for path in (tmp_path / "cache").rglob("*.npy")}
     assert len(clean) == 5

@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from lightning import Trainer
 
+from callbacks import ExternalCubes, GeneratedTraining
+from callbacks.generated_cubes import Generated
+from datamodules import MappedScene
 from experiments import guide_table
 from experiments.config_errors import ConfigError
-from experiments.guide_table import Facts, overlay, summary
+from experiments.guide_table import Facts, measured, overlay, summary
 from experiments.study import SOURCE_ONLY
 
 DATA = """\
@@ -54,6 +58,13 @@ def test_every_packaged_source_and_an_own_file_is_a_row(tmp_path: Path) -> None:
     assert overlay(str(own)) == str(own)
     with pytest.raises(ConfigError, match=r"knows no row nonsense: name one of proxies, .*proxy_diffusion.* path\.$"):
         overlay("nonsense")
+
+
+def test_the_seconds_of_a_cube_source_are_those_of_its_cubes(tmp_path: Path) -> None:
+    stage = GeneratedTraining(ExternalCubes(str(tmp_path)))
+    scene = MappedScene("one", tmp_path / "one.npy", (400.0, 500.0))
+    stage.generated = [Generated(scene, {"seconds": seconds}) for seconds in (2.0, 4.0)]
+    assert measured(Trainer(logger=False, callbacks=[stage], accelerator="cpu")) == Facts(scene_seconds=3.0)
 
 
 def test_a_small_table_is_measured_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

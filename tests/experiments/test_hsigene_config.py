@@ -64,6 +64,6 @@ def test_a_fit_on_hsigenes_cubes(tmp_path: Path) -> None:
     )
     generated = next(one for one in command.trainer.callbacks if isinstance(one, GeneratedTraining))  # type: ignore[attr-defined]
     assert isinstance(generated.source, HSIGene)
-    assert [scene.shape for scene in generated.generated] == [(31, 32, 32)] * 2
-    first, second = (scene.load().cube for scene in generated.generated)
+    assert [scene.shape for scene in generated.made_scenes] == [(31, 32, 32)] * 2
+    first, second = (scene.load().cube for scene in generated.made_scenes)
     assert float((first - second).abs().max()) > 1e-3

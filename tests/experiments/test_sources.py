@@ -75,7 +75,7 @@ def test_a_fit_on_generated_cubes_with_diagnostics(tmp_path: Path) -> None:
     generated, diagnostics = by_type[GeneratedTraining], by_type[GuideDiagnostics]
     assert isinstance(generated, GeneratedTraining) and isinstance(generated.source, ExternalCubes)
     assert isinstance(diagnostics, GuideDiagnostics)
-    assert [scene.shape[1:] for scene in generated.generated] == [(40, 44)] * 3
+    assert [scene.shape[1:] for scene in generated.made_scenes] == [(40, 44)] * 3
     written = {path.name for path in (tmp_path / "diagnostics" / "round_1").rglob("*.*")}
     assert written == {
         "alignment.csv",
