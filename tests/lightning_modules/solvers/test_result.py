@@ -18,8 +18,6 @@ def test_the_worst_of_the_missed_scenes_is_named() -> None:
     text = result([True, False, False]).unconverged("RCTV")
     assert text.startswith("RCTV did not meet its stopping rule for 2 of 3 scenes: scene 2 stands at")
     assert "3.0e-03 after 40 iterations" in text
-        "RCTV did not meet its stopping rule for 2 of 3 scenes: scene 2 stands at a residual of 3.0e-03"
-    )
 
 
 def test_nothing_is_said_where_every_scene_converged() -> None:
