@@ -80,3 +80,20 @@ def parameter_count(network: nn.Module) -> int:
 def entry_shapes(network: nn.Module) -> dict[str, torch.Size]:
     """Shape of every entry of the network's state dict, by name."""
     return {name: value.shape for name, value in network.state_dict().items()}
+
+
+def published_inputs(golden: ModuleType, spec: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Draw the recorded inputs of a case with several, by name."""
+    return {one["name"]: golden.draw_input(one["name"], tuple(one["shape"]), spec["seed"]) for one in spec["inputs"]}
+
+
+def tap_error(
+    golden: ModuleType, spec: Mapping[str, Any], outputs: Mapping[str, Tensor], tap: str, ours: Tensor
+) -> float:
+    """Relative error of an inner output, which is recorded flattened and in strides where it is large."""
+    recorded = spec["taps"][tap]
+    assert list(ours.shape) == recorded["shape"], tap
+    if stride := recorded.get("flat_stride"):
+        ours = ours.flatten()[::stride][: recorded["stored_shape"][0]]
+    error: float = golden.relative_error(ours, outputs[f"tap:{tap}"])
+    return error

@@ -2,6 +2,7 @@
 
 import torchvision_repair  # noqa: F401
 from lightning_modules.networks.fusion.co2if.network import CO2IF
+from lightning_modules.networks.fusion.srlf.network import SRLF
 from lightning_modules.networks.restoration.bi3dqrnn import Bi3DQRNN
 from lightning_modules.networks.restoration.essaformer import ESSAformer
 from lightning_modules.networks.restoration.gdrrn import GDRRN
@@ -22,6 +23,7 @@ __all__ = [
     "MPHSIR",
     "SERT",
     "SFCSR",
+    "SRLF",
     "T3SC",
     "Bi3DQRNN",
     "ESSAformer",

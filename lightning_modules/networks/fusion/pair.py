@@ -1,0 +1,51 @@
+"""What every fusion network asks of its two images before it works, and the sentences it refuses others with."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+__all__ = ["check_pair", "check_positive"]
+
+
+def check_positive(owner: str, **sizes: int) -> None:
+    """Refuse sizes of a network that are below 1.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{owner}: {name} {size} is below 1; give a positive whole number.")
+
+
+def check_pair(owner: str, observation: Tensor, multispectral: Tensor, bands: int, channels: int, ratio: int) -> None:
+    """Refuse images that are no pair for the network.
+
+    Args:
+        owner: class of the network, for the sentence.
+        observation: should be LR-HSI `B x bands x h x w`.
+        multispectral: should be HR-MSI `B x channels x ratio*h x ratio*w`.
+        bands: spectral bands the network was built for.
+        channels: multispectral channels it was built for.
+        ratio: pixels of the multispectral image along one of the hyperspectral image.
+
+    Raises:
+        ValueError: always with one sentence that names both shapes and what to change.
+    """
+    if observation.ndim != 4 or observation.shape[1] != bands:
+        raise ValueError(
+            f"{owner}: the low-resolution cube has shape {tuple(observation.shape)} but the network has {bands} bands; "
+            "give B x bands x h x w, or build the network with input_channels of that many bands."
+        )
+    if multispectral.ndim != 4 or multispectral.shape[1] != channels:
+        raise ValueError(
+            f"{owner}: the multispectral image has shape {tuple(multispectral.shape)} but the network has {channels} "
+            "channels; give B x channels x H x W, or set multispectral_channels to the sensor's."
+        )
+    batch, _, height, width = observation.shape
+    wanted = (batch, channels, ratio * height, ratio * width)
+    if tuple(multispectral.shape) != wanted:
+        raise ValueError(
+            f"{owner}: the multispectral image has shape {tuple(multispectral.shape)} where a cube of {height} x "
+            f"{width} pixels at ratio {ratio} needs {wanted}; crop both to the same ground or set ratio to the data's."
+        )

@@ -1,0 +1,1 @@
+"""SRLF-Net, selective re-learning (Liu, Liu, Dian, Li, CVPR 2025): one part of the network a file."""
