@@ -16,6 +16,7 @@ from lightning_modules.clip_towers import ClipError, ClipTowers
 from lightning_modules.fusion import FusionModule
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.networks import (
+    BDT,
     CO2IF,
     GDRRN,
     MPHSIR,
@@ -38,6 +39,7 @@ from lightning_modules.spectral_losses import L1VariationLoss, SquaredErrorAngle
 from lightning_modules.text_prompts import TextPrompts
 
 __all__ = [
+    "BDT",
     "CO2IF",
     "GDRRN",
     "MPHSIR",

@@ -32,13 +32,18 @@ def pair(bands: int, channels: int, ratio: int, size: tuple[int, int], batch: in
     return smooth((batch, bands, height, width), seed), smooth(image, seed + 1)
 
 
+def relative(ours: Tensor, expected: Tensor) -> float:
+    """Norm of the difference over the norm of what is expected."""
+    return float((ours - expected).norm() / expected.norm())
+
+
 def assert_equal_to_plain(network: nn.Module, plain: PlainPair, images: Pair, tolerance: float = 1e-5) -> None:
     """Compare a network's answer to a pair with that of its plain form."""
     network.eval()
     with torch.no_grad():
         ours, expected = network(*images), plain(network, *images)
     assert ours.shape == (*images[0].shape[:2], *images[1].shape[2:])
-    assert float((ours - expected).norm() / expected.norm()) <= tolerance
+    assert relative(ours, expected) <= tolerance
 
 
 def assert_gradients_equal_to_plain(
@@ -74,3 +79,12 @@ def together_and_alone_pairs(network: nn.Module, images: Pair) -> Pair:
     with torch.no_grad():
         singles = [network(cube[None], image[None]) for cube, image in zip(*images, strict=True)]
         return network(*images), torch.cat(singles)
+
+
+def mirrored(images: Tensor, height: int, width: int) -> Tensor:
+    """Continue images at their lower and right end by reflection, edge repeated, as often as necessary."""
+    for axis, size in ((-2, height), (-1, width)):
+        turned = torch.cat((images, images.flip(axis)), dim=axis)
+        times = -(-size // turned.shape[axis])
+        images = torch.cat([turned] * times, dim=axis).narrow(axis, 0, size)
+    return images

@@ -1,6 +1,7 @@
 """Networks: plain `torch.nn` modules without Lightning or file access; no arguments means the published settings."""
 
 import torchvision_repair  # noqa: F401
+from lightning_modules.networks.fusion.bdt.network import BDT
 from lightning_modules.networks.fusion.co2if.network import CO2IF
 from lightning_modules.networks.fusion.srlf.network import SRLF
 from lightning_modules.networks.restoration.bi3dqrnn import Bi3DQRNN
@@ -18,6 +19,7 @@ from lightning_modules.networks.restoration.trq3d import TRQ3DNet
 from lightning_modules.networks.upsampled import UpsampledInput
 
 __all__ = [
+    "BDT",
     "CO2IF",
     "GDRRN",
     "MPHSIR",

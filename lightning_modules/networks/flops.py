@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightning_modules.networks.fusion.co2if.ss2d import DIRECTIONS, SS2D
+from lightning_modules.networks.fusion.co2if.ss2d import SS2D
+from lightning_modules.networks.layers.cross_scan import DIRECTIONS
+from lightning_modules.networks.layers.gated_scan import GatedScan2d
 from lightning_modules.networks.layers.mamba import ScanDirection
 
 __all__ = ["Flops", "count_flops", "scan_flops"]
@@ -55,7 +57,7 @@ def count_flops(network: nn.Module, *inputs: Tensor | None) -> Flops:
     the custom of such counts.
 
     Args:
-        network: any network; its scans are found in `SS2D` and in the directions of `Mamba`.
+        network: any network; its scans are found in `SS2D`, `GatedScan2d` and the directions of `Mamba`.
         inputs: its arguments.
     """
     found = [0]
@@ -73,7 +75,14 @@ def count_flops(network: nn.Module, *inputs: Tensor | None) -> Flops:
             lanes = (sequence.shape[1], module.A_log.shape[1], sequence.shape[2])
             found[0] += sequence.shape[0] * (scan_flops(*lanes) - COUNTED_IN_SCAN * math.prod(lanes))
 
+    def of_pixels(module: nn.Module, arguments: tuple[Tensor]) -> None:
+        if isinstance(module, GatedScan2d):
+            batch, height, width, _ = arguments[0].shape
+            lanes = (*module.A_log.shape, height * width)
+            found[0] += batch * (scan_flops(*lanes) - COUNTED_IN_SCAN * math.prod(lanes))
+
     hooks = [one.register_forward_pre_hook(of_image) for one in network.modules() if isinstance(one, SS2D)]
+    hooks += [one.register_forward_pre_hook(of_pixels) for one in network.modules() if isinstance(one, GatedScan2d)]
     hooks += [one.register_forward_pre_hook(of_sequence) for one in network.modules() if isinstance(one, ScanDirection)]
     try:
         with FlopCounterMode(display=False) as counter:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-__all__ = ["check_pair", "check_positive"]
+__all__ = ["check_pair", "check_positive", "mirror_to_multiple", "pad_pair"]
 
 
 def check_positive(owner: str, **sizes: int) -> None:
@@ -49,3 +50,28 @@ def check_pair(owner: str, observation: Tensor, multispectral: Tensor, bands: in
             f"{owner}: the multispectral image has shape {tuple(multispectral.shape)} where a cube of {height} x "
             f"{width} pixels at ratio {ratio} needs {wanted}; crop both to the same ground or set ratio to the data's."
         )
+
+
+def mirror_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Continue images at the bottom and right by reflection with the edge pixel repeated, to whole multiples.
+
+    So reflected, a coarse and a fine image of the same ground still show the same ground.
+
+    Args:
+        images: `B x C x H x W`.
+        multiple: block size in pixels.
+
+    Returns:
+        `B x C x H' x W'`; the input itself when nothing is missing. Crop with `[..., :H, :W]`.
+    """
+    for axis in (-2, -1):
+        size = images.shape[axis]
+        if missing := -size % multiple:
+            position = torch.arange(size + missing, device=images.device) % (2 * size)
+            images = images.index_select(axis, torch.where(position < size, position, 2 * size - 1 - position))
+    return images
+
+
+def pad_pair(observation: Tensor, multispectral: Tensor, ratio: int, multiple: int) -> tuple[Tensor, Tensor]:
+    """Continue both images over the same ground, so that the cube's sides are multiples of `multiple`."""
+    return mirror_to_multiple(observation, multiple), mirror_to_multiple(multispectral, ratio * multiple)
