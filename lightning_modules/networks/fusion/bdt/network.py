@@ -139,10 +139,8 @@ class BDT(nn.Module):
         check_pair("BDT", *pair, self.input_channels, self.multispectral_channels, self.ratio)
         height, width = multispectral.shape[-2:]
         cube, image = pad_pair(observation, multispectral, self.ratio, 2 * WINDOW)
-        if enlarged is None:
-            enlarged = self._enlarge(cube)
-        else:
-            enlarged = mirror_to_multiple(enlarged, 2 * WINDOW * self.ratio)
+        multiple = 2 * WINDOW * self.ratio
+        enlarged = self._enlarge(cube) if enlarged is None else mirror_to_multiple(enlarged, multiple)
         spatial = self.spatial(torch.cat((enlarged, image), dim=1))
         spectral = self.spectral(cube)
         merged: Tensor = self._merged(0, (spatial[-1], spectral[0]))

@@ -16,6 +16,7 @@ from tests.pairs import (
     assert_gradients_equal_to_plain,
     assert_refuses,
     pair,
+    relative,
     together_and_alone_pairs,
 )
 from tests.plain.srlf import plain_forward
