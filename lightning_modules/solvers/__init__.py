@@ -1,6 +1,21 @@
 """Training-free methods: plain functions on tensors, without Lightning or file access; defaults as published."""
 
 import torchvision_repair  # noqa: F401
+from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
+from lightning_modules.solvers.lrmr import lrmr
+from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g
+from lightning_modules.solvers.lrtv import lrtv
+from lightning_modules.solvers.rctv import rctv
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult
 
-__all__ = ["Progress", "SolverError", "SolverResult"]
+__all__ = [
+    "Progress",
+    "SolverError",
+    "SolverResult",
+    "enhanced_3dtv",
+    "lrmr",
+    "lrtdtv",
+    "lrtdtv_g",
+    "lrtv",
+    "rctv",
+]
