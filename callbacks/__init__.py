@@ -1,15 +1,15 @@
 """The stages of HIR-ALIGN and the other Lightning callbacks."""
 
-import torchvision_repair  # noqa: F401
-from callbacks.cube_writer import CubeWriter
-from callbacks.diagnostics import GuideDiagnostics
-from callbacks.generated import GeneratedTraining
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
+from callbacks.adaptation.generated_training import GeneratedTraining
+from callbacks.adaptation.proxy_generation import ProxyGeneration
+from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
+from callbacks.generators import CubeSource, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
-from callbacks.pictures import Pictures
-from callbacks.proxy import ProxyGeneration
-from callbacks.results import ResultsTable
-from callbacks.sources import CubeSource, ExternalCubes, HSIGene
-from callbacks.synthesis import DistributionAdaptiveSynthesis
+from callbacks.prediction.prediction_writer import CubeWriter
+from callbacks.reporting.diagnostics.guide_diagnostics import GuideDiagnostics
+from callbacks.reporting.pictures import Pictures
+from callbacks.reporting.results_table import ResultsTable
 from callbacks.transfer import SpectralTransfer
 
 __all__ = [

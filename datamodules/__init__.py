@@ -1,9 +1,7 @@
 """Data: scenes, degradations, and one DataModule per data set, each importable from here by its short name."""
 
-import torchvision_repair  # noqa: F401, I001  first, or lightning cannot be imported
-
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from datamodules.base import SceneDataModule
-from datamodules.batches import Batch
 from datamodules.cave import CAVE
 from datamodules.chikusei import Chikusei
 from datamodules.coco2017 import COCO2017
@@ -26,6 +24,7 @@ from datamodules.icvl import ICVL
 from datamodules.kaist import KAIST
 from datamodules.paris_eo1 import ParisEO1
 from datamodules.sample_scenes import SampleScenes
+from datamodules.sampling.batches import Batch
 from datamodules.scenes import MappedScene, Observation, Scene, generator_for, rgb_bands, to_rgb
 
 __all__ = [

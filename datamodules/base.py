@@ -10,17 +10,20 @@ from typing import ClassVar, Literal
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.batches import EvaluationSampler, Sample, collate, world
 from datamodules.captions import load_captions
 from datamodules.degradations import Degradation, NonIIDGaussian
-from datamodules.full_scenes import FullSceneDataset, ObservationDataset, observe
-from datamodules.patches import PatchDataset, PatchSampler, TrainingScenes, resumed
+from datamodules.sampling.batches import EvaluationSampler, Sample, collate
+from datamodules.sampling.full_scenes import FullSceneDataset, ObservationDataset, observe
+from datamodules.sampling.patches import PatchDataset, PatchSampler, TrainingScenes, resumed
 from datamodules.scenes import MappedScene, Observation, Scene
-from datamodules.scenes.cache import SceneCache, default_cache_folder
+from datamodules.scenes.cache import SceneCache
 from datamodules.scenes.checks import check_disjoint, check_names, check_scene
 from datamodules.scenes.crop import centre_crop
 from datamodules.scenes.expected import Expected
 from datamodules.scenes.measured import MeasuredKind, check_measured, check_same_grid
+from hyperalign.errors import InputError
+from hyperalign.folders import cache_folder
+from hyperalign.ranks import world
 
 Subset = Literal["training", "validation", "observed", "unobserved"]
 """Training and validation belong to the role source, observed and unobserved to the role target."""
@@ -34,7 +37,7 @@ class SceneDataModule(LightningDataModule, ABC):
     Role `source`: clean scenes are there, training batches are patches of them. Role `target`: of the observed scenes
     only degraded observations may be looked at; training batches come from whatever scenes `use_training_scenes` was
     given (proxies, synthesised scenes), and clean cubes are read for two things only, to simulate the observations
-    and to score the test. Batches are `datamodules.batches.Batch` dictionaries.
+    and to score the test. Batches are `datamodules.sampling.batches.Batch` dictionaries.
 
     A subclass says which scenes there are and reads one; see `datamodules.CAVE`.
 
@@ -78,9 +81,9 @@ class SceneDataModule(LightningDataModule, ABC):
     ) -> None:
         super().__init__()
         if role not in ("source", "target"):
-            raise ValueError(f"The role {role!r} is neither 'source' nor 'target': choose one of them.")
+            raise InputError(f"The role {role!r} is neither 'source' nor 'target': choose one of them.")
         if batch_size < 1 or num_workers < 0:
-            raise ValueError(
+            raise InputError(
                 f"A batch size of {batch_size} with {num_workers} workers is not possible: "
                 "give `batch_size` at least 1 and `num_workers` at least 0."
             )
@@ -91,7 +94,7 @@ class SceneDataModule(LightningDataModule, ABC):
         self.patches_per_epoch = patches_per_epoch
         self.batch_size = batch_size
         self.num_workers = num_workers
-        self.cache = SceneCache((Path(cache) if cache else default_cache_folder()) / "clean" / type(self).__name__)
+        self.cache = SceneCache((Path(cache) if cache else cache_folder()) / "clean" / type(self).__name__)
         self.captions = captions
         self.seed = seed
         self._asked: dict[Subset, list[str] | None] = {
@@ -130,7 +133,7 @@ class SceneDataModule(LightningDataModule, ABC):
         Raises:
             ValueError: if nothing of this kind is measured here.
         """
-        raise ValueError(f"{type(self).__name__} has no measured {kind} of {name!r}: leave it out of `measured_kinds`.")
+        raise InputError(f"{type(self).__name__} has no measured {kind} of {name!r}: leave it out of `measured_kinds`.")
 
     def expected(self) -> Expected:
         """Return what a complete download holds and where to get it; by default nothing is known of it."""
@@ -190,7 +193,7 @@ class SceneDataModule(LightningDataModule, ABC):
         """
         name, scale = self.canonical_name(name), self.degradation.scale
         if "observation" in self.measured_kinds and scale != 1:
-            raise ValueError(
+            raise InputError(
                 f"The observations of {type(self).__name__} are measured at the size of the scenes, but the "
                 f"degradation {type(self.degradation).__name__} has the scale {scale}: choose one with the scale 1."
             )
@@ -252,11 +255,11 @@ class SceneDataModule(LightningDataModule, ABC):
                 # Whatever cache folder it lies in: another DataModule may have cached the same scenes elsewhere.
                 paths = [image.path for image in (scene, *scene.measured().values())]
                 if found := [path for path in paths if path.resolve().parts[-4:-1] in hidden]:
-                    raise ValueError(
+                    raise InputError(
                         f"The training scene {scene.name!r} at {found[0]} is a clean target cube, which adaptation "
                         "must not see: give proxies or synthesised scenes, or use the role source."
                     )
-        self._training_scenes.replace(scenes, weights)
+        self._training_scenes.exchange(scenes, weights)
 
     def hidden(self) -> set[tuple[str, ...]]:
         """Return the last folders of the cubes that adaptation must not see: `clean`, the data set, the scene."""
@@ -285,12 +288,12 @@ class SceneDataModule(LightningDataModule, ABC):
         """
         if not len(self._training_scenes):
             if self.role == "target":
-                raise ValueError(
+                raise InputError(
                     f"{type(self).__name__} in the role target has no training scenes, as its clean cubes must not be "
                     "trained on: add the callbacks that make proxies and synthesised scenes, or call "
                     "use_training_scenes."
                 )
-            self._training_scenes.replace(self.scenes(self._some("training")))
+            self._training_scenes.exchange(self.scenes(self._some("training")))
         dataset = PatchDataset(
             self._training_scenes, self.degradation, self.patch_size, self.patches_per_epoch, self.seed
         )
@@ -320,7 +323,7 @@ class SceneDataModule(LightningDataModule, ABC):
         subsets: tuple[Subset, ...] = ("validation",) if self.role == "source" else ("observed", "unobserved")
         loaders = [self._pairs(subset) for subset in subsets if self.names(subset)]
         if not loaders:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__} has no scene to test on: name scenes with `{'` or `'.join(subsets)}`."
             )
         return loaders
@@ -370,12 +373,12 @@ class SceneDataModule(LightningDataModule, ABC):
     def _some(self, subset: Subset) -> tuple[str, ...]:
         names = self.names(subset)
         if not names:
-            raise ValueError(f"{type(self).__name__} has no {subset} scene: name at least one with `{subset}`.")
+            raise InputError(f"{type(self).__name__} has no {subset} scene: name at least one with `{subset}`.")
         return names
 
     def _require(self, role: str, what: str) -> None:
         if self.role != role:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__} has {what} only in the role {role}, and its role is {self.role}: "
                 f"set `role` to {role}."
             )

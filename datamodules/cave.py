@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from datamodules.base import SceneDataModule, Subset
-from datamodules.cave_splits import CAVE_SPLITS
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers.png_stack import band_files, read_png_stack
+from datamodules.splits.files import CAVE_SPLITS
+from hyperalign.errors import InputError, MissingFileError
 
 _WHERE = (
     "download complete_ms_data.zip from https://www.cs.columbia.edu/CAVE/databases/multispectral, unpack it and set "
@@ -54,7 +55,7 @@ class CAVE(SceneDataModule):
     ) -> None:
         super().__init__(**options)
         if split != "all" and split not in CAVE_SPLITS:
-            raise ValueError(f"The CAVE split {split!r} is unknown: choose {', '.join(CAVE_SPLITS)} or all.")
+            raise InputError(f"The CAVE split {split!r} is unknown: choose {', '.join(CAVE_SPLITS)} or all.")
         self.root = Path(root)
         self.split = split
 
@@ -121,7 +122,7 @@ class CAVE(SceneDataModule):
         folder = self._base() / f"{name}_ms"
         if not folder.is_dir():
             self._folders()
-            raise FileNotFoundError(f"There is no CAVE scene {name!r} in {self.root}: unpack it there as {name}_ms.")
+            raise MissingFileError(f"There is no CAVE scene {name!r} in {self.root}: unpack it there as {name}_ms.")
         inner = folder / folder.name
         return inner if inner.is_dir() else folder
 
@@ -137,7 +138,7 @@ class CAVE(SceneDataModule):
             if path.name.endswith("_ms") and path.is_dir()
         }
         if not folders:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"The folder {root} holds no CAVE scene, that is no folder <scene>_ms, but {listing(root)}: {_WHERE}."
             )
         return folders

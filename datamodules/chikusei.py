@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -18,6 +17,8 @@ from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import CubeFile, EnviCube, MatCube, check_shape
 from datamodules.splits import load_split
+from hyperalign.errors import FileAccessError, InputError, MissingFileError
+from hyperalign.files import write_text
 
 _log = logging.getLogger(__name__)
 _STEM = "HyperspecVNIR_Chikusei_20140729"
@@ -75,7 +76,7 @@ class Chikusei(SceneDataModule):
         if split != "all":
             load_split("Chikusei", split)
         if scale is not None and not (scale > 0 and math.isfinite(scale)):
-            raise ValueError(f"A scale of {scale} divides nothing: give a positive number, or leave `scale` out.")
+            raise InputError(f"A scale of {scale} divides nothing: give a positive number, or leave `scale` out.")
         self.root = Path(root)
         self.split = split
         self.scale = scale
@@ -153,7 +154,7 @@ class Chikusei(SceneDataModule):
     def _corner(self, name: str) -> tuple[int, int]:
         names = self.scene_names()
         if name not in names:
-            raise ValueError(f"There is no Chikusei patch {name!r}: name one of {names[0]} to {names[-1]}.")
+            raise InputError(f"There is no Chikusei patch {name!r}: name one of {names[0]} to {names[-1]}.")
         row, column = divmod(names.index(name), 4)
         return self.crop_corner[0] + row * self.patch_side, self.crop_corner[1] + column * self.patch_side
 
@@ -169,14 +170,11 @@ class Chikusei(SceneDataModule):
             _log.warning("The record %s is damaged (%s): it is made again.", record, error)
         maximum = file.maximum(*self.crop_corner, *self.crop_size)
         if not maximum > 0:
-            raise ValueError(f"The Chikusei crop in {file.path} holds no value above 0: download the file again.")
-        beside = record.with_name(f".{record.name}.{os.getpid()}")
+            raise InputError(f"The Chikusei crop in {file.path} holds no value above 0: download the file again.")
         try:
-            record.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps({"maximum": maximum, "file": str(file.path)}), encoding="utf-8")
-            beside.replace(record)
+            write_text(record, json.dumps({"maximum": maximum, "file": str(file.path)}))
         except OSError as error:
-            raise OSError(
+            raise FileAccessError(
                 f"The largest value of Chikusei cannot be written to the cache folder {record.parent} "
                 f"({error.strerror}): free space there, or name another folder with `cache`."
             ) from error
@@ -200,7 +198,7 @@ class Chikusei(SceneDataModule):
         root = check_folder(self.root, f"the Chikusei data set, {_STEM}.mat or .bsq,", _WHERE)
         path = self._find(".mat") or self._find(".bsq")
         if path is None:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"Neither {_STEM}.mat nor {_STEM}.bsq is in {root} or up to two folders below, which holds "
                 f"{listing(root)}: {_WHERE}."
             )

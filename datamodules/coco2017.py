@@ -12,11 +12,13 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.batches import EvaluationSampler, world
-from datamodules.patches import PatchSampler, resumed
+from datamodules.sampling.batches import EvaluationSampler
+from datamodules.sampling.patches import PatchSampler, resumed
 from datamodules.scenes import generator_for
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import listing
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.ranks import world
 
 _WHERE = (
     "download train2017.zip (18 GB) and val2017.zip (1 GB) from http://images.cocodataset.org/zips, unpack them in one "
@@ -77,12 +79,12 @@ class COCO2017(LightningDataModule):
     ) -> None:
         super().__init__()
         if min(side, batch_size, 1 if images_per_epoch is None else images_per_epoch) < 1 or num_workers < 0:
-            raise ValueError(
+            raise InputError(
                 f"A side of {side}, a batch size of {batch_size}, {images_per_epoch} images an epoch and {num_workers} "
                 "workers are not possible: give at least 1, and 0 workers or more."
             )
         if not 0.0 < smallest_crop <= 1.0:
-            raise ValueError(f"The smallest crop is {smallest_crop} but must be a share in (0, 1].")
+            raise InputError(f"The smallest crop is {smallest_crop} but must be a share in (0, 1].")
         self.root = Path(root)
         self.side = side
         self.smallest_crop = smallest_crop
@@ -101,7 +103,7 @@ class COCO2017(LightningDataModule):
         folder = root / subset
         found = sorted(folder.glob("[!.]*.jpg")) if folder.is_dir() else []
         if not found:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"The folder {root} holds no photograph {subset}/*.jpg, but "
                 f"{listing(folder if folder.is_dir() else root)}: {_WHERE}."
             )
@@ -211,7 +213,7 @@ def read_rgb(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise
     except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(
+        raise InputError(
             f"The photograph {path} of {path.stat().st_size} bytes is truncated or damaged: unpack it again, or remove "
             "it."
         ) from error

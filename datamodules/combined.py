@@ -10,6 +10,7 @@ from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.cache import SceneCache
 from datamodules.scenes.expected import Expected
 from datamodules.scenes.measured import MeasuredKind
+from hyperalign.errors import InputError
 
 
 class CombinedScenes(SceneDataModule):
@@ -32,10 +33,10 @@ class CombinedScenes(SceneDataModule):
     def __init__(self, members: list[SceneDataModule], **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         if not members:
-            raise ValueError("CombinedScenes has no members: give at least one DataModule.")
+            raise InputError("CombinedScenes has no members: give at least one DataModule.")
         for member in members[1:]:
             if member.wavelengths != members[0].wavelengths:
-                raise ValueError(
+                raise InputError(
                     f"The bands of {_bands(members[0])} and {_bands(member)} differ, so no network can be trained on "
                     "both: combine data sets of the same wavelengths."
                 )
@@ -141,7 +142,7 @@ class CombinedScenes(SceneDataModule):
         """Return the member that has a scene, and the scene's name there."""
         prefix, _, own = name.partition("_")
         if prefix not in self.members:
-            raise ValueError(
+            raise InputError(
                 f"The scene {name!r} belongs to none of {', '.join(self.members)}: write the data set before it, as "
                 f"{next(iter(self.members))}_{name}."
             )

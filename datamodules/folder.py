@@ -9,13 +9,14 @@ from typing import Any, get_args
 
 from lightning import LightningDataModule
 
-from datamodules.batches import world
+from datamodules.sampling.tile_stream import TileStream, Tiling
 from datamodules.scenes.band_matching import BandRule, band_centres, match_bands
 from datamodules.scenes.folder_scene import FolderScene, MaskRule
 from datamodules.scenes.normalisation import CHECKPOINT, check_rule
 from datamodules.scenes.readers import READERS, find_cubes, open_cube
 from datamodules.scenes.readers.png_cube import is_png_stack
-from datamodules.scenes.tile_stream import TileStream, Tiling
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.ranks import world
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Folder(LightningDataModule):
         super().__init__()
         for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
             if value not in choices:
-                raise ValueError(f"Folder got {name}={value!r}: choose one of {', '.join(choices)}.")
+                raise InputError(f"Folder got {name}={value!r}: choose one of {', '.join(choices)}.")
         self.root = Path(root)
         self.recursive = recursive
         self.key, self.axes = key, axes
@@ -103,7 +104,7 @@ class Folder(LightningDataModule):
                 what was found.
         """
         if not self.root.exists():
-            raise FileNotFoundError(f"There is no folder {self.root}: set data.init_args.root to your cubes.")
+            raise MissingFileError(f"There is no folder {self.root}: set data.init_args.root to your cubes.")
         if self.root.is_file() or is_png_stack(self.root):
             return [self.root]
         below = sorted(path for path in self.root.rglob("*") if path.is_dir()) if self.recursive else []
@@ -118,7 +119,7 @@ class Folder(LightningDataModule):
         if not found:
             listed = ", ".join(sorted(entry.name for entry in self.root.iterdir())[:5]) or "nothing"
             endings = ", ".join(ending for ending in READERS if ending not in ("", ".hdr"))
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"No cube is in {self.root}, which holds {listed}; looked for files ending in {endings}, ENVI images "
                 "with a header and folders of PNG files: set data.init_args.root to another folder, or "
                 "data.init_args.recursive to true."
@@ -141,7 +142,7 @@ class Folder(LightningDataModule):
         for number, path in enumerate(self.paths()):
             file = open_cube(path, key=self.key, axes=self.axes, wavelengths=self.wavelengths)
             if file.wavelengths is None:
-                raise ValueError(
+                raise InputError(
                     f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "
                     f"its {file.shape[0]} bands in nm, as a list or as FIRST:LAST:COUNT."
                 )
@@ -174,14 +175,14 @@ class Folder(LightningDataModule):
     def _trained_wavelengths(self, trained_on: Mapping[str, Any]) -> tuple[float, ...]:
         recorded: Sequence[float] | None = trained_on.get("wavelengths")
         if recorded is None and self.trained_wavelengths is None:
-            raise ValueError(
+            raise InputError(
                 "The checkpoint does not record the wavelengths that it was trained on: give "
                 "data.init_args.trained_wavelengths, in nm, as a list or as FIRST:LAST:COUNT."
             )
         if recorded is None:
             return self.trained_wavelengths or ()
         if self.trained_wavelengths not in (None, tuple(recorded)):
-            raise ValueError(
+            raise InputError(
                 f"The checkpoint records that it was trained on {len(recorded)} bands from {min(recorded):g} to "
                 f"{max(recorded):g} nm, other ones than data.init_args.trained_wavelengths: leave that setting out."
             )

@@ -1,6 +1,5 @@
 """A real pair: one ground seen by a hyperspectral and a multispectral sensor, fused by Wald's protocol."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +14,8 @@ from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.expected import listing
 from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import CubeFile, open_cube
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.files import file_states_digest
 
 _WHERE = "set `root` to a file with both arrays, or to a folder that holds hyperspectral/ and multispectral/"
 
@@ -71,7 +72,7 @@ class FusionPair(SceneDataModule):
     ) -> None:
         super().__init__(**options)
         if tiles < 1 or (scale is not None and not 0.0 < scale < float("inf")):
-            raise ValueError(
+            raise InputError(
                 f"{tiles} tiles a side and a scale of {scale} are not possible: give at least 1 tile and a positive "
                 "scale, or leave `scale` out."
             )
@@ -90,7 +91,7 @@ class FusionPair(SceneDataModule):
         """
         file = self._open(next(iter(self._pairs_found().values())), 0)
         if file.wavelengths is None:
-            raise ValueError(
+            raise InputError(
                 f"Nobody says the wavelengths of {file.path}: give the centre of each of its {file.shape[0]} bands in "
                 "nm as `wavelengths`."
             )
@@ -140,11 +141,8 @@ class FusionPair(SceneDataModule):
     def fingerprint(self, name: str) -> str:
         """Return a hash of paths, sizes and times of the files and of the settings."""
         _, window = self._place(name)
-        digest = hashlib.sha256(f"{window} {self.scale} {self._keys} {self._centres} {self.wavelengths}\n".encode())
-        for path in self.source_files(name):
-            status = path.stat()
-            digest.update(f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
+        settings = f"{window} {self.scale} {self._keys} {self._centres} {self.wavelengths}"
+        return file_states_digest(settings, self.source_files(name))
 
     def source_files(self, name: str) -> Sequence[Path]:
         """Return the file of both images, or of each."""
@@ -163,7 +161,7 @@ class FusionPair(SceneDataModule):
         if simulated and isinstance(task, FusionObservation):
             measured = self._open(next(iter(self._pairs_found().values())), 1).shape[0]
             if (channels := len(task.response.channels)) != measured:
-                raise ValueError(
+                raise InputError(
                     f"The training scene {simulated[0].name!r} would be seen by the {channels} channels of the "
                     f"response {task.response.name}, but the multispectral images of {type(self).__name__} have "
                     f"{measured}: name the CSV file of that sensor as the degradation's `response`."
@@ -174,14 +172,14 @@ class FusionPair(SceneDataModule):
         """Return the pair that a scene belongs to, and its window in the hyperspectral image."""
         names = self.scene_names()
         if name not in names:
-            raise ValueError(f"There is no pair {name!r} in {self.root}: name one of {', '.join(names[:5])}.")
+            raise InputError(f"There is no pair {name!r} in {self.root}: name one of {', '.join(names[:5])}.")
         tile = names.index(name) % self.tiles**2
         stem = name if self.tiles == 1 else name.rpartition("_")[0]
         _, height, width = self._open(self._pairs_found()[stem], 0).shape
         row, column = divmod(tile, self.tiles)
         height, width = height // self.tiles, width // self.tiles
         if min(height, width) < 1:
-            raise ValueError(f"The pair {stem!r} is too small for {self.tiles} tiles a side: give fewer `tiles`.")
+            raise InputError(f"The pair {stem!r} is too small for {self.tiles} tiles a side: give fewer `tiles`.")
         return stem, (row * height, column * width, height, width)
 
     def _opened(self, stem: str) -> tuple[CubeFile, CubeFile, int]:
@@ -190,7 +188,7 @@ class FusionPair(SceneDataModule):
         first, second = self._open(pair, 0), self._open(pair, 1)
         factor = second.shape[1] // first.shape[1]
         if factor < 1 or second.shape[1:] != (first.shape[1] * factor, first.shape[2] * factor):
-            raise ValueError(
+            raise InputError(
                 f"The multispectral image of {stem!r} has {second.shape[1]} x {second.shape[2]} pixels, which is no "
                 f"multiple of the {first.shape[1]} x {first.shape[2]} of the hyperspectral one: register and crop both "
                 "to the same ground."
@@ -205,7 +203,7 @@ class FusionPair(SceneDataModule):
             return self.scale
         largest = max(file.maximum(0, 0, *file.shape[1:]) for file in (first, second))
         if not largest > 0:
-            raise ValueError(f"The pair {first.path} holds no value above 0: download it again.")
+            raise InputError(f"The pair {first.path} holds no value above 0: download it again.")
         return largest
 
     def _pairs_found(self) -> dict[str, tuple[Path, Path]]:
@@ -213,13 +211,13 @@ class FusionPair(SceneDataModule):
         if self.root.is_file():
             return {self.root.stem: (self.root, self.root)}
         if not self.root.is_dir():
-            raise FileNotFoundError(f"There is no file or folder {self.root} with a pair of images: {_WHERE}.")
+            raise MissingFileError(f"There is no file or folder {self.root} with a pair of images: {_WHERE}.")
         first, second = self.root / "hyperspectral", self.root / "multispectral"
         if first.is_dir() and second.is_dir():
             others = {path.stem: path for path in sorted(second.iterdir()) if path.suffix != ".hdr"}
             images = [path for path in sorted(first.iterdir()) if path.suffix != ".hdr"]
             if lonely := [path.name for path in images if path.stem not in others]:
-                raise FileNotFoundError(
+                raise MissingFileError(
                     f"The images {', '.join(lonely)} of {first} have none of their name in {second}."
                 )
             pairs = {path.stem: (path, others[path.stem]) for path in images}
@@ -229,7 +227,7 @@ class FusionPair(SceneDataModule):
             )
             pairs = {path.stem: (path, path) for path in files}
         if not pairs:
-            raise FileNotFoundError(f"The folder {self.root} holds no pair but {listing(self.root)}: {_WHERE}.")
+            raise MissingFileError(f"The folder {self.root} holds no pair but {listing(self.root)}: {_WHERE}.")
         return pairs
 
 

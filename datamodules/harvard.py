@@ -1,6 +1,5 @@
 """Harvard: 50 + 27 scenes of 31 bands, 1040 x 1392 pixels (Chakrabarti and Zickler, CVPR 2011)."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,6 +14,8 @@ from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import check_shape, read_mat
 from datamodules.splits import load_split
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.files import file_states_digest
 
 _WHERE = (
     "download CZ_hsdb.tgz from https://vision.seas.harvard.edu/hyperspec, unpack it and set `root` to the folder that "
@@ -67,9 +68,9 @@ class Harvard(SceneDataModule):
         if split != "all":
             load_split("Harvard", split)
         if normalisation not in ("maximum", "minmax", "none"):
-            raise ValueError(f"The normalisation {normalisation!r} is unknown: choose maximum, minmax or none.")
+            raise InputError(f"The normalisation {normalisation!r} is unknown: choose maximum, minmax or none.")
         if masked not in ("ignore", "zero"):
-            raise ValueError(f"The rule {masked!r} for masked pixels is unknown: choose ignore or zero.")
+            raise InputError(f"The rule {masked!r} for masked pixels is unknown: choose ignore or zero.")
         self.root = Path(root)
         self.split = split
         self.normalisation = normalisation
@@ -122,11 +123,8 @@ class Harvard(SceneDataModule):
     def fingerprint(self, name: str) -> str:
         """Return a hash of path, size and time of the scene's files and of the settings."""
         path = self._path(name)
-        digest = hashlib.sha256(f"{self.normalisation} {self.masked} {self.calibrate}\n".encode())
-        for source in (path, self._calibration(path)) if self.calibrate else (path,):
-            status = source.stat()
-            digest.update(f"{source.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n".encode())
-        return digest.hexdigest()
+        files = (path, self._calibration(path)) if self.calibrate else (path,)
+        return file_states_digest(f"{self.normalisation} {self.masked} {self.calibrate}", files)
 
     def source_files(self, name: str) -> Sequence[Path]:
         """Return the scene's file."""
@@ -155,11 +153,11 @@ class Harvard(SceneDataModule):
             return cube
         finite = cube.isfinite() & used
         if not finite.any():
-            raise ValueError(f"The scene {path} has no usable pixel: download it again, or leave it out.")
+            raise InputError(f"The scene {path} has no usable pixel: download it again, or leave it out.")
         low = float(cube.masked_fill(~finite, torch.inf).min()) if self.normalisation == "minmax" else 0.0
         high = float(cube.masked_fill(~finite, -torch.inf).max())
         if not high > low:
-            raise ValueError(
+            raise InputError(
                 f"The scene {path} cannot be normalised, as its largest value is {high:g} and what becomes 0 is "
                 f"{low:g}: download it again, or leave it out."
             )
@@ -172,7 +170,7 @@ class Harvard(SceneDataModule):
         except ValueError:
             numbers = []
         if len(numbers) != len(self.wavelengths) or min(numbers) <= 0:
-            raise ValueError(
+            raise InputError(
                 f"The file {calibration} does not hold {len(self.wavelengths)} positive numbers: unpack it again, or "
                 "set `calibrate` to false."
             )
@@ -182,14 +180,14 @@ class Harvard(SceneDataModule):
         for folder in (path.parent, self.root):
             if (calibration := folder / "calib.txt").is_file():
                 return calibration
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"There is no calib.txt in {path.parent} or {self.root}: copy it there, or set `calibrate` to false."
         )
 
     def _path(self, name: str) -> Path:
         files = self._files()
         if name not in files:
-            raise FileNotFoundError(f"There is no Harvard scene {name!r} in {self.root}: unpack it there.")
+            raise MissingFileError(f"There is no Harvard scene {name!r} in {self.root}: unpack it there.")
         return files[name]
 
     def _files(self) -> dict[str, Path]:
@@ -201,7 +199,7 @@ class Harvard(SceneDataModule):
             for path in folder.glob("img*.mat")
         }
         if not files:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"The folder {root} holds no Harvard scene, that is no img*.mat in CZ_hsdb, CZ_hsdbi or itself, but "
                 f"{listing(root)}: {_WHERE}."
             )

@@ -16,6 +16,7 @@ from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import check_shape, open_cube
 from datamodules.splits import load_split
 from datamodules.strips import load_float
+from hyperalign.errors import InputError, MissingFileError
 
 _WHERE = "download real_dataset from the links in https://github.com/ColinTaoZhang/HSIDwRD and set `root` to it"
 
@@ -69,7 +70,7 @@ class HSIDwrD(SceneDataModule):
         removed = [0, 11, 22] if removed_channels is None else removed_channels
         self.kept = [channel for channel in range(self.channels) if channel not in removed]
         if not self.kept or not set(removed) <= set(range(self.channels)):
-            raise ValueError(
+            raise InputError(
                 f"The channels {removed} cannot be removed of {self.channels}: give numbers from 0 to "
                 f"{self.channels - 1}, not all of them."
             )
@@ -149,7 +150,7 @@ class HSIDwrD(SceneDataModule):
     def _path(self, folder: str, name: str) -> Path:
         path = self._folder(folder) / f"{name}.tif"
         if not path.is_file():
-            raise FileNotFoundError(f"There is no HSIDwrD file {path}: {_WHERE}.")
+            raise MissingFileError(f"There is no HSIDwrD file {path}: {_WHERE}.")
         return path
 
     def _folder(self, name: str) -> Path:
@@ -157,7 +158,7 @@ class HSIDwrD(SceneDataModule):
         inner = root / "real_dataset"
         base = inner if inner.is_dir() else root
         if not (base / "input50").is_dir():
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"The folder {base} holds no HSIDwrD scene, that is no input50/N.tif beside gt/N.tif, but "
                 f"{listing(base)}: {_WHERE}."
             )

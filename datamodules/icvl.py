@@ -1,6 +1,5 @@
 """ICVL: about 200 scenes of 31 bands, 1300 x 1392 pixels (Arad and Ben-Shahar, ECCV 2016)."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import MatCube
 from datamodules.splits import load_split
 from datamodules.strips import Rule, in_unit_range, load_float
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.files import file_states_digest
 
 _log = logging.getLogger(__name__)
 _WHERE = (
@@ -70,7 +71,7 @@ class ICVL(SceneDataModule):
             if name not in ("all", None):
                 load_split("ICVL", name)
         if normalisation not in ("minmax", "maximum", "none"):
-            raise ValueError(f"The normalisation {normalisation!r} is unknown: choose minmax, maximum or none.")
+            raise InputError(f"The normalisation {normalisation!r} is unknown: choose minmax, maximum or none.")
         self.root = Path(root)
         self.split = split
         self.trained_on = trained_on
@@ -135,10 +136,7 @@ class ICVL(SceneDataModule):
 
     def fingerprint(self, name: str) -> str:
         """Return a hash of path, size and time of the file and of the normalisation."""
-        path = self._path(name)
-        status = path.stat()
-        text = f"upright {self.normalisation}\n{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n"
-        return hashlib.sha256(text.encode()).hexdigest()
+        return file_states_digest(f"upright {self.normalisation}", self.source_files(name))
 
     def source_files(self, name: str) -> Sequence[Path]:
         """Return the scene's file."""
@@ -157,7 +155,7 @@ class ICVL(SceneDataModule):
             # Saved by other software with the bands last: HDF5 then shows rows, columns, bands.
             file = MatCube(path, "rad", axes="CWH")
         if file.shape[0] != bands or self.columns not in file.shape[1:]:
-            raise ValueError(
+            raise InputError(
                 f"The array 'rad' in {path} has the sizes {' x '.join(map(str, file.shape))} where {bands} bands and a "
                 f"side of {self.columns} pixels are expected: it is another data set or has been cropped, so use the "
                 "original file."
@@ -167,7 +165,7 @@ class ICVL(SceneDataModule):
     def _path(self, name: str) -> Path:
         files = self._files()
         if name not in files:
-            raise FileNotFoundError(f"There is no ICVL scene {name!r} in {self.root}: download {name}.mat there.")
+            raise MissingFileError(f"There is no ICVL scene {name!r} in {self.root}: download {name}.mat there.")
         return files[name]
 
     def _files(self) -> dict[str, Path]:
@@ -176,7 +174,7 @@ class ICVL(SceneDataModule):
         folder = inner if inner.is_dir() else root
         files = {path.stem: path for path in folder.glob("*.mat") if not path.name.startswith(".")}
         if not files:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"The folder {root} holds no ICVL scene, that is no <scene>.mat in mat or itself, but "
                 f"{listing(folder)}: {_WHERE}."
             )

@@ -1,6 +1,5 @@
 """KAIST: 30 scenes of 31 bands, 2704 x 3376 pixels (Choi, Jeon, Nam, Gutierrez and Kim, ACM TOG 36(6) 218, 2017)."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import open_cube
 from datamodules.splits import load_split
 from datamodules.strips import Resizing, Rule, in_unit_range, load_float, load_resized
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.files import file_states_digest
 
 _WHERE = (
     "download scene01_reflectance.exr to scene30_reflectance.exr from "
@@ -104,15 +105,15 @@ class KAIST(SceneDataModule):
     ) -> None:
         super().__init__(**options)
         if edition not in EDITIONS:
-            raise ValueError(f"The KAIST edition {edition!r} is unknown: choose {', '.join(EDITIONS)}.")
+            raise InputError(f"The KAIST edition {edition!r} is unknown: choose {', '.join(EDITIONS)}.")
         if split != "all":
             load_split("KAIST", split)
         if resizing not in ("area", "bicubic"):
-            raise ValueError(f"The resizing {resizing!r} is unknown: choose area or bicubic.")
+            raise InputError(f"The resizing {resizing!r} is unknown: choose area or bicubic.")
         if normalisation not in ("clip", "maximum", "minmax"):
-            raise ValueError(f"The normalisation {normalisation!r} is unknown: choose clip, maximum or minmax.")
+            raise InputError(f"The normalisation {normalisation!r} is unknown: choose clip, maximum or minmax.")
         if size is not None and size < 1:
-            raise ValueError(f"A size of {size} pixels is empty: give at least 1, or null for the size of the file.")
+            raise InputError(f"A size of {size} pixels is empty: give at least 1, or null for the size of the file.")
         self.root = Path(root)
         self.edition: EditionName = edition
         self.split = split if edition == "reflectance" else "all"
@@ -154,7 +155,7 @@ class KAIST(SceneDataModule):
         named = file.wavelengths if edition.key is None else None
         if file.shape[0] != len(self.wavelengths) or (named is not None and named != self.wavelengths):
             low, high = (f"{end:g}" for end in (self.wavelengths[0], self.wavelengths[-1]))
-            raise ValueError(
+            raise InputError(
                 f"The KAIST file {path} has {file.shape[0]} bands where {len(self.wavelengths)} of {low} to {high} nm "
                 f"are expected: choose its `edition`, or use the original file."
             )
@@ -167,11 +168,8 @@ class KAIST(SceneDataModule):
 
     def fingerprint(self, name: str) -> str:
         """Return a hash of path, size and time of the file and of the settings."""
-        path = self._path(name)
-        status = path.stat()
         settings = f"{self.edition} {self.size} {self.resizing} {self.normalisation}"
-        text = f"{settings}\n{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}\n"
-        return hashlib.sha256(text.encode()).hexdigest()
+        return file_states_digest(settings, self.source_files(name))
 
     def source_files(self, name: str) -> Sequence[Path]:
         """Return the scene's file."""
@@ -192,7 +190,7 @@ class KAIST(SceneDataModule):
     def _path(self, name: str) -> Path:
         files = self._files()
         if name not in files:
-            raise FileNotFoundError(f"There is no KAIST scene {name!r} of {self.edition} in {self.root}: {_WHERE}.")
+            raise MissingFileError(f"There is no KAIST scene {name!r} of {self.edition} in {self.root}: {_WHERE}.")
         return files[name]
 
     def _files(self) -> dict[str, Path]:
@@ -207,7 +205,7 @@ class KAIST(SceneDataModule):
             if found:
                 return found
         looked = edition.pattern.replace("\\d\\d", "NN").replace("\\d+", "N").replace("\\", "").replace("(", "")
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"The folder {root} holds no scene of the KAIST edition {self.edition}, that is no "
             f"{looked.replace(')', '')} in it or in {edition.folders[0]}, but {listing(root)}: {_WHERE}, or choose "
             "another `edition`."

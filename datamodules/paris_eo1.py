@@ -7,6 +7,7 @@ from datamodules.fusion_pair import FusionPair
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected
 from datamodules.scenes.readers import read_mat
+from hyperalign.errors import InputError, MissingFileError
 
 _FILE = "paris_data_hs_ms.mat"
 _WHERE = f"download {_FILE} from https://github.com/alfaiate/HySure, folder data, and set `root` to its folder"
@@ -70,7 +71,7 @@ class ParisEO1(FusionPair):
             return self.root
         path = check_folder(self.root, f"the Paris pair, {_FILE},", _WHERE) / _FILE
         if not path.is_file():
-            raise FileNotFoundError(f"The folder {self.root} holds no {_FILE}: {_WHERE}.")
+            raise MissingFileError(f"The folder {self.root} holds no {_FILE}: {_WHERE}.")
         return path
 
     def _pairs_found(self) -> dict[str, tuple[Path, Path]]:
@@ -87,6 +88,6 @@ def hyperion_centre(band: int) -> float:
         ValueError: for any other number.
     """
     if not 1 <= band <= 242:
-        raise ValueError(f"Hyperion has no band {band}: give a number from 1 to 242.")
+        raise InputError(f"Hyperion has no band {band}: give a number from 1 to 242.")
     centre = 355.59 + (band - 1) * 10.1757 if band <= 70 else 851.92 + (band - 71) * 10.0887
     return round(centre, 2)

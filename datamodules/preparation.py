@@ -22,9 +22,10 @@ from datamodules.base import SceneDataModule, Subset
 from datamodules.scenes import MappedScene
 from datamodules.scenes.cache import CacheWriteError
 from datamodules.scenes.expected import Expected, checksum
+from hyperalign.errors import HyperalignError, InputError
 
 
-class PreparationError(RuntimeError):
+class PreparationError(HyperalignError, RuntimeError):
     """A preparation that could not go on; what was finished is kept."""
 
 
@@ -79,7 +80,7 @@ def prepare(data: SceneDataModule, workers: int, progress: Callable[[int, int], 
         PreparationError: if a process was killed.
     """
     if workers < 1:
-        raise ValueError(f"No scene can be prepared by {workers} processes: give at least 1, or leave `workers` out.")
+        raise InputError(f"No scene can be prepared by {workers} processes: give at least 1, or leave `workers` out.")
     names, expected = data.scene_names(), data.expected()
     data.cache.remove_remains()
     kept, outcomes = _present(data, names, expected)

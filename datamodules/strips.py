@@ -11,6 +11,7 @@ from torch import Tensor
 from datamodules.degradations.operators import SparseRows
 from datamodules.degradations.resize import resize_matrix
 from datamodules.scenes.readers import CubeFile
+from hyperalign.errors import InputError
 
 _STRIP_VALUES = 1 << 23
 
@@ -89,7 +90,7 @@ def in_unit_range(cube: Tensor, rule: Rule, where: str) -> Tensor:
     low, high = _extremes(cube)
     floor = low if rule == "minmax" else 0.0
     if not (math.isfinite(high) and high > floor):
-        raise ValueError(
+        raise InputError(
             f"The scene {where} cannot be normalised, as its largest value is {high:g} and what becomes 0 is "
             f"{floor:g}: download it again, or leave it out."
         )
@@ -109,7 +110,7 @@ def _matrix(size: int, new_size: int, method: Resizing) -> Tensor:
         return area_matrix(size, new_size)
     if method == "bicubic":
         return resize_matrix(size, new_size)
-    raise ValueError(f"The resizing {method!r} is unknown: choose area or bicubic.")
+    raise InputError(f"The resizing {method!r} is unknown: choose area or bicubic.")
 
 
 def _strips(file: CubeFile) -> Iterator[tuple[int, Tensor]]:

@@ -5,23 +5,18 @@ Lightning itself is imported only once there is something to run, so that the he
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.config_files import PACKAGED, packaged_configs, resolve_configs
+from experiments.configuration.files import packaged_configs, resolve_configs
+from hyperalign.errors import HyperalignError, sentence
 
 if TYPE_CHECKING:
-    from experiments.command import HyperalignCLI
+    from experiments.configuration.lightning_cli import HyperalignCLI
 
-_HOUSE = tuple(
-    str(PACKAGED.parent / folder) + os.sep
-    for folder in ("callbacks", "datamodules", "experiments", "lightning_modules")
-)
 _OVERVIEW = """\
 usage: lightning {fit,validate,test,predict,prepare,caption} [--config NAME ...] [--KEY VALUE ...]
 
@@ -71,25 +66,9 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
         ConfigError: Where a key, a class or a value is wrong.
     """
     resolved = resolve_configs(arguments)
-    from experiments.command import HyperalignCLI
+    from experiments.configuration.lightning_cli import HyperalignCLI
 
     return HyperalignCLI.from_arguments(resolved)
-
-
-def raised_here(error: BaseException) -> bool:
-    """Whether `error` was raised on purpose, by a `raise` statement in one of the house's own folders.
-
-    Such an error says in its sentence what to do, so that its traceback only hides it; any other one is a defect whose
-    traceback is needed.
-    """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return False
-    code = trace.tb_frame.f_code
-    statement = linecache.getline(code.co_filename, trace.tb_lineno).lstrip()
-    return str(Path(code.co_filename).resolve()).startswith(_HOUSE) and statement.startswith("raise ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,18 +91,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         if given[0] == "caption":
-            from experiments.caption import main as caption
+            from experiments.commands.caption import main as caption
 
             caption(given[1:])
         elif given[0] == "prepare":
-            from experiments.prepare import main as prepare
+            from experiments.commands.prepare import main as prepare
 
             return prepare(given[1:])
         else:
             run(given)
-    except Exception as error:
-        if os.environ.get("HYPERALIGN_TRACEBACK") == "1" or not raised_here(error):
+    except HyperalignError as error:
+        if os.environ.get("HYPERALIGN_TRACEBACK") == "1":
             raise
-        sys.stderr.write(f"error: {error}\n")
-        return int(getattr(error, "exit_code", 1))
+        sys.stderr.write(f"error: {sentence(error)}\n")
+        return error.exit_code
     return 0

@@ -1,6 +1,6 @@
 """What learns, and what is compared with it: Lightning modules, networks, metrics and checkpoints."""
 
-import torchvision_repair  # noqa: F401
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from lightning_modules.bandwise import BandwiseRestorationModule
 from lightning_modules.checkpoints import (
     CheckpointError,
@@ -10,10 +10,12 @@ from lightning_modules.checkpoints import (
     read_weights,
     weights_digest,
 )
-from lightning_modules.clip import BlurRobustCLIP
-from lightning_modules.clip_instances import InstanceDiscrimination
-from lightning_modules.clip_towers import ClipError, ClipTowers
+from lightning_modules.clip.blur_robust import BlurRobustCLIP
+from lightning_modules.clip.instance_discrimination import InstanceDiscrimination
+from lightning_modules.clip.text_prompts import TextPrompts
+from lightning_modules.clip.towers import ClipError, ClipTowers
 from lightning_modules.fusion import FusionModule
+from lightning_modules.losses import L1VariationLoss, SquaredErrorAngleLoss
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.networks import (
     BDT,
@@ -35,8 +37,6 @@ from lightning_modules.networks import (
 )
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.schedules import LinearWarmupCosine
-from lightning_modules.spectral_losses import L1VariationLoss, SquaredErrorAngleLoss
-from lightning_modules.text_prompts import TextPrompts
 
 __all__ = [
     "BDT",

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
+from hyperalign.errors import InputError, NonFiniteError
 from lightning_modules.restoration import RestorationModule
 
 __all__ = ["BandwiseRestorationModule"]
@@ -32,7 +33,7 @@ class BandwiseRestorationModule(RestorationModule):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - those of the parent
         super().__init__(*args, **kwargs)
         if not hasattr(self.network, "restore_band"):
-            raise ValueError(
+            raise InputError(
                 f"BandwiseRestorationModule: {type(self.network).__name__} does not restore single bands; "
                 "use RestorationModule, or the network SFCSR."
             )
@@ -56,7 +57,7 @@ class BandwiseRestorationModule(RestorationModule):
             context = context.detach()
             loss: Tensor = self.loss(restored, target[:, band : band + 1])
             if not bool(torch.isfinite(loss)):
-                raise FloatingPointError(
+                raise NonFiniteError(
                     f"Training loss is {loss.item()} at step {self.global_step}, epoch {self.current_epoch}, band "
                     f"{band} of batch {batch_idx}, scenes {', '.join(batch['name'])}; lower the learning rate or "
                     "check them."

@@ -12,24 +12,29 @@ import hashlib
 import pickle
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from torch import Tensor, nn
 
+from hyperalign.errors import HyperalignError, MissingFileError
 from lightning_modules.networks.upsampled import UpsampledInput
 
 __all__ = [
     "IDENTITY_KEY",
     "CheckpointError",
+    "SafeCheckpointIO",
     "load_official",
     "load_official_state",
     "load_weights",
     "network_identity",
     "read_checkpoint",
     "read_weights",
+    "recorded_training_data",
+    "training_data",
     "weights_digest",
 ]
 
@@ -38,7 +43,7 @@ CONTAINER_KEYS = ("state_dict", "net", "model", "params")
 PREFIXES = ("module.", "net.", "network.", "model.")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(HyperalignError, ValueError):
     """A checkpoint that cannot be read, or that belongs to another network."""
 
 
@@ -51,7 +56,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"Checkpoint {path} does not exist; give the path of an existing .ckpt, .pt or .pth file."
         )
     try:
@@ -252,3 +257,52 @@ def weights_digest(weights: nn.Module | Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, read by `read_checkpoint`: pickled code is never run, damage is named.
+
+    `RestorationModule` installs it in place of Lightning's default; any other plugin a user chose stays.
+    """
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[..., Any] | None = None,
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint into host memory; addresses with a scheme (`s3://`) are left to Lightning.
+
+        Raises:
+            FileNotFoundError: when there is no such file.
+            CheckpointError: when the file is truncated, is no checkpoint, or holds pickled code.
+        """
+        if "://" in str(path):
+            content: dict[str, Any] = super().load_checkpoint(path, map_location=map_location, weights_only=True)
+            return content
+        return read_checkpoint(path)
+
+
+def training_data(datamodule: object) -> dict[str, Any]:
+    """Return what cubes have to be brought to, as plain values.
+
+    Args:
+        datamodule: what the network is trained on; None, or one that does not say, gives nothing.
+
+    Returns:
+        `wavelengths`, the band centres in nm, and `normalisation`, the rule by which scenes came to [0, 1]: `none`,
+        `maximum`, `minmax` or `scale:VALUE`; each only where the DataModule has it.
+    """
+    found: dict[str, Any] = {}
+    if wavelengths := getattr(datamodule, "wavelengths", None):
+        found["wavelengths"] = [float(centre) for centre in wavelengths]
+    if isinstance(rule := getattr(datamodule, "normalisation", None), str):
+        # Reflectances whose few values outside of [0, 1] are clipped for training are left as they are elsewhere.
+        found["normalisation"] = "none" if rule == "clip" else rule
+    return found
+
+
+def recorded_training_data(identity: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a checkpoint's identity says, nothing for older ones, which do not say it."""
+    recorded = (identity or {}).get("training_data", {})
+    return dict(recorded) if isinstance(recorded, Mapping) else {}

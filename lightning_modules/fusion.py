@@ -9,8 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.clip_towers import ClipTowers
-from lightning_modules.contrastive import contrastive_loss
+from hyperalign.errors import InputError
+from lightning_modules.clip.towers import ClipTowers
+from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
 
 __all__ = ["FusionModule"]
@@ -57,11 +58,11 @@ class FusionModule(RestorationModule):
     ) -> None:
         super().__init__(network, **kwargs)
         if contrastive_image not in ("patch", "scene"):
-            raise ValueError(f"FusionModule: contrastive_image {contrastive_image!r} is unknown; take patch or scene.")
+            raise InputError(f"FusionModule: contrastive_image {contrastive_image!r} is unknown; take patch or scene.")
         if contrastive_weight < 0:
-            raise ValueError(f"FusionModule: contrastive_weight {contrastive_weight} is below 0; give 0 or more.")
+            raise InputError(f"FusionModule: contrastive_weight {contrastive_weight} is below 0; give 0 or more.")
         if rgb_channels is not None and len(rgb_channels) != 3:
-            raise ValueError(f"FusionModule: rgb_channels is {rgb_channels}; give the numbers of red, green and blue.")
+            raise InputError(f"FusionModule: rgb_channels is {rgb_channels}; give the numbers of red, green and blue.")
         self.towers = towers if towers is not None else ClipTowers()
         self.contrastive_weight = contrastive_weight
         self.contrastive_image = contrastive_image
@@ -90,7 +91,7 @@ class FusionModule(RestorationModule):
             ValueError: the batch has no multispectral image, or a scene has no caption.
         """
         if "multispectral" not in batch:
-            raise ValueError(
+            raise InputError(
                 f"The observation of {_names(batch)} comes without a multispectral image, which FusionModule needs; "
                 "set data.init_args.degradation to FusionObservation."
             )
@@ -138,7 +139,7 @@ class FusionModule(RestorationModule):
         """Embeddings of the whole training scenes that the batch's patches are from."""
         data: Any = getattr(self.trainer, "datamodule", None)
         if not hasattr(data, "training_scene"):
-            raise ValueError(
+            raise InputError(
                 "FusionModule: contrastive_image scene needs the DataModule that has the whole scenes; give the "
                 "Trainer one of datamodules, or take contrastive_image patch."
             )
@@ -161,7 +162,7 @@ class FusionModule(RestorationModule):
         """Red, green and blue of the multispectral images, `B x 3 x H x W`."""
         multispectral: Tensor = batch["multispectral"]
         if not all(0 <= channel < multispectral.shape[1] for channel in self.rgb_channels):
-            raise ValueError(
+            raise InputError(
                 f"FusionModule: rgb_channels {list(self.rgb_channels)} do not exist in the {multispectral.shape[1]} "
                 f"multispectral channels of {_names(batch)}; give the numbers of red, green and blue, from 0."
             )
@@ -172,7 +173,7 @@ class FusionModule(RestorationModule):
         captions = [str(caption).strip() for caption in batch.get("caption", [""] * len(batch["name"]))]
         missing = [name for name, caption in zip(batch["name"], captions, strict=True) if not caption]
         if missing:
-            raise ValueError(
+            raise InputError(
                 f"The scene {', '.join(dict.fromkeys(missing))} has no caption, which the network reads; name a "
                 "caption file by data.init_args.captions (`lightning caption` writes one), or build the network with "
                 "use_text=False."

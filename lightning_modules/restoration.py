@@ -15,11 +15,11 @@ from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLR
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from hyperalign.errors import InputError, NonFiniteError
 from lightning_modules import checkpoints
-from lightning_modules.checkpoint_io import SafeCheckpointIO
+from lightning_modules.checkpoints import SafeCheckpointIO, recorded_training_data, training_data
 from lightning_modules.metrics import MetricProtocol, latest_scores
 from lightning_modules.tiles import check_tile, in_tiles
-from lightning_modules.training_data import recorded_training_data, training_data
 
 __all__ = ["RestorationModule"]
 
@@ -104,7 +104,7 @@ class RestorationModule(LightningModule):
         """Restore a batch, which needs no target.
 
         Args:
-            batch: see `datamodules.batches.Batch`.
+            batch: see `datamodules.sampling.batches.Batch`.
             network: a network in place of the module's own, such as `source_network()`.
             tile: side in observation pixels of overlapping, blended tiles, in which nothing is learned; None restores
                 scenes whole.
@@ -146,7 +146,7 @@ class RestorationModule(LightningModule):
             CheckpointError: when the source checkpoint cannot be used.
         """
         if self.source is None:
-            raise ValueError(
+            raise InputError(
                 "RestorationModule has no source weights; set model.init_args.source to the source-trained checkpoint."
             )
         network = copy.deepcopy(self.network)
@@ -170,7 +170,7 @@ class RestorationModule(LightningModule):
         """
         loss = self.training_loss(batch)
         if not bool(torch.isfinite(loss).all()):
-            raise FloatingPointError(
+            raise NonFiniteError(
                 f"Training loss is {loss.mean().item()} at step {self.global_step}, epoch {self.current_epoch}, "
                 f"batch {batch_idx}, scenes {', '.join(batch['name'])}; lower the learning rate or check them."
             )
@@ -272,7 +272,7 @@ class RestorationModule(LightningModule):
         observation = batch["observation"]
         bands = getattr(self.network, "input_channels", None)
         if bands is not None and observation.shape[1] != bands:
-            raise ValueError(
+            raise InputError(
                 f"Scenes {', '.join(batch['name'])} have {observation.shape[1]} bands but "
                 f"{checkpoints.network_identity(self.network)} was built for {bands}; "
                 "set the network's input_channels, or choose data with as many bands."
@@ -280,7 +280,7 @@ class RestorationModule(LightningModule):
         restored = self.restore(batch, tile=tile)
         target = batch.get("target")
         if target is not None and target.shape != restored.shape:
-            raise ValueError(
+            raise InputError(
                 f"{checkpoints.network_identity(self.network)} restored {list(restored.shape)} where the target is "
                 f"{list(target.shape)}; for super-resolution wrap a same-size network in UpsampledInput of that scale."
             )
@@ -292,7 +292,7 @@ class RestorationModule(LightningModule):
         finite = torch.stack([torch.isfinite(one).flatten(1).all(dim=1) for one in images]).all(dim=0).tolist()
         spoilt = [name for name, good in zip(batch["name"], finite, strict=True) if not good]
         if spoilt:
-            raise ValueError(
+            raise InputError(
                 f"The observation of {', '.join(spoilt)} holds NaN or infinite values; repair or leave out the scene."
             )
         return self._restore(batch, self.tile)

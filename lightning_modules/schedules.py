@@ -7,6 +7,8 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from hyperalign.errors import InputError
+
 __all__ = ["LinearWarmupCosine"]
 
 
@@ -30,7 +32,7 @@ class LinearWarmupCosine(LambdaLR):
         self, optimizer: Optimizer, warmup: int, total: int, final_factor: float = 0.0, last_epoch: int = -1
     ) -> None:
         if not 0 <= warmup < total:
-            raise ValueError(
+            raise InputError(
                 f"LinearWarmupCosine: warmup {warmup} is not between 0 and total {total}; choose a shorter warm-up."
             )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import torchvision_repair  # noqa: F401 # isort: skip
-
 import os
 from pathlib import Path
 
 import pytest
 import torch
+
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 
 # With several threads on a loaded machine small convolutions are up to ten times slower than with one.
 torch.set_num_threads(1)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("lightning_modules", "datamodules", "callbacks", "experiments")
+FOLDERS = ("hyperalign", "lightning_modules", "datamodules", "callbacks", "experiments")
 FORBIDDEN = {
+    "hyperalign": {"lightning_modules", "datamodules", "callbacks", "experiments"},
     "datamodules": {"lightning_modules", "callbacks", "experiments"},
     "lightning_modules": {"callbacks", "experiments"},
     "lightning_modules/networks": {"lightning", "pytorch_lightning", "datamodules", "callbacks", "experiments"},
@@ -37,6 +38,33 @@ SLOW = {
 
 DECORATED = {"lightning_modules/networks/layers/selective_scan/triton_kernels.py"}
 """Files that need such a package in every definition, and are themselves only imported inside functions."""
+
+ONE_FILE_A_NAME = {
+    # the equations of one section each, one step a file
+    "callbacks/guides",
+    "callbacks/transfer",
+    "datamodules/degradations",
+    "datamodules/scenes/readers",
+    "lightning_modules/networks/fusion/co2if",
+    "datamodules",
+    "lightning_modules/networks/fusion",
+    "lightning_modules/networks/layers",
+    "lightning_modules/networks/restoration",
+    "lightning_modules/solvers",
+}
+"""Folders with one file a data set, a network or a method."""
+
+BUILT_IN_ERRORS = {
+    "FileNotFoundError",
+    "FloatingPointError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "OSError",
+    "RuntimeError",
+    "TypeError",
+    "ValueError",
+}
+"""What has a twin in `hyperalign.errors`."""
 
 LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX)\b|\bNotImplementedError\b")
 ONE_MACHINE = re.compile(r"(?<![\w.])/(?:home|root|work|Users|mnt)/[\w./-]*")
@@ -136,6 +164,26 @@ def left_overs(path: str, text: str, tree: ast.Module) -> Iterator[str]:
                 yield f"{path}:{number} holds {match.group(0)}"
 
 
+def built_in_errors(path: str, text: str, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            name = ast.unparse(node.exc.func)
+            if name in BUILT_IN_ERRORS:
+                yield f"{path}:{node.lineno} raises {name}, which the command line does not take for a sentence"
+
+
+def renames(path: str, text: str, tree: ast.Module) -> Iterator[str]:
+    if path == "hyperalign/files.py":
+        return
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or len(node.args) > 2:
+            continue
+        of_os = ast.unparse(node.func.value) == "os"
+        # a text's replace takes two arguments, a dataclass's none but keywords
+        if node.func.attr == "rename" or (node.func.attr == "replace" and len(node.args) == (2 if of_os else 1)):
+            yield f"{path}:{node.lineno} renames a file outside of hyperalign/files.py"
+
+
 Rule = Callable[[str, str, ast.Module], Iterator[str]]
 RULES: dict[Rule, str] = {
     long_files: "x = 1\n" * 401,
@@ -145,6 +193,8 @@ RULES: dict[Rule, str] = {
     missing_docstrings: '"""A module."""\nclass A:\n    """A class."""\n    def method(self): ...\n',
     missing_types: "def f(self, x) -> None: ...\n",
     prints: "def f():\n    print(1)\n",
+    built_in_errors: "def f():\n    raise ValueError('no')\n",
+    renames: "def f(path, other):\n    path.replace(other)\n",
     left_overs: "# TO" + "DO: later\n",
 }
 """Every rule with a source text that breaks it."""
@@ -167,11 +217,29 @@ def test_the_rule_finds_what_breaks_it(rule: Rule) -> None:
     assert not list(rule("callbacks/example.py", '"""Nothing."""\n', ast.parse('"""Nothing."""\n')))
 
 
+def test_a_folder_is_read_at_a_glance() -> None:
+    for folder in FOLDERS:
+        for place in [ROOT / folder, *(path for path in (ROOT / folder).rglob("*") if path.is_dir())]:
+            if place.relative_to(ROOT).as_posix() in ONE_FILE_A_NAME:
+                continue
+            modules = [path.name for path in place.glob("*.py") if path.name != "__init__.py"]
+            assert len(modules) <= 12, (place, modules)
+
+
+def test_a_test_stands_where_its_module_stands() -> None:
+    found = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        place = path.relative_to(ROOT / "tests").parent
+        if place.parts and place.parts[0] in FOLDERS and not (ROOT / place).is_dir():
+            found.append(path.relative_to(ROOT).as_posix())
+    assert found == []
+
+
 def test_every_top_level_package_begins_with_the_torchvision_repair() -> None:
     for folder in FOLDERS:
         tree = ast.parse((ROOT / folder / "__init__.py").read_text(encoding="utf-8"))
         first = next(imported(node for node in tree.body if not _is_future(node)))
-        assert first == "torchvision_repair", folder
+        assert first == "hyperalign", folder
 
 
 def _is_future(node: ast.stmt) -> bool:

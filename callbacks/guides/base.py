@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 
 class Guides(ABC):
     """Makes RGB guides from a proxy RGB (HIR-ALIGN, section III-B 1, the set of g_{i,j}).
@@ -100,13 +102,13 @@ def check_request(proxy_rgb: Tensor, n: int) -> Tensor:
         ValueError: for another shape, non-finite values or ``n < 1``.
     """
     if n < 1:
-        raise ValueError(f"{n} guides were asked for: ask for at least 1.")
+        raise InputError(f"{n} guides were asked for: ask for at least 1.")
     if proxy_rgb.ndim != 3 or proxy_rgb.shape[0] != 3 or 0 in proxy_rgb.shape:
-        raise ValueError(
+        raise InputError(
             f"A proxy RGB has shape 3 x H x W, not {tuple(proxy_rgb.shape)}: convert the cube with to_rgb."
         )
     if not bool(torch.isfinite(proxy_rgb).all()):
-        raise ValueError("The proxy RGB holds NaN or infinite values: check the restorer that made the proxy.")
+        raise InputError("The proxy RGB holds NaN or infinite values: check the restorer that made the proxy.")
     return proxy_rgb.detach().float().clamp(0.0, 1.0)
 
 
@@ -114,7 +116,7 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"))
     """Raise a ValueError unless ``low <= value <= high``; ``name`` is the argument the user wrote."""
     if not low <= value <= high:
         bound = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
-        raise ValueError(f"The guides' argument {name} is {value:g}: choose a value {bound}.")
+        raise InputError(f"The guides' argument {name} is {value:g}: choose a value {bound}.")
 
 
 def described(source: Guides, arguments: Mapping[str, Any]) -> dict[str, Any]:

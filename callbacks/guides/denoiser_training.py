@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from callbacks.files import put_in_place, write_beside
 from callbacks.guides.denoiser import DenoisingUNet, ImageSpace, random_patches, reflected
 from callbacks.guides.sdedit import Diffusion
-from datamodules.scenes.seeding import generator_for
+from hyperalign.errors import NonFiniteError
+from hyperalign.files import put_in_place, write_beside
+from hyperalign.seeding import generator_for
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class _Trainer:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
-            raise FloatingPointError(
+            raise NonFiniteError(
                 f"The loss of the proxy diffusion model became {loss.item()} (gradient norm {norm.item()}) at step "
                 f"{self.step} of {training.training_steps}: lower the guides' learning_rate."
             )

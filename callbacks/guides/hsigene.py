@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from callbacks.generators.hsigene import HSIGene
 from callbacks.guides.base import Guides, check_request, described
-from callbacks.sources.hsigene import HSIGene
 from datamodules.scenes import to_rgb
+from hyperalign.errors import InputError
 
 
 class HSIGeneGuides(Guides):
@@ -18,7 +19,7 @@ class HSIGeneGuides(Guides):
 
     These guides are not aligned with the proxy: the proxy enters as one vector only, so a guide shares its subject and
     colours at best, never its layout. The spectral transfer then finds spectra by colour alone. Whole cubes, with the
-    generator's own spectra, come from :class:`~callbacks.sources.hsigene.HSIGene` itself.
+    generator's own spectra, come from :class:`~callbacks.generators.hsigene.HSIGene` itself.
 
     Args:
         source: the generator, with an `image_encoder`; its bands and output size are not used.
@@ -29,7 +30,7 @@ class HSIGeneGuides(Guides):
 
     def __init__(self, source: HSIGene) -> None:
         if source.encode_image is None:
-            raise ValueError(
+            raise InputError(
                 "HSIGeneGuides needs a source with an image_encoder, because otherwise nothing of the proxy reaches "
                 "its guides: give openai/clip-vit-large-patch14 or the authors' finetuned folder."
             )

@@ -15,6 +15,7 @@ from callbacks.guides.denoiser import image_multiple, padded_to_multiple
 from callbacks.guides.denoiser_training import Denoiser, DenoiserTraining, train_denoiser
 from callbacks.guides.photometric import PhotometricGuides
 from callbacks.guides.sdedit import Diffusion, NoiseSchedule, Prediction, sdedit, start_timestep
+from hyperalign.errors import InputError, RunError
 
 
 class ProxyDiffusionGuides(Guides):
@@ -139,7 +140,7 @@ class ProxyDiffusionGuides(Guides):
             FloatingPointError: if the loss is not finite.
         """
         if not proxy_rgbs:
-            raise ValueError("ProxyDiffusionGuides got no proxies to learn from: give at least one target observation.")
+            raise InputError("ProxyDiffusionGuides got no proxies to learn from: give at least one target observation.")
         images = [check_request(image, 1).to(proxy_rgbs[0].device) for image in proxy_rgbs]
         self._denoiser = train_denoiser(self.training, images, seed, folder, progress)
 
@@ -179,9 +180,7 @@ class ProxyDiffusionGuides(Guides):
             RuntimeError: before :meth:`fit`.
         """
         if self._denoiser is None:
-            raise RuntimeError(
-                "ProxyDiffusionGuides has no trained network yet: call fit with the target's proxies first."
-            )
+            raise RunError("ProxyDiffusionGuides has no trained network yet: call fit with the target's proxies first.")
         network, space = self._denoiser.network.to(starts.device), self._denoiser.space
 
         def denoise(sample: Tensor, timestep: int) -> Tensor:
@@ -223,10 +222,10 @@ def _checked_multiple(channels: Sequence[int], unshuffle: int, patch_size: int) 
         ValueError: if the network cannot have these channels, or cannot train on such patches.
     """
     if not channels or any(width < 8 or width % 8 for width in channels):
-        raise ValueError(f"The guides' argument channels is {list(channels)}: give positive multiples of 8.")
+        raise InputError(f"The guides' argument channels is {list(channels)}: give positive multiples of 8.")
     multiple = image_multiple(channels, unshuffle)
     if patch_size < 2 * multiple or patch_size % multiple:
-        raise ValueError(
+        raise InputError(
             f"The guides' argument patch_size is {patch_size}: with these channels and this unshuffle choose a "
             f"multiple of {multiple}, at least {2 * multiple}."
         )

@@ -10,6 +10,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
 from lightning_modules.metrics.functional import ssim
 
 DISPLAY_GAMMA = 2.2
@@ -61,7 +62,7 @@ def guide_quality(groups: Iterable[tuple[Tensor, Sequence[Tensor]]]) -> GuideQua
         alignments += [_similarity(guide, reference) for guide in shown]
         differences += [1.0 - _similarity(one, other) for one, other in combinations(shown, 2)]
     if not alignments:
-        raise ValueError("There is no guide to measure: synthesise at least one.")
+        raise InputError("There is no guide to measure: synthesise at least one.")
     return GuideQuality(fmean(alignments), min(alignments), fmean(differences) if differences else float("nan"))
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler
 
@@ -43,7 +45,7 @@ class Diffusion:
             ("prediction", self.prediction, get_args(Prediction)),
         ):
             if value not in known:
-                raise ValueError(f"The diffusion's {name} is {value!r}: choose one of {', '.join(known)}.")
+                raise InputError(f"The diffusion's {name} is {value!r}: choose one of {', '.join(known)}.")
 
     @cached_property
     def scheduler(self) -> DDPMScheduler:

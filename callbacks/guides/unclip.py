@@ -15,6 +15,7 @@ from callbacks.guides.unclip_parts import UnCLIPParts, Weights, load_parts
 from callbacks.guides.unclip_prompts import warn_of_cut
 from callbacks.guides.unclip_sampling import Sampling, Scheduler, redraw
 from callbacks.guides.unclip_sizes import Canvas, Fit, canvas_for
+from hyperalign.errors import InputError, NonFiniteError
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ class UnCLIPGuides(Guides):
                     again = redraw(parts, encoded[number : number + 1], canvas, _generators([seed]), self.sampling)
                 guides[number] = again[0]
             if not bool(torch.isfinite(guides[number]).all()):
-                raise FloatingPointError(
+                raise NonFiniteError(
                     f"UnCLIPGuides got NaN or infinite values from {self.weights.checkpoint} in float32: check its "
                     "weights, and lower guidance_scale."
                 )
@@ -264,6 +265,6 @@ def _check_arguments(given: dict[str, Any]) -> None:
         check_range("native", given["native"], 1)
     for name, known in (("fit", Fit), ("dtype", Precision), ("scheduler", Scheduler)):
         if given[name] not in get_args(known) and (name, given[name]) != ("scheduler", None):
-            raise ValueError(
+            raise InputError(
                 f"The guides' argument {name} is {given[name]!r}: choose one of {', '.join(get_args(known))}."
             )

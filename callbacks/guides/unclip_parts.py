@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from callbacks.guides.unclip_identity import folder_digest
+from hyperalign.errors import InputError
 
 MODULES = ("text_encoder", "image_encoder", "image_normalizer", "unet", "vae")
 PARTS = (*MODULES, "tokenizer", "feature_extractor", "image_noising_scheduler", "scheduler")
@@ -58,7 +59,7 @@ class Weights:
         """
         folder = Path(self.image_encoder or "")
         if not (folder / "config.json").is_file():
-            raise ValueError(
+            raise InputError(
                 f"UnCLIPGuides: the image_encoder {self.image_encoder} is no folder with a config.json: give the "
                 "folder that BlurRobustCLIP saved, or null for the checkpoint's own encoder."
             )
@@ -187,7 +188,7 @@ def _check_index(weights: Weights, index: Mapping[str, Any]) -> None:
     """Tell a pipeline of another kind before gigabytes are loaded."""
     missing = [name for name in PARTS if not (index.get(name) or [None])[0]]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"UnCLIPGuides: {weights.checkpoint} is a {index.get('_class_name', 'pipeline')} without "
             f"{', '.join(missing)}: give a checkpoint for StableUnCLIPImg2ImgPipeline."
         )
@@ -204,12 +205,12 @@ def _check_widths(weights: Weights, modules: Mapping[str, Any]) -> None:
     ):
         if found != wanted:
             encoders = f"its image encoder {weights.image_encoder}" if weights.image_encoder else "its image encoder"
-            raise ValueError(
+            raise InputError(
                 f"UnCLIPGuides: {encoders} gives embeddings of width {width}, but {what} {found} instead of {wanted} "
                 f"in {weights.checkpoint}: take an encoder and a checkpoint that belong together."
             )
     if modules["text_encoder"].config.hidden_size != unet.cross_attention_dim:
-        raise ValueError(
+        raise InputError(
             f"UnCLIPGuides: the text encoder of {weights.checkpoint} gives tokens of width "
             f"{modules['text_encoder'].config.hidden_size}, but its UNet takes {unet.cross_attention_dim}: "
             "take parts that belong together."
@@ -225,7 +226,7 @@ def _reading(place: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
-        raise ValueError(
+        raise InputError(
             f"UnCLIPGuides: {place} cannot be loaded ({reason}): save the checkpoint on a machine that reaches it and "
             "give that folder as `checkpoint`, with local_files_only true."
         ) from error

@@ -13,6 +13,7 @@ from torch import Tensor
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.exact_search import FaissExactSearch, TorchExactSearch, gpu_available
 from callbacks.transfer.inverted_search import InvertedSearch, squared_distances
+from hyperalign.errors import MissingPackageError
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = 4096
@@ -141,7 +142,7 @@ def _choose(proxy: PatchDescriptors, settings: Retrieval) -> str:
         return "torch"
     if find_spec("faiss") is None:
         if settings.engine != "auto":
-            raise ModuleNotFoundError(
+            raise MissingPackageError(
                 f"Retrieval engine '{settings.engine}' needs faiss, which is not installed: "
                 "install faiss-cpu or faiss-gpu, or set engine to 'torch'."
             )

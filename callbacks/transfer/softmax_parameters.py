@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from hyperalign.errors import InputError
+
 
 class SoftmaxParameters:
     """One block of logits with Adam's moments and the current softmax weights."""
@@ -54,7 +56,7 @@ class SoftmaxParameters:
             ValueError: If the gradient is not contiguous: the fused kernel reads memory in order, whatever the strides.
         """
         if not gradient.is_contiguous():
-            raise ValueError("SoftmaxParameters.step needs a contiguous gradient: pass gradient.contiguous().")
+            raise InputError("SoftmaxParameters.step needs a contiguous gradient: pass gradient.contiguous().")
         adam(
             [self.logits],
             [gradient],

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 WINDOW = 11
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -34,7 +36,7 @@ class StructuralSimilarity:
             ValueError: If the image is smaller than the window.
         """
         if min(guide.shape[-2:]) < WINDOW:
-            raise ValueError(
+            raise InputError(
                 f"SSIM needs an image of at least {WINDOW} x {WINDOW} pixels, this guide has "
                 f"{guide.shape[-2]} x {guide.shape[-1]}: use a larger crop or set the weight ssim to 0."
             )

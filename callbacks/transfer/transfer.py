@@ -16,6 +16,7 @@ from callbacks.transfer.losses import LossWeights
 from callbacks.transfer.refinement import refine
 from callbacks.transfer.retrieval import ProxyIndex, Retrieval
 from callbacks.transfer.transport import TransportOperator
+from hyperalign.errors import InputError
 
 
 class SpectralTransfer:
@@ -66,11 +67,11 @@ class SpectralTransfer:
         """
         for name, value in (("kernel_size", kernel_size), ("patch_size", patch_size)):
             if value < 1 or value % 2 == 0:
-                raise ValueError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
+                raise InputError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
         counts = {"seeds": seeds, "candidates": candidates, "guides_at_once": guides_at_once}
         for name, count in counts.items():
             if count is not None and count < 1:
-                raise ValueError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
+                raise InputError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
         self.seeds = seeds
         self.refinement_radius = refinement_radius
         self.candidates = candidates
@@ -218,10 +219,10 @@ class SpectralTransfer:
 
 def _check(proxy_rgb: Tensor, guide_rgb: Tensor) -> None:
     if proxy_rgb.ndim != 3 or proxy_rgb.shape[0] != 3 or guide_rgb.shape != proxy_rgb.shape:
-        raise ValueError(
+        raise InputError(
             "Spectral transfer needs a proxy RGB of 3 x H x W and guides of the same size, got a proxy of "
             f"{' x '.join(map(str, proxy_rgb.shape))} and guides of {' x '.join(map(str, guide_rgb.shape))}."
         )
     for name, image in (("proxy RGB", proxy_rgb), ("guide", guide_rgb)):
         if not torch.isfinite(image).all():
-            raise ValueError(f"Spectral transfer got a {name} with NaN or infinite values: check what made it.")
+            raise InputError(f"Spectral transfer got a {name} with NaN or infinite values: check what made it.")

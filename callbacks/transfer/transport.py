@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from callbacks.transfer.stencil import clamp_fold, clamp_pad, interpolate, scatter, windows
+from hyperalign.errors import InputError
 
 _BLOCK = 16384
 
@@ -42,7 +43,7 @@ class TransportOperator:
 
     def _check(self, cube: Tensor) -> None:
         if cube.ndim != 3 or tuple(cube.shape[1:]) != self.shape:
-            raise ValueError(
+            raise InputError(
                 f"The transport works on cubes of C x {self.shape[0]} x {self.shape[1]}, got "
                 f"{' x '.join(map(str, cube.shape))}: pass the proxy whose RGB it was estimated for."
             )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from hyperalign.errors import HyperalignError, MissingFileError
+from hyperalign.files import write_text
 
 FOLDER = Path(__file__).parent
 CAPTIONS = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 """Names of the packaged caption files."""
 
 
-class CaptionError(ValueError):
+class CaptionError(HyperalignError, ValueError):
     """A caption file that cannot be used, or a scene without a caption."""
 
 
@@ -33,7 +35,7 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
     """
     path = FOLDER / f"{name}.json" if name in CAPTIONS else Path(name)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"There is no caption file {name}; choose {', '.join(CAPTIONS)}, give the path of a JSON file, or let "
             "`lightning caption` write one."
         )
@@ -63,7 +65,4 @@ def write_captions(path: Path, data_set: str, captions: Mapping[str, str], unrev
         unreviewed: scenes whose caption no person has looked at yet.
     """
     content = {"data_set": data_set, "unreviewed": sorted(unreviewed), "captions": dict(sorted(captions.items()))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -10,6 +10,7 @@ import torch
 from datamodules.degradations.base import Degradation, check_ratio, check_shape
 from datamodules.degradations.draws import random_stream
 from datamodules.degradations.operators import Masking
+from hyperalign.errors import InputError
 
 
 class BandMissing(Degradation):
@@ -32,7 +33,7 @@ class BandMissing(Degradation):
         # The small term keeps products such as 0.29 * 100 = 28.999999999999996 at the intended integer.
         missing = math.floor(self.ratio * bands + 1e-9)
         if self.ratio > 0.0 and missing == 0:
-            raise ValueError(
+            raise InputError(
                 f"A ratio of {self.ratio} of missing bands takes none of {bands} bands; give a larger ratio."
             )
         order = random_stream(generator).permutation(bands)

@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 
 class Corruption(Protocol):
     """One drawn corruption: a linear operator or a noise with all its random parameters fixed."""
@@ -86,26 +88,26 @@ class Degradation(ABC):
 def check_cube(cube: Tensor) -> None:
     """Raise one sentence when ``cube`` is not a finite floating-point ``C x H x W`` tensor."""
     if cube.ndim != 3:
-        raise ValueError(
+        raise InputError(
             f"A degradation takes one C x H x W cube but got a tensor of shape {tuple(cube.shape)}; "
             "degrade the cubes of a batch one by one."
         )
     if not cube.is_floating_point():
-        raise ValueError(
+        raise InputError(
             f"A degradation takes a floating-point cube in [0, 1] but got {cube.dtype}; scale the cube first."
         )
     if cube.numel() == 0:
-        raise ValueError(f"A degradation got an empty cube of shape {tuple(cube.shape)}; give at least one pixel.")
+        raise InputError(f"A degradation got an empty cube of shape {tuple(cube.shape)}; give at least one pixel.")
     # The extremes carry every NaN and infinity, in a tenth of the time of an element-wise test.
     low, high = torch.aminmax(cube)
     if not (math.isfinite(low.item()) and math.isfinite(high.item())):
-        raise ValueError("A degradation got a cube with NaN or infinite values; repair or leave out that scene.")
+        raise InputError("A degradation got a cube with NaN or infinite values; repair or leave out that scene.")
 
 
 def check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     """Return ``shape`` as ``(C, H, W)`` integers, or raise one sentence when it is not three positive sizes."""
     if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"A degradation is drawn for a shape (C, H, W) of positive sizes but got {tuple(shape)}.")
+        raise InputError(f"A degradation is drawn for a shape (C, H, W) of positive sizes but got {tuple(shape)}.")
     bands, height, width = (int(size) for size in shape)
     return bands, height, width
 
@@ -113,10 +115,10 @@ def check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
 def check_choice(value: str, choices: Sequence[str], argument: str) -> None:
     """Raise one sentence when ``value`` is not one of the named ``choices`` of ``argument``."""
     if value not in choices:
-        raise ValueError(f"{argument} is {value!r} but must be one of {', '.join(choices)}.")
+        raise InputError(f"{argument} is {value!r} but must be one of {', '.join(choices)}.")
 
 
 def check_ratio(value: float, argument: str) -> None:
     """Raise one sentence when ``value`` is not in [0, 1)."""
     if not 0.0 <= value < 1.0:
-        raise ValueError(f"{argument} is {value} but must be a share in [0, 1).")
+        raise InputError(f"{argument} is {value} but must be a share in [0, 1).")

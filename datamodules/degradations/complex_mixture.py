@@ -19,6 +19,7 @@ from datamodules.degradations.draws import (
     random_stream,
 )
 from datamodules.degradations.noise import Mixture
+from hyperalign.errors import InputError
 
 StructuredDraw: TypeAlias = StripeDraw | DeadlineDraw | ImpulseDraw
 
@@ -64,7 +65,7 @@ class ComplexMixture(Degradation):
     ) -> None:
         check_choice(convention, CONVENTIONS, "The convention of the complex mixture")
         if not 0.0 <= stripe_amplitude < np.inf:
-            raise ValueError(f"stripe_amplitude is {stripe_amplitude} but must be a finite number >= 0.")
+            raise InputError(f"stripe_amplitude is {stripe_amplitude} but must be a finite number >= 0.")
         self.convention = convention
         self.sigma_draw = SigmaDraw(tuple(float(sigma) for sigma in sigmas), sigma_convention)
         self.column_draw = ColumnDraw(*(float(share) for share in columns))
@@ -85,7 +86,7 @@ class ComplexMixture(Degradation):
         """
         size, stream = check_shape(shape), random_stream(generator)
         if size[0] < 3:
-            raise ValueError(
+            raise InputError(
                 f"Complex noise works on thirds of the bands but the cube has only {size[0]}; give at least 3 bands."
             )
         gaussian = gaussian_noise(size, self.sigma_draw.draw(size[0], stream), stream)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datamodules.degradations.base import Degradation, check_choice, check_shape
 from datamodules.degradations.operators import BOUNDARIES, Separable, SparseRows, matrix_from_taps
+from hyperalign.errors import InputError
 
 
 def gaussian_kernel(kernel_size: int, sigma: float) -> Tensor:
@@ -45,11 +46,11 @@ class GaussianBlurring(Degradation):
     def __init__(self, kernel_size: int = 15, sigma: float | None = None, boundary: str = "reflect") -> None:
         check_choice(boundary, BOUNDARIES, "The boundary of the Gaussian blur")
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size is {kernel_size} but a centred blur needs an odd number of at least 1.")
+            raise InputError(f"kernel_size is {kernel_size} but a centred blur needs an odd number of at least 1.")
         self.kernel_size = int(kernel_size)
         self.sigma = round(0.3 * ((kernel_size - 1) / 2 - 1) + 0.8, 9) if sigma is None else float(sigma)
         if not 0.0 < self.sigma < math.inf:
-            raise ValueError(f"The sigma of the Gaussian blur is {sigma} but must be a positive number of pixels.")
+            raise InputError(f"The sigma of the Gaussian blur is {sigma} but must be a positive number of pixels.")
         self.boundary = boundary
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Separable:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from datamodules.degradations.base import check_choice
 from datamodules.degradations.noise import Deadlines, GaussianNoise, Impulses, Stripes
+from hyperalign.errors import InputError
 
 SIGMA_CONVENTIONS = ("band_choice", "band_uniform", "cube_choice", "cube_uniform")
 
@@ -28,7 +29,7 @@ def random_stream(generator: torch.Generator) -> np.random.Generator:
         ValueError: The generator lives on an accelerator, whose numbers differ from model to model.
     """
     if generator.device.type != "cpu":
-        raise ValueError(f"A degradation needs a CPU torch.Generator but got one on {generator.device}.")
+        raise InputError(f"A degradation needs a CPU torch.Generator but got one on {generator.device}.")
     seeds = torch.randint(0, 2**63 - 1, (2,), generator=generator, dtype=torch.int64)
     return np.random.Generator(np.random.PCG64(seeds.tolist()))
 
@@ -52,11 +53,11 @@ class SigmaDraw:
         """Check the arguments; raises ValueError with one sentence."""
         check_choice(self.convention, SIGMA_CONVENTIONS, "The convention of the Gaussian noise")
         if not self.sigmas or not all(0.0 <= sigma < np.inf for sigma in self.sigmas):
-            raise ValueError(
+            raise InputError(
                 f"sigmas is {list(self.sigmas)} but must hold finite standard deviations >= 0 on the 0 to 255 scale."
             )
         if self.convention.endswith("uniform") and (len(self.sigmas) != 2 or self.sigmas[0] > self.sigmas[1]):
-            raise ValueError(
+            raise InputError(
                 f"sigmas is {list(self.sigmas)} but convention {self.convention!r} takes two values, [lowest, highest]."
             )
 
@@ -95,7 +96,7 @@ class ColumnDraw:
     def __post_init__(self) -> None:
         """Check the arguments; raises ValueError with one sentence."""
         if not 0.0 <= self.low < self.high <= 1.0:
-            raise ValueError(f"The share of columns [{self.low}, {self.high}) must satisfy 0 <= low < high <= 1.")
+            raise InputError(f"The share of columns [{self.low}, {self.high}) must satisfy 0 <= low < high <= 1.")
 
     def draw(self, count: int, width: int, stream: np.random.Generator, *, round_up: bool) -> npt.NDArray[np.bool_]:
         """Return ``count x width`` booleans, True at the chosen distinct columns of each band.
@@ -112,7 +113,7 @@ class ColumnDraw:
         rounding = np.ceil if round_up else np.floor
         lowest, highest = int(rounding(self.low * width)), int(rounding(self.high * width))
         if highest <= lowest:
-            raise ValueError(
+            raise InputError(
                 f"A cube of width {width} is too narrow for column noise on {self.low:.0%} to {self.high:.0%} of its "
                 "columns; use wider patches."
             )
@@ -172,7 +173,7 @@ class ImpulseDraw:
     def __post_init__(self) -> None:
         """Check the arguments; raises ValueError with one sentence."""
         if not self.amounts or not all(0.0 <= amount <= 1.0 for amount in self.amounts):
-            raise ValueError(f"impulse_amounts is {list(self.amounts)} but must hold probabilities in [0, 1].")
+            raise InputError(f"impulse_amounts is {list(self.amounts)} but must hold probabilities in [0, 1].")
 
     def draw(self, shape: tuple[int, int, int], bands: Sequence[int], stream: np.random.Generator) -> Impulses:
         """Draw the impulses of the given bands of a cube of ``shape`` (C, H, W)."""

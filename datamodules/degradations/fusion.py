@@ -14,6 +14,7 @@ from datamodules.degradations.base import Corruption, Degradation, check_shape
 from datamodules.degradations.operators import Separable
 from datamodules.degradations.point_spread import PointSpread, PointSpreadName, point_spread
 from datamodules.responses import load_response
+from hyperalign.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ class FusionObservation(Degradation):
         multispectral_snr: float | None = None,
     ) -> None:
         if ratio < 1:
-            raise ValueError(f"The ratio of the fusion observation is {ratio} but must be at least 1.")
+            raise InputError(f"The ratio of the fusion observation is {ratio} but must be at least 1.")
         if psf not in get_args(PointSpreadName):
-            raise ValueError(f"The psf is {psf!r} but must be one of {', '.join(get_args(PointSpreadName))}.")
+            raise InputError(f"The psf is {psf!r} but must be one of {', '.join(get_args(PointSpreadName))}.")
         self.scale = int(ratio)
         self.psf = psf
         self.spread: PointSpread | None = point_spread(psf, ratio, kernel_size, sigma, offset)
@@ -98,7 +99,7 @@ class FusionObservation(Degradation):
         """Return what the hyperspectral sensor does to a cube of ``shape`` (C, H, W); random only in its noise."""
         bands, height, width = check_shape(shape)
         if height % self.scale or width % self.scale:
-            raise ValueError(
+            raise InputError(
                 f"A cube of {height} x {width} pixels cannot be observed at the ratio {self.scale}; crop it to "
                 f"multiples of {self.scale}."
             )
@@ -115,7 +116,7 @@ class FusionObservation(Degradation):
             ValueError: There are not as many wavelengths as bands.
         """
         if len(wavelengths) != cube.shape[0]:
-            raise ValueError(
+            raise InputError(
                 f"The response {self.response.name} was asked for {len(wavelengths)} wavelengths but the cube has "
                 f"{cube.shape[0]} bands; give one wavelength per band."
             )

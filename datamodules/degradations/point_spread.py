@@ -10,6 +10,7 @@ from torch import Tensor
 
 from datamodules.degradations.operators import Separable, SparseRows
 from datamodules.degradations.resize import bicubic_resize
+from hyperalign.errors import InputError
 
 PointSpreadName = Literal["srlf", "block_centred", "block_mean", "bicubic", "gaussian"]
 
@@ -61,7 +62,7 @@ def point_spread(
     given = (kernel_size, sigma, offset)
     if name != "gaussian":
         if any(value is not None for value in given):
-            raise ValueError(f"The psf {name} fixes kernel_size, sigma and offset; leave them out or choose gaussian.")
+            raise InputError(f"The psf {name} fixes kernel_size, sigma and offset; leave them out or choose gaussian.")
         if name == "bicubic":
             return None
         if name == "block_mean":
@@ -71,9 +72,9 @@ def point_spread(
         # A window of two blocks; odd ratios have a middle pixel and lose one tap.
         return _gaussian(2 * ratio - ratio % 2, ratio / FWHM_TO_SIGMA, (ratio - 1) / 2)
     if kernel_size is None or sigma is None or offset is None:
-        raise ValueError("The psf gaussian needs kernel_size, sigma and offset; give all three.")
+        raise InputError("The psf gaussian needs kernel_size, sigma and offset; give all three.")
     if kernel_size < 1 or sigma <= 0 or not 0 <= offset <= ratio - 1:
-        raise ValueError(
+        raise InputError(
             f"The psf gaussian got kernel_size={kernel_size}, sigma={sigma}, offset={offset}; give at least one pixel, "
             f"a sigma above 0 and an offset from 0 to {ratio - 1}."
         )

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from datamodules.degradations.base import check_choice
 from datamodules.degradations.operators import Separable, SparseRows, matrix_from_taps
+from hyperalign.errors import InputError
 
 RESIZE_CONVENTIONS = ("matlab", "align_corners")
 
@@ -45,7 +46,7 @@ def resize_matrix(size: int, new_size: int, convention: str = "matlab") -> Tenso
     """
     check_choice(convention, RESIZE_CONVENTIONS, "The convention of the bicubic resize")
     if size < 1 or new_size < 1:
-        raise ValueError(f"Resizing needs sizes of at least 1 pixel but got {size} to {new_size}.")
+        raise InputError(f"Resizing needs sizes of at least 1 pixel but got {size} to {new_size}.")
     position = torch.arange(new_size, dtype=torch.float64)
     if convention == "matlab":
         scale = new_size / size
@@ -78,6 +79,6 @@ def bicubic_upsample(cube: Tensor, scale: int, convention: str = "matlab") -> Te
         ValueError: The scale is below 1.
     """
     if scale < 1:
-        raise ValueError(f"Bicubic upsampling got the scale {scale} but it must be at least 1.")
+        raise InputError(f"Bicubic upsampling got the scale {scale} but it must be at least 1.")
     height, width = cube.shape[-2:]
     return bicubic_resize(height, width, scale * height, scale * width, convention).apply(cube)

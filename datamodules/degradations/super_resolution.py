@@ -9,6 +9,7 @@ import torch
 from datamodules.degradations.base import Degradation, check_choice, check_shape
 from datamodules.degradations.operators import Separable
 from datamodules.degradations.resize import RESIZE_CONVENTIONS, bicubic_resize
+from hyperalign.errors import InputError
 
 
 class BicubicDownsampling(Degradation):
@@ -27,7 +28,7 @@ class BicubicDownsampling(Degradation):
     def __init__(self, scale: int = 4, convention: str = "matlab") -> None:
         check_choice(convention, RESIZE_CONVENTIONS, "The convention of the bicubic downsampling")
         if scale < 1:
-            raise ValueError(f"The scale of the bicubic downsampling is {scale} but must be at least 1.")
+            raise InputError(f"The scale of the bicubic downsampling is {scale} but must be at least 1.")
         self.scale = int(scale)
         self.convention = convention
 
@@ -35,7 +36,7 @@ class BicubicDownsampling(Degradation):
         """Return the operator for a cube of ``shape`` (C, H, W); the generator is left untouched."""
         _, height, width = check_shape(shape)
         if height % self.scale or width % self.scale:
-            raise ValueError(
+            raise InputError(
                 f"A cube of {height} x {width} pixels cannot be reduced {self.scale} times; crop it to multiples of "
                 f"{self.scale}."
             )

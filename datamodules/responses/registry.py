@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from datamodules.responses.response import SpectralResponse
+from hyperalign.errors import InputError, MissingFileError
 
 FOLDER = Path(__file__).parent
 RESPONSES = tuple(sorted(path.stem for path in FOLDER.glob("*.csv")))
@@ -32,7 +33,7 @@ def load_response(name: str, channels: list[str] | None = None) -> SpectralRespo
     """
     path = FOLDER / f"{name}.csv" if name in RESPONSES else Path(name)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"There is no spectral response {name}; choose {', '.join(RESPONSES)}, or give the path of a CSV file."
         )
     response = _read(path)
@@ -50,7 +51,7 @@ def _read(path: Path) -> SpectralResponse:
     except (ValueError, IndexError, TypeError):
         sound = False
     if not sound:
-        raise ValueError(
+        raise InputError(
             f"The spectral response {path} is malformed: its first row must be wavelength_nm and the channel names, "
             "every further row as many numbers."
         )

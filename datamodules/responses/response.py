@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 Curve = NDArray[np.float64]
 COVERAGE = 0.95
 """Share of a channel's area that the bands must cover for no warning to be given."""
@@ -46,19 +48,19 @@ class SpectralResponse:
         """Check the table."""
         nm = self.wavelengths
         if self.values.shape != (len(self.channels), len(nm)) or len(nm) < 2 or not self.channels:
-            raise ValueError(
+            raise InputError(
                 f"The response {self.name} has {len(self.channels)} channels, {len(nm)} wavelengths and values of "
                 f"shape {list(self.values.shape)}; give one column per channel and at least two wavelengths."
             )
         if any(second <= first for first, second in itertools.pairwise(nm)) or nm[-1] < 100:
-            raise ValueError(
+            raise InputError(
                 f"The wavelengths of the response {self.name} run from {nm[0]:g} to {nm[-1]:g} and must rise, in nm."
             )
         for channel, curve in zip(self.channels, self.values, strict=True):
             if not bool(curve.isfinite().all()) or float(curve.max()) <= 0:
-                raise ValueError(f"The channel {channel} of the response {self.name} is not finite or nowhere above 0.")
+                raise InputError(f"The channel {channel} of the response {self.name} is not finite or nowhere above 0.")
             if float(curve.min()) < NOISE_FLOOR * float(curve.max()):
-                raise ValueError(
+                raise InputError(
                     f"The channel {channel} of the response {self.name} falls to {float(curve.min()):g}; "
                     "a response cannot be negative."
                 )
@@ -71,7 +73,7 @@ class SpectralResponse:
         """
         unknown = [channel for channel in channels if channel not in self.channels]
         if unknown or not channels:
-            raise ValueError(
+            raise InputError(
                 f"The response {self.name} has no channel {', '.join(unknown) or 'selected'}; "
                 f"choose among {', '.join(self.channels)}."
             )
@@ -97,7 +99,7 @@ class SpectralResponse:
         for channel, curve in zip(self.channels, self.values.clamp(min=0).double().numpy(), strict=True):
             sampled = np.interp(centres, self.wavelengths, curve, left=0.0, right=0.0) * widths
             if sampled.sum() <= 0:
-                raise ValueError(
+                raise InputError(
                     f"The channel {channel} of the response {self.name} sees none of the bands between "
                     f"{centres.min():g} and {centres.max():g} nm; select other channels."
                 )
@@ -128,7 +130,7 @@ class SpectralResponse:
         for names in RGB_NAMES:
             index = next((number for number, channel in enumerate(self.channels) if channel.lower() in names), None)
             if index is None:
-                raise ValueError(
+                raise InputError(
                     f"The response {self.name} has no channel {names[0]} (it has {', '.join(self.channels)}); "
                     "name its columns, or select channels that hold red, green and blue."
                 )
@@ -151,7 +153,7 @@ def gaussian_response(
         ValueError: The lists differ in length or a width is not above 0.
     """
     if not len(channels) == len(centres) == len(widths) or any(width <= 0 for width in widths):
-        raise ValueError(
+        raise InputError(
             f"The response {name} got {len(channels)} channels, {len(centres)} centres and widths {list(widths)}; "
             "give one centre and one width above 0 per channel."
         )

@@ -1,7 +1,7 @@
 """Scenes: their types, the checks they pass, the readers that open them and the cache that maps them."""
 
 from datamodules.scenes.scene import MappedScene, Observation, Scene
-from datamodules.scenes.seeding import generator_for
 from datamodules.scenes.wavelengths import RGB_WAVELENGTHS, rgb_bands, to_rgb
+from hyperalign.seeding import generator_for
 
 __all__ = ["RGB_WAVELENGTHS", "MappedScene", "Observation", "Scene", "generator_for", "rgb_bands", "to_rgb"]

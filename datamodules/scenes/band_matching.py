@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperalign.errors import InputError
+
 BandRule = Literal["refuse", "select", "interpolate"]
 """What to do with a cube of other bands: refuse it, take the nearest bands, or interpolate between neighbours."""
 
@@ -74,7 +76,7 @@ def match_bands(centres: Sequence[float], trained: Sequence[float], rule: BandRu
     if len(own) == len(wanted) and (distance <= TOLERANCE).all() and len(set(nearest)) == len(own):
         return BandMatch(_picks(nearest, len(own)), tuple(np.argsort(nearest).tolist()), tuple(own.tolist()))
     if rule == "refuse":
-        raise ValueError(
+        raise InputError(
             f"{what} has {_bands(own)}, but the network was trained on {_bands(wanted)}: set data.init_args.bands to "
             "select (each of the network's bands is given the nearest one) or to interpolate (linearly, between "
             "neighbours)."
@@ -96,7 +98,7 @@ def _selected(
     far = np.flatnonzero((distance >= apart.min(axis=1) / 2) & (distance > TOLERANCE))
     if len(far):
         first = far[0]
-        raise ValueError(
+        raise InputError(
             f"{what} has no band near {len(far)} of the network's {len(wanted)} bands, the first {wanted[first]:g} nm "
             f"(the nearest is {own[nearest[first]]:g} nm): set data.init_args.bands to interpolate, or use a "
             "checkpoint trained on such bands."
@@ -109,7 +111,7 @@ def _interpolated(own: NDArray[np.float64], wanted: NDArray[np.float64], what: s
     ascending = own[order]
     outside = (wanted < ascending[0] - TOLERANCE) | (wanted > ascending[-1] + TOLERANCE)
     if 2 * np.count_nonzero(outside) > len(wanted):
-        raise ValueError(
+        raise InputError(
             f"{what} has {_bands(own)} and covers {len(wanted) - np.count_nonzero(outside)} of the {_bands(wanted)} "
             "that the network was trained on: use a checkpoint trained on such bands."
         )
@@ -150,7 +152,7 @@ def band_centres(given: Sequence[float] | str, setting: str) -> tuple[float, ...
         first, last, count = given.split(":")
         return tuple(np.linspace(float(first), float(last), max(int(count), 2)).round(6).tolist())
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"The setting {setting} is {given!r}, which is neither a list of centres nor FIRST:LAST:COUNT: write for "
             "example 430:860:102, in nm."
         ) from error

@@ -4,33 +4,25 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import time
-import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.scenes.scene import MappedScene, Scene
+from hyperalign.errors import HyperalignError
+from hyperalign.files import replacing
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
 
 
-class CacheWriteError(OSError):
+class CacheWriteError(HyperalignError, OSError):
     """The cache cannot be written, which concerns every scene and not the one that was tried."""
-
-
-def default_cache_folder() -> Path:
-    """Return the user's cache folder: `$HYPERALIGN_CACHE`, or `hyperalign` in `$XDG_CACHE_HOME` or `~/.cache`."""
-    if folder := os.environ.get("HYPERALIGN_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperalign"
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ class SceneCache:
         array: NDArray[np.float32] = scene.cube.contiguous().numpy()
         try:
             cube.parent.mkdir(parents=True, exist_ok=True)
-            with _written(cube) as file:
+            with replacing(cube) as file:
                 np.save(file, array, allow_pickle=False)
             status = cube.stat()
             facts = {
@@ -127,7 +119,7 @@ class SceneCache:
                 "wavelengths": scene.wavelengths,
                 "caption": scene.caption,
             }
-            with _written(record) as file:
+            with replacing(record) as file:
                 file.write(json.dumps(facts, indent=1).encode())
         except OSError as error:
             raise CacheWriteError(
@@ -144,19 +136,3 @@ def _checksum(path: Path) -> int:
         while block := file.read(1 << 22):
             value = zlib.crc32(block, value)
     return value
-
-
-@contextlib.contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` that takes its name if all goes well and vanishes otherwise."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            # Without this a power cut may leave the name with pages of zeros and the recorded size and time.
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -8,6 +8,7 @@ import torch
 
 from datamodules.scenes.scene import Scene
 from datamodules.scenes.wavelengths import rgb_bands
+from hyperalign.errors import InputError, MissingFileError
 
 _ROUNDING = 1e-6
 
@@ -23,36 +24,36 @@ def check_scene(scene: Scene) -> Scene:
     """
     cube, name = scene.cube, scene.name
     if cube.dtype != torch.float32 or cube.ndim != 3 or cube.numel() == 0:
-        raise ValueError(
+        raise InputError(
             f"The scene {name!r} is a {cube.dtype} tensor of shape {tuple(cube.shape)}: "
             "give a float32 cube of bands x height x width."
         )
     if cube.shape[0] != len(scene.wavelengths):
-        raise ValueError(
+        raise InputError(
             f"The scene {name!r} has {cube.shape[0]} bands but {len(scene.wavelengths)} wavelengths: "
             "check its reader or its file."
         )
     if not (finite := cube.isfinite()).all():
         band, row, column = (~finite).nonzero()[0].tolist()
-        raise ValueError(
+        raise InputError(
             f"The scene {name!r} has {int((~finite).sum())} values that are NaN or infinite, the first in band {band} "
             f"at row {row}, column {column}: repair the file or leave the scene out."
         )
     low, high = float(cube.min()), float(cube.max())
     if low < 0:
-        raise ValueError(
+        raise InputError(
             f"The scene {name!r} has {int((cube < 0).sum())} negative values, the lowest {low:g}: "
             "cubes lie in [0, 1], so repair the file or leave the scene out."
         )
     if high > 1 + _ROUNDING:
-        raise ValueError(
+        raise InputError(
             f"The scene {name!r} has {int((cube > 1 + _ROUNDING).sum())} values above 1, the highest {high:g}: "
             "cubes lie in [0, 1], so divide by the full scale of the sensor."
         )
     try:
         rgb_bands(scene.wavelengths)
     except ValueError as error:
-        raise ValueError(f"Scene {name!r}: {error}") from error
+        raise InputError(f"Scene {name!r}: {error}") from error
     return scene
 
 
@@ -68,7 +69,7 @@ def check_folder(folder: Path, what: str, where: str) -> Path:
         FileNotFoundError: one sentence that says what was expected, where, and where to get it.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}, where {what} is expected: {where}.")
+        raise MissingFileError(f"There is no folder {folder}, where {what} is expected: {where}.")
     return folder
 
 
@@ -89,12 +90,12 @@ def check_names(names: Sequence[str], known: Iterable[str], subset: str, where: 
         close = difflib.get_close_matches(missing[0], available, n=3, cutoff=0.5)
         hint = f"nearest is {', '.join(close)}" if close else f"there are {', '.join(available) or 'none'}"
         listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise ValueError(
+        raise InputError(
             f"The {subset} scenes {listed} are not in {where} ({hint}): "
             f"add their files, or name other scenes with `{subset}`."
         )
     if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"The {subset} scenes of {where} name {', '.join(doubled)} twice: name each scene once.")
+        raise InputError(f"The {subset} scenes of {where} name {', '.join(doubled)} twice: name each scene once.")
     return tuple(names)
 
 
@@ -105,4 +106,4 @@ def check_disjoint(first: Sequence[str], second: Sequence[str], what: str) -> No
         ValueError: naming the shared scenes.
     """
     if shared := sorted(set(first) & set(second)):
-        raise ValueError(f"The {what} scenes share {', '.join(shared)}: put each scene in one of the two sets.")
+        raise InputError(f"The {what} scenes share {', '.join(shared)}: put each scene in one of the two sets.")

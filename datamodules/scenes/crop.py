@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from datamodules.scenes.scene import Scene
+from hyperalign.errors import InputError
 
 
 def centre_crop(scene: Scene, size: int | None, multiple: int = 1) -> Scene:
@@ -18,10 +19,10 @@ def centre_crop(scene: Scene, size: int | None, multiple: int = 1) -> Scene:
         ValueError: if `size` is below 1, or nothing would be left.
     """
     if size is not None and size < 1:
-        raise ValueError(f"A centre crop of {size} pixels is empty: give at least 1, or leave `crop` out.")
+        raise InputError(f"A centre crop of {size} pixels is empty: give at least 1, or leave `crop` out.")
     height, width = (min(side, size or side) // multiple * multiple for side in scene.cube.shape[-2:])
     if min(height, width) < 1:
-        raise ValueError(
+        raise InputError(
             f"The scene {scene.name!r} of {scene.cube.shape[-2]} x {scene.cube.shape[-1]} pixels (crop {size}) has no "
             f"side that is a multiple of {multiple}: use a larger crop or a smaller scale."
         )

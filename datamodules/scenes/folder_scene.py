@@ -18,6 +18,7 @@ from datamodules.scenes.normalisation import (
     reads_all_values,
 )
 from datamodules.scenes.readers import CubeFile, check_depth
+from hyperalign.errors import InputError
 
 MaskRule = Literal["refuse", "keep"]
 """What to do with values that are NaN or infinite: refuse the cube, or fill them for the network and write NaN."""
@@ -110,7 +111,7 @@ class FolderScene:
         statistics = self.statistics
         if self.nan == "refuse" or statistics is None:
             band, first, column = np.argwhere(mask)[0].tolist()
-            raise ValueError(
+            raise InputError(
                 f"The cube {self.file.path} holds NaN or infinite values, the first in band "
                 f"{int(self.match.used[band])} at row {row + first}, column {column}: repair it, or set "
                 "data.init_args.nan to keep, which gives the network the band's median there and writes NaN."
@@ -123,7 +124,7 @@ class FolderScene:
         # Minimum and maximum, as an array of absolute values would be another strip in memory.
         largest = max(float(values.max()), -float(values.min()))
         if largest > LARGEST:
-            raise ValueError(
+            raise InputError(
                 f"The cube {self.file.path} reaches {largest:g} after the normalisation {self.rule!r}, where the "
                 f"network expects values in [0, 1]: set data.init_args.normalisation to another of {RULES}."
             )

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 
 from datamodules.scenes.scene import MappedScene, Scene
+from hyperalign.errors import InputError
 
 MeasuredKind = Literal["observation", "multispectral"]
 """`observation` is used instead of a degraded scene, `multispectral` instead of a scene seen through a response."""
@@ -21,13 +22,13 @@ def check_measured(image: Scene, kind: MeasuredKind) -> Scene:
     """
     cube, name = image.cube, image.name
     if cube.dtype != torch.float32 or cube.ndim != 3 or cube.numel() == 0 or len(cube) != len(image.wavelengths):
-        raise ValueError(
+        raise InputError(
             f"The measured {kind} of {name!r} is a {cube.dtype} tensor of shape {tuple(cube.shape)} for "
             f"{len(image.wavelengths)} wavelengths: give a float32 cube of bands x height x width."
         )
     if not (finite := cube.isfinite()).all():
         band, row, column = (~finite).nonzero()[0].tolist()
-        raise ValueError(
+        raise InputError(
             f"The measured {kind} of {name!r} has {int((~finite).sum())} values that are NaN or infinite, the first in "
             f"band {band} at row {row}, column {column}: repair the file or leave the scene out."
         )
@@ -43,7 +44,7 @@ def check_same_grid(scene: MappedScene, measured: Mapping[MeasuredKind, MappedSc
     for kind, image in measured.items():
         found, wanted = image.shape, scene.shape
         if found[1:] != wanted[1:] or (kind == "observation" and found[0] != wanted[0]):
-            raise ValueError(
+            raise InputError(
                 f"The measured {kind} of {scene.name!r} has {' x '.join(map(str, found))} values where its scene has "
                 f"{' x '.join(map(str, wanted))}: use the files of one pair."
             )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.scenes.readers import CubeFile
+from hyperalign.errors import InputError
 
 RULES = "none, maximum, minmax, scale:VALUE (for example scale:10000) or checkpoint"
 CHECKPOINT = "checkpoint"
@@ -61,7 +62,7 @@ def check_rule(rule: str) -> str:
     except ValueError:
         known = False
     if not known or name not in ("none", "maximum", "minmax", "scale", CHECKPOINT):
-        raise ValueError(f"The normalisation {rule!r} is unknown: choose {RULES}.")
+        raise InputError(f"The normalisation {rule!r} is unknown: choose {RULES}.")
     return rule
 
 
@@ -115,7 +116,7 @@ def measured(file: CubeFile, bands: NDArray[np.intp], medians: bool) -> Statisti
         if medians:
             grid.append(strip[:, -row % stride :: stride, ::stride].astype(np.float32))
     if not math.isfinite(low):
-        raise ValueError(f"The cube {file.path} holds no value that is not NaN or infinite: leave it out.")
+        raise InputError(f"The cube {file.path} holds no value that is not NaN or infinite: leave it out.")
     return Statistics(low, high, missing, _medians(np.concatenate(grid, axis=1) if grid else None, len(bands)))
 
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hyperalign.errors import InputError, MissingFileError
+
 
 def _no_metadata() -> Mapping[str, str]:
     return MappingProxyType({})
@@ -120,7 +122,7 @@ class MappedScene:
             or row + height > array.shape[1]
             or column + width > array.shape[2]
         ):
-            raise ValueError(
+            raise InputError(
                 f"The window of {height} x {width} pixels at row {row}, column {column} leaves the scene {self.name!r} "
                 f"of {array.shape[1]} x {array.shape[2]} pixels: choose a smaller window."
             )
@@ -140,16 +142,16 @@ class MappedScene:
             status = self.path.stat()
             array = _map_cube(str(self.path), status.st_ino, status.st_mtime_ns, status.st_size)
         except FileNotFoundError as error:
-            raise FileNotFoundError(
+            raise MissingFileError(
                 f"The cube file of scene {self.name!r} is missing at {self.path}: run again to make it anew."
             ) from error
         except (ValueError, EOFError) as error:
-            raise ValueError(
+            raise InputError(
                 f"The cube file of scene {self.name!r} at {self.path} is damaged or is no .npy file: "
                 "delete it and run again to make it anew."
             ) from error
         if array.dtype != np.float32 or array.ndim != 3 or array.shape[0] != len(self.wavelengths):
-            raise ValueError(
+            raise InputError(
                 f"The cube file of scene {self.name!r} at {self.path} holds {array.dtype} values of shape "
                 f"{array.shape} where a float32 cube of {len(self.wavelengths)} bands is expected: "
                 "delete it and run again."

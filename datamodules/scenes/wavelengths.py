@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 RGB_WAVELENGTHS: tuple[float, float, float] = (660.0, 550.0, 470.0)
 """Red, green and blue in nm: the bands nearest to these make the RGB picture of a cube."""
 
@@ -22,13 +24,13 @@ def rgb_bands(wavelengths: Sequence[float], tolerance: float = 25.0) -> tuple[in
         ValueError: if there is no band within `tolerance` of one of the three.
     """
     if not wavelengths:
-        raise ValueError("The list of wavelengths is empty: give the centre of every band in nm.")
+        raise InputError("The list of wavelengths is empty: give the centre of every band in nm.")
     bands = []
     for colour in RGB_WAVELENGTHS:
         nearest = min(range(len(wavelengths)), key=lambda band: abs(wavelengths[band] - colour))
         distance = abs(wavelengths[nearest] - colour)
         if not distance <= tolerance:
-            raise ValueError(
+            raise InputError(
                 f"The {len(wavelengths)} bands from {min(wavelengths):g} to {max(wavelengths):g} nm do not cover "
                 f"{colour:g} nm (the nearest is {distance:g} nm away, {tolerance:g} allowed), so no RGB picture can be "
                 "made of them: check that the wavelengths are in nm, or give a cube that covers 470, 550 and 660 nm."
@@ -51,7 +53,7 @@ def to_rgb(cube: Tensor, wavelengths: Sequence[float]) -> Tensor:
         ValueError: if the number of wavelengths is not C or they do not cover the three colours.
     """
     if cube.ndim < 3 or cube.shape[-3] != len(wavelengths):
-        raise ValueError(
+        raise InputError(
             f"The cube has shape {tuple(cube.shape)} but {len(wavelengths)} wavelengths were given: "
             "give a ... x C x H x W cube and one wavelength per band."
         )

@@ -11,6 +11,7 @@ from datamodules.spectra.bands import Array
 from datamodules.spectra.illuminants import illuminant
 from datamodules.spectra.photographs import PLOTS, photograph
 from datamodules.spectra.synthesis import Recipe, spectral_cube
+from hyperalign.errors import InputError
 
 _COPIES = {"astronaut": 14, "chelsea": 10, "coffee": 12, "tissue": 6, "retina": 4, "galaxies": 2}
 
@@ -64,12 +65,12 @@ class SampleSettings:
     def __post_init__(self) -> None:
         """Check names and ranges."""
         if not self.illuminants:
-            raise ValueError("The sample scenes have an empty list of illuminants: name at least one.")
+            raise InputError("The sample scenes have an empty list of illuminants: name at least one.")
         for name in (*self.illuminants, self.target_illuminant):
             illuminant(name)
         for label, value in (("metamers", self.metamers), ("target_shift", self.target_shift)):
             if not 0.0 <= value <= 2.0:
-                raise ValueError(f"The sample scenes cannot have `{label}` {value}: choose a number from 0 to 2.")
+                raise InputError(f"The sample scenes cannot have `{label}` {value}: choose a number from 0 to 2.")
 
 
 def generator_of(*keys: int | str) -> np.random.Generator:
@@ -144,7 +145,7 @@ def plot_of(name: str) -> str:
         ValueError: if no sample scene has this name.
     """
     if name not in TRAINING + VALIDATION + OBSERVED + UNOBSERVED:
-        raise ValueError(
+        raise InputError(
             f"There is no sample scene called {name!r}: the names run from {TRAINING[0]} to {TRAINING[-1]}, "
             f"then {', '.join(VALIDATION + OBSERVED + UNOBSERVED)}."
         )

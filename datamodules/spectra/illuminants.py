@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from datamodules.spectra.bands import WAVELENGTHS, Array
+from hyperalign.errors import InputError
 
 _NM = np.array(WAVELENGTHS)
 
@@ -53,7 +54,7 @@ def illuminant(name: str) -> Array:
         ValueError: if no illuminant has this name.
     """
     if name not in ILLUMINANTS:
-        raise ValueError(
+        raise InputError(
             f"There is no illuminant called {name!r} for the sample scenes: choose {', '.join(ILLUMINANTS)}."
         )
     power = ILLUMINANTS[name]()

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from datamodules.spectra.bands import Array
+from hyperalign.errors import MissingFileError
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ def photograph_path(file: str) -> Path:
     """
     package = find_spec("skimage")
     if package is None or package.origin is None:
-        raise FileNotFoundError("The sample scenes need the photographs inside scikit-image: install scikit-image.")
+        raise MissingFileError("The sample scenes need the photographs inside scikit-image: install scikit-image.")
     path = Path(package.origin).parent / "data" / file
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"The photograph {file} is not in {path.parent}: install scikit-image from its wheel, which holds it."
         )
     return path

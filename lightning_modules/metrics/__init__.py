@@ -1,6 +1,6 @@
 """How restored cubes are scored: the protocol object and its streaming form."""
 
-import torchvision_repair  # noqa: F401
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from lightning_modules.metrics.protocol import MetricProtocol
 from lightning_modules.metrics.streaming import SceneMean, latest_scores
 

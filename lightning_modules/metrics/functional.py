@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 __all__ = ["ErgasMean", "PsnrMean", "SamZero", "SsimWindow", "ergas", "psnr", "sam", "ssim"]
 
 PsnrMean = Literal["band_mean", "global"]
@@ -54,7 +56,7 @@ def ssim(restored: Tensor, target: Tensor, data_range: float, window: SsimWindow
     taps = _gaussian_taps() if window == "gaussian" else [1.0 / 7.0] * 7
     unbias = 1.0 if window == "gaussian" else 49.0 / 48.0
     if min(target.shape[-2:]) < len(taps):
-        raise ValueError(
+        raise InputError(
             f"SSIM: a {target.shape[-2]} x {target.shape[-1]} cube is smaller than the {len(taps)} x {len(taps)} "
             f"{window} window; evaluate on larger scenes or crops."
         )

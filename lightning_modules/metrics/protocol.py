@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from torch import Tensor
 from torchmetrics import MetricCollection
 
+from hyperalign.errors import InputError
 from lightning_modules.metrics import functional
 from lightning_modules.metrics.functional import ErgasMean, PsnrMean, SamZero, SsimWindow
 from lightning_modules.metrics.streaming import SceneMean
@@ -59,7 +60,7 @@ class MetricProtocol:
         _check("ergas_mean", ergas_mean, get_args(ErgasMean))
         _check("ergas_reference", ergas_reference, ("target", "restored"))
         if not (data_range > 0 and ergas_ratio > 0):
-            raise ValueError(
+            raise InputError(
                 f"MetricProtocol: data_range {data_range} and ergas_ratio {ergas_ratio} must both be positive."
             )
         self.data_range = data_range
@@ -120,14 +121,14 @@ class MetricProtocol:
     def _prepare(self, restored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Bring both cubes to `C x H x W` and clip them as the protocol says."""
         if restored.shape != target.shape:
-            raise ValueError(
+            raise InputError(
                 f"MetricProtocol: the restored cube is {list(restored.shape)} and its target {list(target.shape)}; "
                 "give both the same bands and size."
             )
         if target.ndim == 4 and len(target) == 1:
             restored, target = restored[0], target[0]
         if target.ndim != 3:
-            raise ValueError(
+            raise InputError(
                 f"MetricProtocol: cubes of shape {list(target.shape)} cannot be scored at once; "
                 "give one C x H x W cube, or use collection() for batches."
             )
@@ -141,4 +142,4 @@ class MetricProtocol:
 def _check(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Refuse a value outside the choices, in one sentence."""
     if value not in choices:
-        raise ValueError(f"MetricProtocol: {name} {value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")
+        raise InputError(f"MetricProtocol: {name} {value!r} is unknown; choose one of {', '.join(map(repr, choices))}.")

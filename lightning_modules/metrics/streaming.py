@@ -11,6 +11,8 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
+from hyperalign.errors import InputError
+
 __all__ = ["SceneMean", "latest_scores"]
 
 
@@ -50,7 +52,7 @@ class SceneMean(Metric):
         """
         names = [""] * len(target) if names is None else names
         if not len(restored) == len(target) == len(names):
-            raise ValueError(
+            raise InputError(
                 f"SceneMean: {len(restored)} restored cubes, {len(target)} targets and {len(names)} scene names "
                 "do not belong together; give as many of each."
             )

@@ -1,6 +1,6 @@
 """Networks: plain `torch.nn` modules without Lightning or file access; no arguments means the published settings."""
 
-import torchvision_repair  # noqa: F401
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from lightning_modules.networks.fusion.bdt.network import BDT
 from lightning_modules.networks.fusion.co2if.network import CO2IF
 from lightning_modules.networks.fusion.srlf.network import SRLF

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
+
 __all__ = ["UpsampledInput", "upsample_bicubic"]
 
 
@@ -63,9 +65,9 @@ class UpsampledInput(nn.Module):
     ) -> None:
         super().__init__()
         if interpolation not in ("bicubic", "nearest"):
-            raise ValueError(f"UpsampledInput: interpolation {interpolation!r} is unknown; choose bicubic or nearest.")
+            raise InputError(f"UpsampledInput: interpolation {interpolation!r} is unknown; choose bicubic or nearest.")
         if scale < 1:
-            raise ValueError(f"UpsampledInput: scale {scale} is below 1; give the whole factor of the task, such as 4.")
+            raise InputError(f"UpsampledInput: scale {scale} is below 1; give the whole factor of the task, such as 4.")
         self.network = network
         self.scale = scale
         self.interpolation = interpolation

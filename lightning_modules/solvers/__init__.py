@@ -1,6 +1,6 @@
 """Training-free methods: plain functions on tensors, without Lightning or file access; defaults as published."""
 
-import torchvision_repair  # noqa: F401
+import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
 from lightning_modules.solvers.lrmr import lrmr
 from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g

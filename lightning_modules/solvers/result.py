@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hyperalign.errors import HyperalignError
+
 __all__ = ["Progress", "SolverError", "SolverResult", "report"]
 
 Progress = Callable[[int, int, float], None]
 """Called after every iteration: its number from 1, the most there can be, and the largest residual of the batch."""
 
 
-class SolverError(ValueError):
+class SolverError(HyperalignError, ValueError):
     """Input or parameters that a training-free method cannot work with."""
 
 

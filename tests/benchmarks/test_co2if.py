@@ -33,7 +33,7 @@ IMAGE_PROGRAM = """
 import json, sys, time
 from pathlib import Path
 import torch
-from experiments.flops import FOLDER, network_settings
+from experiments.commands.flops import FOLDER, network_settings
 from lightning_modules import CO2IF
 from lightning_modules.tiles import in_tiles
 import yaml

@@ -24,10 +24,10 @@ from torch import Generator, Tensor
 
 from datamodules import CAVE, NonIIDGaussian
 from datamodules.degradations import Degradation
-from datamodules.patches import PatchDataset, TrainingScenes
 from datamodules.preparation import prepare
+from datamodules.sampling.patches import PatchDataset, TrainingScenes
 from datamodules.scenes.scene import _map_cube
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 from tests.benchmarks.test_transfer import Benchmark
 from tests.datamodules.fake_cave import fake_values, write_scene
 
@@ -69,7 +69,7 @@ def clean_patches(root: str, cache: str, degradation: Degradation | None = None)
     """Patches of all CAVE scenes below `root`."""
     data = CAVE(root, cache=cache, split="all")
     pool = TrainingScenes()
-    pool.replace(data.scenes(data.scene_names()))
+    pool.exchange(data.scenes(data.scene_names()))
     return PatchDataset(pool, degradation or Unchanged(), SIZE, 1_000_000, 0)
 
 

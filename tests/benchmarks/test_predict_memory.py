@@ -32,7 +32,7 @@ wavelength units = Nanometers
 wavelength = {{{centres}}}
 """
 PREDICT = """
-import torchvision_repair
+import hyperalign  # noqa: F401
 import json, resource, sys, time, torch
 torch.set_num_threads(1)
 from lightning import Trainer

@@ -20,7 +20,7 @@ from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.estimation import EstimationSettings
 from callbacks.transfer.refinement import refine
 from datamodules import CAVE, MappedScene, generator_for, to_rgb
-from experiments.demo import SOURCE
+from experiments.commands.demo import SOURCE
 from lightning_modules import SERT, MetricProtocol
 from lightning_modules.checkpoints import load_weights
 from tests.callbacks.transfer.plain import PlainEstimation

@@ -12,9 +12,9 @@ from lightning import Callback, Trainer
 from torch import Tensor, nn
 
 from callbacks import DistributionAdaptiveSynthesis, PhotometricGuides, ProxyGeneration, SpectralTransfer
-from callbacks.distributed import Ranks
-from callbacks.synthesis import Training
+from callbacks.adaptation.synthesis import Training
 from datamodules import NonIIDGaussian, Scene, SceneDataModule, generator_for
+from hyperalign.ranks import Ranks
 from lightning_modules import RestorationModule
 
 WAVELENGTHS = tuple(float(band) for band in (460, 490, 520, 550, 580, 610, 640, 670))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from datamodules import CAVE
-from datamodules.cave_splits import CAVE_SPLITS
+from datamodules.splits.files import CAVE_SPLITS
 from tests.datamodules.fake_cave import MakeCave, fake_values
 
 

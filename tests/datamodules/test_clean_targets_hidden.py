@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from datamodules import CAVE, MappedScene
-from datamodules.batches import Sample
+from datamodules.sampling.batches import Sample
 from tests.datamodules.fake_cave import MakeCave
 
 OBSERVED, UNOBSERVED = ["balloons", "cd"], ["clay"]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from datamodules import Folder
-from datamodules.scenes.tile_stream import TileBatch, TileStream, Tiling
+from datamodules.sampling.tile_stream import TileBatch, TileStream, Tiling
 
 TRAINED = (450.0, 550.0, 650.0)
 KNOWN = {"wavelengths": TRAINED}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from datamodules import FusionObservation, FusionPair, MappedScene, ParisEO1
-from datamodules.full_scenes import observe
 from datamodules.paris_eo1 import hyperion_centre
+from datamodules.sampling.full_scenes import observe
 from lightning_modules import FusionModule
 
 BANDS = tuple(float(nm) for nm in range(430, 700, 30))

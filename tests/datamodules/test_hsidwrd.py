@@ -9,7 +9,7 @@ import tifffile
 import torch
 from numpy.typing import NDArray
 
-from callbacks.results import task_line
+from callbacks.reporting.results_table import task_line
 from datamodules import BicubicDownsampling, HSIDwrD, MappedScene
 from datamodules.splits import load_split
 

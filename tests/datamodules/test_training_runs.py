@@ -10,7 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from datamodules import CAVE, MappedScene
-from datamodules.batches import Batch
+from datamodules.sampling.batches import Batch
 from tests.datamodules.fake_cave import MakeCave
 
 

@@ -7,6 +7,8 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from hyperalign.errors import InputError
+
 
 class TinyNetwork(nn.Module):
     """One linear layer over bands."""
@@ -33,7 +35,7 @@ class TinyRestorer(LightningModule):
 
     def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         if self.fail:
-            raise ValueError("Scene 'balloons' has NaN values in band 3: mend or leave out this scene.")
+            raise InputError("Scene 'balloons' has NaN values in band 3: mend or leave out this scene.")
         loss: Tensor = nn.functional.mse_loss(self.network(batch[0]), batch[0])
         return loss
 

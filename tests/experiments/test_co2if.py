@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from experiments import ablations, flops
 from experiments.cli import run
+from experiments.commands import ablations, flops
 from lightning_modules import CO2IF, FusionModule
 from tests.datamodules.fake_cave import fake_values, write_scene
 
 SCENES = ["balloons", "cloth", "flowers", "hairs"]
-CONFIGS = Path(ablations.__file__).parent / "co2if"
+CONFIGS = Path(ablations.__file__).parents[1] / "co2if"
 COMPACT: dict[str, Any] = {
     "dim": 8,
     "encoder_blocks": 1,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from callbacks.images import POINTS
-from experiments import demo, study
+from callbacks.reporting.drawing import POINTS
 from experiments.cli import run
+from experiments.commands import demo, study
 from lightning_modules import read_weights
 
 SMALL = [

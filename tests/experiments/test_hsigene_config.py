@@ -11,8 +11,8 @@ import yaml
 
 from callbacks import GeneratedTraining, HSIGene
 from experiments.cli import run
-from experiments.demo import SOURCE
-from tests.callbacks.sources.small_clip import write_small_clip, write_small_hsigene
+from experiments.commands.demo import SOURCE
+from tests.callbacks.generators.small_clip import write_small_clip, write_small_hsigene
 from tests.lightning_modules.networks.generation.hsigene_official import SMALL_ARGUMENTS
 
 STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt", "sources/hsigene")

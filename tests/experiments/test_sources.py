@@ -10,7 +10,7 @@ import yaml
 
 from callbacks import ExternalCubes, GeneratedTraining, GuideDiagnostics
 from experiments.cli import run
-from experiments.demo import SOURCE
+from experiments.commands.demo import SOURCE
 
 STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt")
 SMALL = [

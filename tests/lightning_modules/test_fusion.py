@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datamodules import NonIIDGaussian
 from lightning_modules import ClipTowers, FusionModule
-from lightning_modules.contrastive import contrastive_loss
+from lightning_modules.losses import contrastive_loss
 from tests.callbacks.tiny import MiniScenes, tiny_trainer
 from tests.callbacks.tiny_fusion import MiniFusion, MiniPair, fusion_data, fusion_module, tiny_towers
 

@@ -11,10 +11,11 @@ from lightning import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.batches import EvaluationSampler, world
-from datamodules.patches import PatchSampler, resumed
+from datamodules.sampling.batches import EvaluationSampler
+from datamodules.sampling.patches import PatchSampler, resumed
+from hyperalign.ranks import world
 from lightning_modules import BlurRobustCLIP, LinearWarmupCosine
-from lightning_modules.clip_blur import gaussian_blur
+from lightning_modules.clip.blur import gaussian_blur
 
 SIDE = 32
 MEAN, SPREAD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from hyperalign.errors import InputError
+
 AXES = ("CHW", "CWH", "HWC", "HCW", "WHC", "WCH")
 """How a user spells the axes of an array: C bands, H rows, W columns, in the order in which the file shows them."""
 
@@ -25,9 +27,9 @@ def axis_order(
     """
     sizes = " x ".join(map(str, shape))
     if axes is not None and axes.upper() not in AXES:
-        raise ValueError(f"The axes {axes!r} of {what} are none of {', '.join(AXES)}: spell them as one of these.")
+        raise InputError(f"The axes {axes!r} of {what} are none of {', '.join(AXES)}: spell them as one of these.")
     if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(
+        raise InputError(
             f"{what[:1].upper()}{what[1:]} has shape ({sizes}) where three axes (bands, rows, columns) are expected: "
             "name another variable, or save it as a cube."
         )
@@ -39,7 +41,7 @@ def axis_order(
     else:
         order = _told(shape, bands, what)
     if bands is not None and shape[order[0]] != bands:
-        raise ValueError(
+        raise InputError(
             f"{what[:1].upper()}{what[1:]} has {shape[order[0]]} bands ({sizes}) but {bands} wavelengths: give one "
             "wavelength per band, or another `axes`."
         )
@@ -61,11 +63,11 @@ def _told(shape: Sequence[int], bands: int | None, what: str) -> tuple[int, int,
     if len(fitting) == 1:
         return _order("CHW" if fitting[0] == 0 else "HWC")
     if bands is not None and bands not in shape:
-        raise ValueError(
+        raise InputError(
             f"{what[:1].upper()}{what[1:]} has no axis of {bands} ({' x '.join(map(str, shape))}), the number of its "
             "wavelengths: give one wavelength per band."
         )
-    raise ValueError(
+    raise InputError(
         f"The bands of {what} of {' x '.join(map(str, shape))} can be on more than one axis: give `axes`, CHW if they "
         "are first, HWC if they are last."
     )
@@ -86,7 +88,7 @@ def _refuse_transposed(
     thin = list(shape).index(bands if matched and bands is not None else min(shape))
     likely = {0: "CHW", 1: "HCW", 2: "HWC"}[thin]
     read = " x ".join(f"{size} {_WORDS[letter]}" for size, letter in zip(shape, default, strict=True))
-    raise ValueError(
+    raise InputError(
         f"The axes of {what} seem to be exchanged, as the format says {read}: set `axes` to {likely} if the "
         f"{shape[thin]} are its bands, or to {default} if they are not."
     )

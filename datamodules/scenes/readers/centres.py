@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from hyperalign.errors import InputError
+
 _LARGEST_MICROMETRES = 100.0
 
 
@@ -28,7 +30,7 @@ def centres_from_file(values: Iterable[Any], bands: int, where: str) -> tuple[fl
     except (TypeError, ValueError):
         centres = []
     if len(centres) != bands or not all(math.isfinite(centre) and centre > 0 for centre in centres):
-        raise ValueError(
+        raise InputError(
             f"{where} has no wavelength for each of its {bands} bands: repair it, download it again, or give "
             "`wavelengths`."
         )
@@ -38,7 +40,7 @@ def centres_from_file(values: Iterable[Any], bands: int, where: str) -> tuple[fl
     ascending = nanometres if nanometres[0] <= nanometres[-1] else nanometres[::-1]
     for before, after in pairwise(ascending):
         if before >= after:
-            raise ValueError(
+            raise InputError(
                 f"The wavelengths of {where[:1].lower()}{where[1:]} are not sorted ({before:g} nm beside {after:g} "
                 "nm): repair them, or give `wavelengths` in the order of the bands to confirm it."
             )
@@ -57,15 +59,15 @@ def centres_from_user(values: Sequence[float], what: str) -> tuple[float, ...]:
     """
     centres = tuple(float(value) for value in values)
     if not centres or not all(math.isfinite(centre) and centre > 0 for centre in centres):
-        raise ValueError(
+        raise InputError(
             f"The `wavelengths` given for {what} are no list of positive numbers: give one per band, in nm."
         )
     if max(centres) < _LARGEST_MICROMETRES:
-        raise ValueError(
+        raise InputError(
             f"The `wavelengths` given for {what} end at {max(centres):g}, which is micrometres: give them in nm, "
             f"{max(centres) * 1000:g} instead."
         )
     if len(set(centres)) != len(centres):
         doubled = next(centre for centre in centres if centres.count(centre) > 1)
-        raise ValueError(f"The `wavelengths` given for {what} hold {doubled:g} nm twice: give every band its own.")
+        raise InputError(f"The `wavelengths` given for {what} hold {doubled:g} nm twice: give every band its own.")
     return centres

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperalign.errors import InputError
+
 _STRIP_VALUES = 1 << 23
 
 
@@ -86,7 +88,7 @@ class CubeFile(ABC):
     def _check_window(self, row: int, column: int, height: int, width: int) -> None:
         _, rows, columns = self.shape
         if min(row, column) < 0 or min(height, width) < 1 or row + height > rows or column + width > columns:
-            raise ValueError(
+            raise InputError(
                 f"The window of {height} x {width} pixels at row {row}, column {column} leaves the cube {self.path} of "
                 f"{rows} x {columns} pixels: choose a smaller window."
             )
@@ -132,7 +134,7 @@ def check_depth(cube: CubeFile, full_scale: float) -> None:
         return
     largest = int(np.iinfo(cube.dtype).max)
     if largest * 8 < full_scale:
-        raise ValueError(
+        raise InputError(
             f"The cube {cube.path} holds {cube.dtype} values, at most {largest}, where a full scale of {full_scale:g} "
             f"is expected, so it would come out {full_scale / largest:.0f} times too dark: use the file of the full "
             f"depth, or set the full scale to {largest}."
@@ -154,11 +156,11 @@ def check_shape(shape: Sequence[int], expected: Sequence[int], what: str) -> Non
         return
     found, wanted = (" x ".join(map(str, sizes)) for sizes in (shape, expected))
     if sorted(shape) == sorted(expected):
-        raise ValueError(
+        raise InputError(
             f"The axes of {what} are exchanged, {found} where {wanted} is expected: save it again with its axes in "
             "this order, or use the original file."
         )
-    raise ValueError(
+    raise InputError(
         f"The size of {what} is {found} where {wanted} is expected: it is another data set or has been cropped, so use "
         "the original file."
     )

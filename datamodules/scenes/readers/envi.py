@@ -11,6 +11,7 @@ from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import centres_from_file, centres_from_user
 from datamodules.scenes.readers.cube_file import CubeFile, largest_finite
 from datamodules.scenes.readers.refusals import refuse_axes, refuse_key
+from hyperalign.errors import InputError, MissingFileError
 
 IMAGE_SUFFIXES = ("", ".img", ".bsq", ".bil", ".bip", ".dat", ".raw", ".bin", ".cube")
 """Endings of an ENVI image, in the order in which they are looked for beside a header."""
@@ -56,11 +57,11 @@ class EnviCube(CubeFile):
             needed = int(image.offset) + int(np.prod(shape)) * dtype.itemsize
             self.entries: dict[str, str | list[str]] = dict(image.metadata)
         except (SpyException, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-            raise ValueError(
+            raise InputError(
                 f"The ENVI header {self.header} is damaged or describes no image: download it again."
             ) from error
         if (size := path.stat().st_size) < needed:
-            raise ValueError(
+            raise InputError(
                 f"The ENVI file {path} of {size} bytes is truncated, as its header means {needed}: download it again."
             )
         given = None if wavelengths is None else centres_from_user(wavelengths, str(path))
@@ -104,11 +105,11 @@ def header_of(path: Path) -> Path:
         FileNotFoundError: if the image or its header is missing.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no ENVI file {path}: check the path, or download it.")
+        raise MissingFileError(f"There is no ENVI file {path}: check the path, or download it.")
     for header in _headers(path):
         if header.is_file():
             return header
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"The ENVI file {path} has no header {path.with_suffix('.hdr').name} beside it: copy the header there, or "
         "unpack the archive again."
     )
@@ -133,7 +134,7 @@ def image_of(header: Path) -> Path:
         for path in (header.with_suffix(suffix), header.with_suffix(suffix.upper())):
             if path.is_file():
                 return path
-    raise FileNotFoundError(
+    raise MissingFileError(
         f"The ENVI header {header} has no image {header.stem} beside it (endings tried: none, "
         f"{', '.join(IMAGE_SUFFIXES[1:])}): copy the image there, or unpack the archive again."
     )

@@ -13,6 +13,7 @@ from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import centres_from_user
 from datamodules.scenes.readers.cube_file import CubeFile
 from datamodules.scenes.readers.refusals import refuse_axes, refuse_key
+from hyperalign.errors import InputError, MissingFileError, MissingPackageError
 
 # A point with one digit before it ends the name of a layer, as in `S0.420,5nm`.
 _BAND = re.compile(r"(\d+(?:,\d+)?|\d{2,}\.\d+)\s*nm$", re.IGNORECASE)
@@ -35,7 +36,7 @@ def exr_library() -> Any:  # noqa: ANN401
     try:
         return importlib.import_module("OpenEXR")
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "Reading .exr files needs the package OpenEXR: install it with `pip install OpenEXR`."
         ) from error
 
@@ -68,17 +69,17 @@ class ExrCube(CubeFile):
         refuse_key(path, key, "the bands of an .exr file are told by their names")
         refuse_axes(path, axes)
         if not path.is_file():
-            raise FileNotFoundError(f"There is no OpenEXR file {path}: check the path, or download it.")
+            raise MissingFileError(f"There is no OpenEXR file {path}: check the path, or download it.")
         header = _asked(path, lambda file: file.header())
         named = {name: band_of_channel(name) for name in header["channels"]}
         bands = sorted((centre, name) for name, centre in named.items() if centre is not None)
         if not bands:
-            raise ValueError(
+            raise InputError(
                 f"The OpenEXR file {path} has no channel named by its wavelength, as w420nm (channels: "
                 f"{', '.join(sorted(named))}): rename its channels, or use the original file."
             )
         if len({centre for centre, _ in bands}) != len(bands):
-            raise ValueError(
+            raise InputError(
                 f"The OpenEXR file {path} has two channels of one wavelength ({', '.join(name for _, name in bands)}): "
                 "remove those that do not belong to the cube."
             )
@@ -88,7 +89,7 @@ class ExrCube(CubeFile):
         self._first_row = int(low.y)
         kinds = {str(header["channels"][name].type) for name in self.channels}
         if len(kinds) != 1 or not kinds <= set(_TYPES):
-            raise ValueError(
+            raise InputError(
                 f"The OpenEXR file {path} mixes values of the types {', '.join(sorted(kinds))} in its bands: save it "
                 "again with one type."
             )
@@ -117,6 +118,6 @@ def _asked(path: Path, ask: Callable[[Any], Any]) -> Any:  # noqa: ANN401
             file.close()
     # The binding answers a damaged file with errors of several kinds.
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"The file {path} of {path.stat().st_size} bytes is truncated or is no OpenEXR file: download it again."
         ) from error

@@ -14,6 +14,7 @@ from datamodules.scenes.readers.centres import centres_from_file, centres_from_u
 from datamodules.scenes.readers.cube_file import CubeFile, take
 from datamodules.scenes.readers.mat_cube import CENTRE_NAMES
 from datamodules.scenes.readers.refusals import refuse_objects
+from hyperalign.errors import InputError, MissingFileError
 
 
 class Hdf5Cube(CubeFile):
@@ -42,7 +43,7 @@ class Hdf5Cube(CubeFile):
         wavelengths: Sequence[float] | None = None,
     ) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"There is no HDF5 file {path}: check the path, or download it.")
+            raise MissingFileError(f"There is no HDF5 file {path}: check the path, or download it.")
         given = None if wavelengths is None else centres_from_user(wavelengths, str(path))
         with _opened(path) as file:
             shapes = _shapes(file)
@@ -71,18 +72,18 @@ def _opened(path: Path) -> Iterator[Any]:
     with path.open("rb") as raw:
         start = raw.read(4)
     if start[:3] == b"CDF":
-        raise ValueError(
+        raise InputError(
             f"The file {path} is a classic netCDF file: convert it to netCDF-4 with `nccopy -k nc4` and try again."
         )
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise ValueError(_damaged(path)) from error
+        raise InputError(_damaged(path)) from error
     with file:
         try:
             yield file
         except (OSError, RuntimeError) as error:
-            raise ValueError(_damaged(path)) from error
+            raise InputError(_damaged(path)) from error
 
 
 def _damaged(path: Path) -> str:
@@ -110,7 +111,7 @@ def _chosen(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> 
     if name is None or name not in shapes:
         listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:8]) or "none"
         asked = "no single cube" if key is None else f"no data set {key!r}"
-        raise ValueError(f"The file {path} has {asked} (numeric data sets: {listed}): name one of them as the key.")
+        raise InputError(f"The file {path} has {asked} (numeric data sets: {listed}): name one of them as the key.")
     return name
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.io.matlab import MatReadError
 from torch import Tensor
 
+from hyperalign.errors import HyperalignError, InputError, MissingFileError
+
 
 def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
     """Read one numeric array from a MATLAB file.
@@ -33,7 +35,7 @@ def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
         ValueError: for a truncated or foreign file, an unknown key, or no key where several arrays could be meant.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no MATLAB file {path}: check the path, or download it.")
+        raise MissingFileError(f"There is no MATLAB file {path}: check the path, or download it.")
     with reading(path):
         return _read_hdf5(path, key) if h5py.is_hdf5(path) else _read_classic(path, key)
 
@@ -55,7 +57,7 @@ def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -
     """
     array = read_mat(path, key)
     if array.ndim != 3:
-        raise ValueError(
+        raise InputError(
             f"The array {key!r} in {path} has shape {array.shape} where height x width x bands is expected: "
             "name another variable."
         )
@@ -63,7 +65,7 @@ def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -
     return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
 
 
-class NoVariableError(ValueError):
+class NoVariableError(HyperalignError, ValueError):
     """The file is sound but does not hold what was asked for."""
 
 
@@ -76,9 +78,9 @@ def reading(path: Path) -> Iterator[None]:
         raise
     # They answer a cut file with errors of many kinds, according to where it has been cut.
     except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, MemoryError) as error:
-        raise ValueError(_damaged(path)) from error
+        raise InputError(_damaged(path)) from error
     except (MatReadError, zlib.error) as error:
-        raise ValueError(_damaged(path)) from error
+        raise InputError(_damaged(path)) from error
 
 
 def _damaged(path: Path) -> str:

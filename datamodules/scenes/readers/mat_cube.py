@@ -14,6 +14,7 @@ from datamodules.scenes.readers.centres import centres_from_file, centres_from_u
 from datamodules.scenes.readers.cube_file import largest_finite, take
 from datamodules.scenes.readers.decoded import DecodedCube
 from datamodules.scenes.readers.mat import choose, classic_shapes, hdf5_shapes, read_mat, reading
+from hyperalign.errors import InputError, MissingFileError
 
 CENTRE_NAMES = ("wavelength", "wavelengths", "wvl", "lambda", "center_wavelength", "centre_wavelength")
 """Names under which files keep the centres of their bands, in any case."""
@@ -46,7 +47,7 @@ class MatCube(DecodedCube):
         wavelengths: Sequence[float] | None = None,
     ) -> None:
         if not path.is_file():
-            raise FileNotFoundError(f"There is no MATLAB file {path}: check the path, or download it.")
+            raise MissingFileError(f"There is no MATLAB file {path}: check the path, or download it.")
         with reading(path):
             self.hdf5 = bool(h5py.is_hdf5(path))
             shapes = hdf5_shapes(path) if self.hdf5 else classic_shapes(path)
@@ -57,7 +58,7 @@ class MatCube(DecodedCube):
         centres = None if wavelengths is None else centres_from_user(wavelengths, str(path))
         folded = _folded(shape, self._sides)
         if folded is None and len(shape) != 3:
-            raise ValueError(
+            raise InputError(
                 f"The array {self.key!r} in {path} has shape {shape} where height x width x bands is expected: name "
                 "another variable, or use the original file."
             )

@@ -14,6 +14,7 @@ from datamodules.scenes.readers.centres import centres_from_user
 from datamodules.scenes.readers.cube_file import CubeFile, take
 from datamodules.scenes.readers.decoded import DecodedCube
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
+from hyperalign.errors import InputError, MissingFileError
 
 
 class NpyCube(CubeFile):
@@ -41,7 +42,7 @@ class NpyCube(CubeFile):
         refuse_key(path, key, "a .npy file holds one array")
         array = _load(path)
         if not isinstance(array, np.ndarray):
-            raise ValueError(f"The file {path} is an archive of arrays: rename it to .npz and name one by its key.")  # noqa: TRY004
+            raise InputError(f"The file {path} is an archive of arrays: rename it to .npz and name one by its key.")
         refuse_objects(array.dtype, path)
         centres = None if wavelengths is None else centres_from_user(wavelengths, str(path))
         self.order = axis_order(array.shape, axes, None, len(centres) if centres else None, f"the array in {path}")
@@ -81,7 +82,7 @@ class NpzCube(DecodedCube):
         if self.key not in arrays:
             listed = ", ".join(f"{name} {shape}" for name, (shape, _) in arrays.items()) or "none"
             asked = "no single cube" if key is None else f"no array {key!r}"
-            raise ValueError(f"The file {path} has {asked} (arrays: {listed}): name one of them as the key.")
+            raise InputError(f"The file {path} has {asked} (arrays: {listed}): name one of them as the key.")
         shape, dtype = arrays[self.key]
         refuse_objects(dtype, path)
         self.axes = axes
@@ -104,7 +105,7 @@ class NpzCube(DecodedCube):
 def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shape and type of every array of an archive, from the headers alone."""
     if not path.is_file():
-        raise FileNotFoundError(f"There is no NumPy file {path}: check the path, or download it.")
+        raise MissingFileError(f"There is no NumPy file {path}: check the path, or download it.")
     found: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -115,7 +116,7 @@ def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
                     shape, _, dtype = header(file)
                 found[member.removesuffix(".npy")] = (tuple(shape), dtype)
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(_damaged(path)) from error
+        raise InputError(_damaged(path)) from error
     return found
 
 
@@ -124,17 +125,17 @@ def _member(path: Path, key: str) -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as archive:
             array: NDArray[Any] = archive[key]
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(_damaged(path)) from error
+        raise InputError(_damaged(path)) from error
     return array
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401
     if not path.is_file():
-        raise FileNotFoundError(f"There is no NumPy file {path}: check the path, or download it.")
+        raise MissingFileError(f"There is no NumPy file {path}: check the path, or download it.")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(_damaged(path)) from error
+        raise InputError(_damaged(path)) from error
 
 
 def _damaged(path: Path) -> str:

@@ -14,6 +14,7 @@ from datamodules.scenes.readers.centres import centres_from_file, centres_from_u
 from datamodules.scenes.readers.decoded import DecodedCube
 from datamodules.scenes.readers.png_stack import read_pixels
 from datamodules.scenes.readers.refusals import refuse_axes
+from hyperalign.errors import InputError, MissingFileError
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)(nm)?\.png$", re.IGNORECASE)
 
@@ -45,7 +46,7 @@ class PngStackCube(DecodedCube):
     ) -> None:
         refuse_axes(path, axes)
         if not path.is_dir():
-            raise FileNotFoundError(f"There is no folder {path}: check the path.")
+            raise MissingFileError(f"There is no folder {path}: check the path.")
         self.files, named = _numbered(path, key)
         first = read_pixels(self.files[0])
         shape = (len(self.files), first.shape[0], first.shape[1])
@@ -60,12 +61,12 @@ class PngStackCube(DecodedCube):
         for band, file in enumerate(self.files):
             plane = read_pixels(file)
             if plane.shape != self.shape[1:]:
-                raise ValueError(
+                raise InputError(
                     f"The picture {file} has {plane.shape[0]} x {plane.shape[1]} pixels where the first band has "
                     f"{self.shape[1]} x {self.shape[2]}: save the folder again."
                 )
             if plane.dtype != self.dtype:
-                raise ValueError(
+                raise InputError(
                     f"The picture {file} holds {plane.dtype} values where the first band has {self.dtype}: save all "
                     "bands with one depth."
                 )
@@ -94,14 +95,14 @@ def _numbered(folder: Path, start: str | None) -> tuple[list[Path], list[float]]
             continue
         number = float(match[1])
         if number in found:
-            raise ValueError(
+            raise InputError(
                 f"The folder {folder} has two pictures of band {match[1]}, {found[number].name} and {path.name}: "
                 "remove the one that does not belong there, or give the start of the right names as the key."
             )
         found[number] = path
         units.append(match[2] is not None)
     if not found:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"The folder {folder} has no PNG with a number at the end of its name"
             + (f" that starts with {start!r}" if start else "")
             + ": give a folder with one numbered grey PNG a band."
@@ -111,7 +112,7 @@ def _numbered(folder: Path, start: str | None) -> tuple[list[Path], list[float]]
     if not wavelengths and (gap := set(range(int(order[0]), int(order[-1]) + 1)) - {int(number) for number in order}):
         steps = {round(after - before, 6) for before, after in pairwise(order)}
         if len(steps) > 1:
-            raise ValueError(
+            raise InputError(
                 f"The folder {folder} lacks the picture of band {min(gap)} between {order[0]:g} and {order[-1]:g}: "
                 "copy it there, or unpack the folder again."
             )

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from hyperalign.errors import InputError, MissingFileError
+
 _BAND = re.compile(r"_(\d{2})\.png$", re.IGNORECASE)
 
 
@@ -29,7 +31,7 @@ def band_files(folder: Path) -> dict[int, Path]:
         if (match := _BAND.search(path.name)) and not path.name.startswith("."):
             band = int(match[1])
             if band in bands:
-                raise ValueError(
+                raise InputError(
                     f"The folder {folder} has two files for band {band:02d}, {bands[band].name} and {path.name}: "
                     "remove the one that does not belong there."
                 )
@@ -56,7 +58,7 @@ def read_png_stack(folder: Path, bands: int) -> Tensor:
     """
     files = band_files(folder)
     if missing := [f"{band:02d}" for band in range(1, bands + 1) if band not in files]:
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"The scene folder {folder} lacks the PNG of band {', '.join(missing)} of {bands}: "
             "copy the missing files there, or unpack the scene again."
         )
@@ -64,7 +66,7 @@ def read_png_stack(folder: Path, bands: int) -> Tensor:
     for band in range(1, bands + 1):
         plane = _read_plane(files[band])
         if planes and plane.shape != planes[0].shape:
-            raise ValueError(
+            raise InputError(
                 f"The picture {files[band]} has {plane.shape[0]} x {plane.shape[1]} pixels where the first band has "
                 f"{planes[0].shape[0]} x {planes[0].shape[1]}: unpack the scene again."
             )
@@ -89,17 +91,17 @@ def read_pixels(path: Path) -> NDArray[Any]:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
-        raise ValueError(
+        raise InputError(
             f"The picture {path} of {len(data)} bytes is truncated or damaged: unpack or download it again."
         ) from error
     # The decoder is content once it has all pixels; a file without its end mark has still been cut.
     if b"IEND" not in data[-1024:]:
-        raise ValueError(f"The picture {path} of {len(data)} bytes is truncated: unpack or download it again.")
+        raise InputError(f"The picture {path} of {len(data)} bytes is truncated: unpack or download it again.")
     if pixels.ndim == 3:
         colours = pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., :1]
         if (colours != colours[..., :1]).any():
-            raise ValueError(f"The picture {path} is in colour where one grey band is expected: unpack it again.")
+            raise InputError(f"The picture {path} is in colour where one grey band is expected: unpack it again.")
         pixels = colours[..., 0]
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"The picture {path} has {pixels.dtype} values where 8 or 16 bits are expected: convert it.")
+        raise InputError(f"The picture {path} has {pixels.dtype} values where 8 or 16 bits are expected: convert it.")
     return pixels

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperalign.errors import InputError
+
 
 def refuse_key(path: Path, key: str | None, why: str) -> None:
     """Refuse a key for a format that has none.
@@ -13,7 +15,7 @@ def refuse_key(path: Path, key: str | None, why: str) -> None:
         ValueError: one sentence, if a key is given.
     """
     if key is not None:
-        raise ValueError(f"The key {key!r} names nothing in {path}, as {why}: leave the key out.")
+        raise InputError(f"The key {key!r} names nothing in {path}, as {why}: leave the key out.")
 
 
 def refuse_axes(path: Path, axes: str | None) -> None:
@@ -23,7 +25,7 @@ def refuse_axes(path: Path, axes: str | None) -> None:
         ValueError: one sentence, if axes are given.
     """
     if axes is not None:
-        raise ValueError(f"The axes {axes!r} do not apply to {path}, whose format says its own: leave `axes` out.")
+        raise InputError(f"The axes {axes!r} do not apply to {path}, whose format says its own: leave `axes` out.")
 
 
 def refuse_objects(dtype: np.dtype[Any], path: Path) -> None:
@@ -33,4 +35,4 @@ def refuse_objects(dtype: np.dtype[Any], path: Path) -> None:
         ValueError: one sentence.
     """
     if not (np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating) or dtype == np.bool_):
-        raise ValueError(f"The file {path} holds {dtype} values where real numbers are expected: save it as numbers.")
+        raise InputError(f"The file {path} holds {dtype} values where real numbers are expected: save it as numbers.")

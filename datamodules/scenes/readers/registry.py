@@ -12,6 +12,7 @@ from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpyCube, NpzCube
 from datamodules.scenes.readers.png_cube import PngStackCube, is_png_stack
 from datamodules.scenes.readers.tiff import TiffCube
+from hyperalign.errors import InputError, MissingFileError
 
 
 class Reader(Protocol):
@@ -71,7 +72,7 @@ def open_cube(
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}: check the path.")
+        raise MissingFileError(f"There is no file or folder {path}: check the path.")
     cube = _reader_of(path)(path, key, axes=axes, wavelengths=wavelengths)
     # Asked for here, so that a list that cannot be used is refused at the door and not in the middle of a run.
     _ = cube.wavelengths
@@ -87,7 +88,7 @@ def find_cubes(folder: Path) -> list[Path]:
         FileNotFoundError: if there is no such folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}: check the path.")
+        raise MissingFileError(f"There is no folder {folder}: check the path.")
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() == ".hdr":
@@ -110,7 +111,7 @@ def _reader_of(path: Path) -> Reader:
     if reader is None and has_header(path):
         return EnviCube
     if reader is None:
-        raise ValueError(
+        raise InputError(
             f"The ending of {path} belongs to no known format ({', '.join(READERS)}, or a folder of PNG files): "
             "convert it, or give an ENVI header beside it."
         )

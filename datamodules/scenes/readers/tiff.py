@@ -20,6 +20,7 @@ from datamodules.scenes.readers.cube_file import take
 from datamodules.scenes.readers.decoded import DecodedCube
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
 from datamodules.scenes.readers.tiff_segments import read_window
+from hyperalign.errors import InputError, MissingFileError
 
 GEOGRAPHIC_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 """Tags of GeoTIFF and GDAL: pixel scale, tie points, transformation, three of keys, metadata, no-data value."""
@@ -58,7 +59,7 @@ class TiffCube(DecodedCube):
     ) -> None:
         refuse_key(path, key, "its pages are told by their order")
         if not path.is_file():
-            raise FileNotFoundError(f"There is no TIFF file {path}: check the path, or download it.")
+            raise MissingFileError(f"There is no TIFF file {path}: check the path, or download it.")
         given = None if wavelengths is None else centres_from_user(wavelengths, str(path))
         with _opened(path) as file:
             series = _only_series(path, file)
@@ -118,7 +119,7 @@ def _page_order(
             raise
         thin = list(shape).index(bands) if bands in shape else list(shape).index(min(shape))
         likely = {1: "HCW", 2: "HWC"}.get(thin, "HWC")
-        raise ValueError(
+        raise InputError(
             f"The {shape[0]} pages of {path}, of {shape[1]} x {shape[2]}, seem to be rows and not bands: set `axes` to "
             f"{likely} if they are rows, or to CHW if they are bands."
         ) from error
@@ -135,11 +136,11 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     # A cut file is answered with errors of many kinds, according to where it has been cut.
     except Exception as error:
         if "imagecodecs" in str(error):
-            raise ValueError(
+            raise InputError(
                 f"The file {path} is compressed in a way that needs the package imagecodecs: install it with `pip "
                 "install imagecodecs`, or save the file uncompressed."
             ) from error
-        raise ValueError(
+        raise InputError(
             f"The file {path} of {path.stat().st_size} bytes is truncated or is no TIFF file: download it again."
         ) from error
 
@@ -182,10 +183,10 @@ def _map_offset(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSe
         if page is not None and any(
             offset + count > size for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
         ):
-            raise ValueError("cut")
+            raise InputError("cut")
     if _more_pages(file):
         # The library only logs a chain of pages that leads out of the file, and shows the pages before.
-        raise ValueError("cut")
+        raise InputError("cut")
     offset = series.dataoffset
     plain = offset is not None and file.pages.first.is_memmappable
     return int(offset) if plain and offset is not None else None

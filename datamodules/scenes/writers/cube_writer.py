@@ -13,6 +13,9 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from hyperalign.errors import FileAccessError, InputError
+from hyperalign.files import put_in_place
+
 
 @dataclass(frozen=True)
 class Output:
@@ -51,7 +54,7 @@ class CubeWriter(ABC):
     def __init__(self, output: Output) -> None:
         path, shape, wavelengths = output.path, output.shape, output.wavelengths
         if wavelengths is not None and len(wavelengths) != shape[0]:
-            raise ValueError(
+            raise InputError(
                 f"The cube {path} gets {shape[0]} bands but {len(wavelengths)} wavelengths: give one per band."
             )
         self.path = path
@@ -64,7 +67,7 @@ class CubeWriter(ABC):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OSError(
+            raise FileAccessError(
                 f"The folder {path.parent} cannot be made ({error.strerror}): name another folder for the output."
             ) from error
 
@@ -84,7 +87,7 @@ class CubeWriter(ABC):
         bands, height, width = self.shape
         fits = block.ndim == 3 and block.shape[0] == bands and min(row, column) >= 0
         if not fits or row + block.shape[1] > height or column + block.shape[2] > width:
-            raise ValueError(
+            raise InputError(
                 f"A block of {' x '.join(map(str, block.shape))} at row {row}, column {column} does not fit into the "
                 f"cube {self.path} of {bands} x {height} x {width}: give all bands of a window inside it."
             )
@@ -100,7 +103,7 @@ class CubeWriter(ABC):
         try:
             self._finish()
             for temporary, final in self._renames:
-                _replace(temporary, final)
+                put_in_place(temporary, final)
         except BaseException:
             self.discard()
             raise
@@ -180,7 +183,7 @@ def converted(block: NDArray[Any], dtype: np.dtype[Any], path: Path) -> NDArray[
         return block.astype(dtype)
     if np.issubdtype(block.dtype, np.floating):
         if np.isnan(block).any():
-            raise ValueError(
+            raise InputError(
                 f"The cube {path} of {dtype} values cannot hold NaN, which the restored values have: choose a floating "
                 "type for the output."
             )
@@ -189,17 +192,6 @@ def converted(block: NDArray[Any], dtype: np.dtype[Any], path: Path) -> NDArray[
     # float64 has no 2**64 - 1, so that 64-bit integers would overflow at their own limit.
     high = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else limits.max
     return np.clip(block.astype(np.float64, copy=False), limits.min, high).astype(dtype)
-
-
-def _replace(temporary: Path, final: Path) -> None:
-    if temporary.is_dir() and final.is_dir():
-        # A folder that is not empty cannot be replaced in one step.
-        old = temporary.with_name(f"{temporary.name}.old")
-        final.replace(old)
-        temporary.replace(final)
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    temporary.replace(final)
 
 
 def _remove(path: Path) -> None:

@@ -15,6 +15,7 @@ from datamodules.scenes.readers.envi import EnviCube
 from datamodules.scenes.readers.numpy_file import NpyCube
 from datamodules.scenes.readers.tiff import TiffCube
 from datamodules.scenes.writers.cube_writer import CubeWriter, Output
+from hyperalign.errors import FileAccessError, InputError
 
 _ENVI_TYPES = {"u1": 1, "i2": 2, "i4": 3, "f4": 4, "f8": 5, "u2": 12, "u4": 13, "i8": 14, "u8": 15}
 _DESCRIPTION, _PIXEL_SCALE, _TRANSFORMATION, _GDAL_METADATA = 270, 33550, 34264, 42112
@@ -60,7 +61,7 @@ class EnviWriter(MappedWriter):
         super().__init__(output)
         path, shape, dtype = self.path, self.shape, self.dtype
         if (code := _ENVI_TYPES.get(dtype.str[1:])) is None:
-            raise ValueError(f"ENVI files hold no {dtype} values ({path}): choose float32, or another output type.")
+            raise InputError(f"ENVI files hold no {dtype} values ({path}): choose float32, or another output type.")
         entries = dict(source.entries)
         interleave = str(entries.get("interleave", "bsq")).lower()
         self._order = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (2, 0, 1)}[interleave]
@@ -139,7 +140,9 @@ class TiffWriter(MappedWriter):
                 contiguous=True,
             )
         if written is None:
-            raise OSError(f"The TIFF file {path} cannot be laid out in one piece: choose another output format.")
+            raise FileAccessError(
+                f"The TIFF file {path} cannot be laid out in one piece: choose another output format."
+            )
         self._offset = int(written[0])
         self._source = source
 

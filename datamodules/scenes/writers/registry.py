@@ -20,6 +20,7 @@ from datamodules.scenes.writers.cube_writer import CubeWriter, Output
 from datamodules.scenes.writers.hdf5 import Hdf5Writer, MatHdf5Writer
 from datamodules.scenes.writers.mapped import EnviWriter, NpyWriter, TiffWriter
 from datamodules.scenes.writers.spooled import ClassicMatWriter, ExrWriter, NpzWriter, PngStackWriter
+from hyperalign.errors import InputError
 
 _CLASSIC_MAT_BYTES = 1 << 31
 
@@ -77,7 +78,7 @@ def writer_for(
         OSError: one sentence, if the folder cannot be made.
     """
     if path.absolute() == source.path.absolute() or (path.exists() and path.samefile(source.path)):
-        raise ValueError(f"The output {path} is the input itself: name another folder for the output.")
+        raise InputError(f"The output {path} is the input itself: name another folder for the output.")
     if shape is None:
         shape = (source.shape[0] if wavelengths is None else len(wavelengths), *source.shape[1:])
     if wavelengths is None and shape[0] == source.shape[0]:

@@ -14,6 +14,7 @@ from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpzCube
 from datamodules.scenes.readers.png_cube import PngStackCube
 from datamodules.scenes.writers.cube_writer import Output, SpooledWriter
+from hyperalign.errors import InputError
 
 
 class ClassicMatWriter(SpooledWriter):
@@ -79,7 +80,7 @@ class ExrWriter(SpooledWriter):
     def __init__(self, source: ExrCube, output: Output) -> None:
         super().__init__(output if output.wavelengths is not None else replace(output, wavelengths=source.wavelengths))
         if output.dtype not in (np.float16, np.float32, np.uint32):
-            raise ValueError(
+            raise InputError(
                 f"OpenEXR files hold no {output.dtype} values ({output.path}): choose float32 for the output."
             )
         same = self.wavelengths == source.wavelengths
@@ -106,9 +107,9 @@ class PngStackWriter(SpooledWriter):
     def __init__(self, source: PngStackCube, output: Output) -> None:
         path, bands = output.path, output.shape[0]
         if output.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"PNG files hold no {output.dtype} values ({path}): choose uint16 for the output.")
+            raise InputError(f"PNG files hold no {output.dtype} values ({path}): choose uint16 for the output.")
         if bands != source.shape[0] and output.wavelengths is None:
-            raise ValueError(
+            raise InputError(
                 f"The PNG folder {path} gets {bands} bands where {source.path} has {source.shape[0]}: give the "
                 "wavelengths that name them."
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 __all__ = ["check_pair", "check_positive", "mirror_to_multiple", "pad_pair"]
 
 
@@ -16,7 +18,7 @@ def check_positive(owner: str, **sizes: int) -> None:
     """
     for name, size in sizes.items():
         if size < 1:
-            raise ValueError(f"{owner}: {name} {size} is below 1; give a positive whole number.")
+            raise InputError(f"{owner}: {name} {size} is below 1; give a positive whole number.")
 
 
 def check_pair(owner: str, observation: Tensor, multispectral: Tensor, bands: int, channels: int, ratio: int) -> None:
@@ -34,19 +36,19 @@ def check_pair(owner: str, observation: Tensor, multispectral: Tensor, bands: in
         ValueError: always with one sentence that names both shapes and what to change.
     """
     if observation.ndim != 4 or observation.shape[1] != bands:
-        raise ValueError(
+        raise InputError(
             f"{owner}: the low-resolution cube has shape {tuple(observation.shape)} but the network has {bands} bands; "
             "give B x bands x h x w, or build the network with input_channels of that many bands."
         )
     if multispectral.ndim != 4 or multispectral.shape[1] != channels:
-        raise ValueError(
+        raise InputError(
             f"{owner}: the multispectral image has shape {tuple(multispectral.shape)} but the network has {channels} "
             "channels; give B x channels x H x W, or set multispectral_channels to the sensor's."
         )
     batch, _, height, width = observation.shape
     wanted = (batch, channels, ratio * height, ratio * width)
     if tuple(multispectral.shape) != wanted:
-        raise ValueError(
+        raise InputError(
             f"{owner}: the multispectral image has shape {tuple(multispectral.shape)} where a cube of {height} x "
             f"{width} pixels at ratio {ratio} needs {wanted}; crop both to the same ground or set ratio to the data's."
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
+
 __all__ = ["DropPath"]
 
 
@@ -20,7 +22,7 @@ class DropPath(nn.Module):
     def __init__(self, probability: float = 0.0) -> None:
         super().__init__()
         if not 0 <= probability < 1:
-            raise ValueError(f"DropPath: probability {probability} is not in [0, 1); choose one such as 0.1.")
+            raise InputError(f"DropPath: probability {probability} is not in [0, 1); choose one such as 0.1.")
         self.probability = probability
 
     def forward(self, branch: Tensor) -> Tensor:

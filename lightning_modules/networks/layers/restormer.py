@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["RESTORMER_NAMES", "ChannelLayerNorm", "GatedFeedForward", "RestormerBlock", "TransposedAttention"]
 
 NORM_EPSILON = 1e-12  # of the vectors' lengths in the attention, as in functional.normalize
@@ -77,7 +79,7 @@ class TransposedAttention(nn.Module):
     def __init__(self, channels: int, heads: int, bias: bool = False) -> None:
         super().__init__()
         if heads < 1 or channels % heads:
-            raise ValueError(
+            raise InputError(
                 f"TransposedAttention: {heads} heads do not divide {channels} channels; choose a divisor of them."
             )
         self.heads = heads

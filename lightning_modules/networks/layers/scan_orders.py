@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 __all__ = ["axis_order", "both_directions", "four_directions", "inverse"]
 
 
@@ -42,7 +44,7 @@ def axis_order(sizes: Sequence[int], axes: Sequence[int] | None = None, *, conti
     """
     arranged = list(range(len(sizes))) if axes is None else list(axes)
     if sorted(arranged) != list(range(len(sizes))):
-        raise ValueError(f"axis_order: axes {arranged} do not name each of the {len(sizes)} axes once")
+        raise InputError(f"axis_order: axes {arranged} do not name each of the {len(sizes)} axes once")
     numbers = torch.arange(math.prod(sizes)).reshape(tuple(sizes)).permute(arranged).contiguous()
     if continuous:
         for outer in range(numbers.ndim - 2, -1, -1):

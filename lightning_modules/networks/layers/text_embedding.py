@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError, WrongTypeError
+
 __all__ = ["TextEmbedding", "TextSource"]
 
 
@@ -49,7 +51,7 @@ class TextEmbedding(nn.Module):
         if isinstance(source, Tensor | list | tuple):
             self.give(torch.as_tensor(source, dtype=torch.float32))
         elif source is not None and self._source is None:
-            raise TypeError(
+            raise WrongTypeError(
                 f"text_embedding is {source!r}; give a tensor tasks x channels, lists of numbers, or TextPrompts()."
             )
 
@@ -60,12 +62,12 @@ class TextEmbedding(nn.Module):
             ValueError: when the shape is another or a value is not finite.
         """
         if embedding.shape != self.embedding.shape:
-            raise ValueError(
+            raise InputError(
                 f"text_embedding is {list(embedding.shape)} but {len(self.tasks)} tasks ({', '.join(self.tasks)}) need "
                 f"{list(self.embedding.shape)}; give one row per task, or set text_channels."
             )
         if not embedding.is_meta and not bool(torch.isfinite(embedding).all()):
-            raise ValueError("text_embedding holds NaN or infinite values; encode the sentences again.")
+            raise InputError("text_embedding holds NaN or infinite values; encode the sentences again.")
         with torch.no_grad():
             self.embedding.copy_(embedding)
 
@@ -78,7 +80,7 @@ class TextEmbedding(nn.Module):
         if not self._known:
             if bool(self.embedding.isnan().any()):
                 if self._source is None:
-                    raise ValueError(
+                    raise InputError(
                         "MPHSIR has no embeddings of its tasks' sentences; set text_embedding to TextPrompts() or a "
                         "tensor, or load a checkpoint of this project that holds them."
                     )

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["WindowAttention", "merge_windows", "partition_windows", "relative_position_index"]
 
 MASKED = -100.0
@@ -82,9 +84,9 @@ class WindowAttention(nn.Module):
     def __init__(self, dim: int, heads: int, window: int = 8, shift: int = 0, split_projection: bool = False) -> None:
         super().__init__()
         if heads < 1 or dim % heads:
-            raise ValueError(f"WindowAttention: {heads} heads do not divide dim {dim}; choose a dim they divide.")
+            raise InputError(f"WindowAttention: {heads} heads do not divide dim {dim}; choose a dim they divide.")
         if not 0 <= shift < window:
-            raise ValueError(f"WindowAttention: shift {shift} is not below window {window}; choose 0 to {window - 1}.")
+            raise InputError(f"WindowAttention: shift {shift} is not below window {window}; choose 0 to {window - 1}.")
         self.heads = heads
         self.window = window
         self.shift = shift

@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.quasi_recurrent import Kind, QuasiRecurrentLayer
 
@@ -48,9 +49,9 @@ class Bi3DQRNN(nn.Module):
         super().__init__()
         strided = set(strided_layers)
         if channels < 1 or depth < 1:
-            raise ValueError(f"Bi3DQRNN: channels {channels} and depth {depth} must both be at least 1; raise them.")
+            raise InputError(f"Bi3DQRNN: channels {channels} and depth {depth} must both be at least 1; raise them.")
         if len(strided) != len(strided_layers) or not strided <= set(range(depth)):
-            raise ValueError(
+            raise InputError(
                 f"Bi3DQRNN: strided_layers {list(strided_layers)} are not different layers of 0 to {depth - 1}; "
                 "name encoder layers, each once."
             )

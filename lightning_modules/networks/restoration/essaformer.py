@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["ESSAformer"]
 
 
@@ -113,10 +115,10 @@ class ESSAformer(nn.Module):
     def __init__(self, input_channels: int = 31, dim: int = 256, scale: int = 4, dropout: float = 0.2) -> None:
         super().__init__()
         if scale < 2 or (scale != 3 and scale & (scale - 1)):
-            raise ValueError(f"ESSAformer: scale {scale} is not supported; choose 3 or a power of two such as 4.")
+            raise InputError(f"ESSAformer: scale {scale} is not supported; choose 3 or a power of two such as 4.")
         share = _factors(scale)[0] ** 2
         if dim % share:
-            raise ValueError(
+            raise InputError(
                 f"ESSAformer: dim {dim} does not divide by {share}, which scale {scale} needs; choose a multiple of it."
             )
         self.input_channels = input_channels

@@ -23,6 +23,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
+
 __all__ = ["GDRRN"]
 
 
@@ -60,9 +62,9 @@ class GDRRN(nn.Module):
     ) -> None:
         super().__init__()
         if channels % groups:
-            raise ValueError(f"GDRRN: channels {channels} do not divide by groups {groups}; choose a multiple of it.")
+            raise InputError(f"GDRRN: channels {channels} do not divide by groups {groups}; choose a multiple of it.")
         if recursions < 1:
-            raise ValueError(f"GDRRN: recursions is {recursions}; give at least 1 (published: 9).")
+            raise InputError(f"GDRRN: recursions is {recursions}; give at least 1 (published: 9).")
         self.input_channels = input_channels
         self.recursions = recursions
         self.rectified_skips = rectified_skips

@@ -19,6 +19,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.padding import pad_to_multiple
 
 __all__ = ["GRNNet"]
@@ -178,7 +179,7 @@ class GRNNet(nn.Module):
     def __init__(self, input_channels: int = 31, dim: int = 64, num_levels: int = 4) -> None:
         super().__init__()
         if dim < 4 or dim % 4 or num_levels < 1:
-            raise ValueError(
+            raise InputError(
                 f"GRNNet: dim {dim} must be a positive multiple of 4 and num_levels {num_levels} at least 1; "
                 "the published network has dim 64 and num_levels 4."
             )

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.band_images import band_neighbours, convolve_bands, convolve_space, sum_of_taps
 from lightning_modules.networks.layers.weight_norm import WeightNormKernel, pointwise_after
 
@@ -157,7 +158,7 @@ class MCNet(nn.Module):
     ) -> None:
         super().__init__()
         if scale < 2:
-            raise ValueError(f"MCNet: scale {scale} is below 2; give the whole factor of the task, such as 4.")
+            raise InputError(f"MCNet: scale {scale} is below 2; give the whole factor of the task, such as 4.")
         self.input_channels = input_channels
         self.scale = scale
         means = torch.tensor(_chosen_means(band_means, input_channels))
@@ -181,7 +182,7 @@ class MCNet(nn.Module):
         """
         bands = observation.shape[1]
         if bands != self.input_channels:
-            raise ValueError(
+            raise InputError(
                 f"MCNet: the cube has {bands} bands but the network has means of {self.input_channels}; "
                 "set input_channels, and band_means unless they are to be zero."
             )
@@ -214,10 +215,10 @@ def _chosen_means(band_means: Sequence[float] | str | None, bands: int) -> tuple
     if band_means is None:
         return BAND_MEANS["cave"] if bands == len(BAND_MEANS["cave"]) else (0.0,) * bands
     if isinstance(band_means, str) and band_means not in BAND_MEANS:
-        raise ValueError(f"MCNet: band_means {band_means!r} is unknown; give {', '.join(BAND_MEANS)} or a list.")
+        raise InputError(f"MCNet: band_means {band_means!r} is unknown; give {', '.join(BAND_MEANS)} or a list.")
     means = BAND_MEANS[band_means] if isinstance(band_means, str) else tuple(band_means)
     if len(means) != bands:
-        raise ValueError(
+        raise InputError(
             f"MCNet: band_means has {len(means)} values but input_channels is {bands}; give one mean for each band."
         )
     return means

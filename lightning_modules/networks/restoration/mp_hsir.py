@@ -21,6 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.prompted_spectral_block import PromptedSpectralGroup
 from lightning_modules.networks.layers.restormer import RESTORMER_NAMES
@@ -199,12 +200,12 @@ class MPHSIR(nn.Module):
             # One row: the prompts of equal tasks are equal and are made once.
             task_id = torch.full((1,), self.task, device=device)
         elif task_id.dim() not in (1, 2) or len(task_id) != len(observation):
-            raise ValueError(
+            raise InputError(
                 f"MPHSIR: task_id is {list(task_id.shape)} for a batch of {len(observation)}; give one index, or one "
                 "row of indices, per cube."
             )
         elif bool(((task_id < 0) | (task_id >= count)).any()):
-            raise ValueError(f"MPHSIR: task_id {task_id.tolist()} leaves 0 to {count - 1} ({', '.join(self.tasks)}).")
+            raise InputError(f"MPHSIR: task_id {task_id.tolist()} leaves 0 to {count - 1} ({', '.join(self.tasks)}).")
         hot = nn.functional.one_hot(task_id.to(device).long().view(len(task_id), -1), count)
         return hot.to(torch.float32).mean(dim=1)
 
@@ -220,12 +221,12 @@ def _task_index(task: str | int, tasks: Sequence[str]) -> int:
         return tasks.index(task)
     if isinstance(task, int) and 0 <= task < len(tasks):
         return task
-    raise ValueError(f"MPHSIR: task {task!r} is unknown; choose one of {', '.join(tasks)} or an index of them.")
+    raise InputError(f"MPHSIR: task {task!r} is unknown; choose one of {', '.join(tasks)} or an index of them.")
 
 
 def _check_text_mode(text_mode: str) -> None:
     if text_mode not in ("published", "separate", "projected"):
-        raise ValueError(f"MPHSIR: text_mode {text_mode!r} is unknown; choose 'published', 'separate' or 'projected'.")
+        raise InputError(f"MPHSIR: text_mode {text_mode!r} is unknown; choose 'published', 'separate' or 'projected'.")
 
 
 def _check_levels(
@@ -244,7 +245,7 @@ def _check_levels(
         ("prompt_sizes", prompt_sizes, LEVELS - 1),
     ):
         if len(values) != levels or min(values) < 1:
-            raise ValueError(f"MPHSIR: {name} {list(values)} must be {levels} positive numbers, one per level.")
+            raise InputError(f"MPHSIR: {name} {list(values)} must be {levels} positive numbers, one per level.")
 
 
 def _check_widths(
@@ -252,18 +253,18 @@ def _check_widths(
 ) -> None:
     """Refuse channels that the heads or the compression do not divide, and odd windows, in one sentence."""
     if window_size < 2 or window_size % 2:
-        raise ValueError(f"MPHSIR: window_size {window_size} is not even, but odd blocks shift by half; choose 8.")
+        raise InputError(f"MPHSIR: window_size {window_size} is not even, but odd blocks shift by half; choose 8.")
     if dim % PROMPT_HEADS:
-        raise ValueError(f"MPHSIR: dim {dim} is odd, but the first downsampling halves it; choose an even dim.")
+        raise InputError(f"MPHSIR: dim {dim} is odd, but the first downsampling halves it; choose an even dim.")
     for level in range(LEVELS):
         width = dim * 2**level
         if width % num_heads[level] or width % compression[level]:
-            raise ValueError(
+            raise InputError(
                 f"MPHSIR: level {level + 1} has {width} channels, which num_heads {num_heads[level]} or compression "
                 f"{compression[level]} do not divide; choose divisors."
             )
         if level < LEVELS - 1 and 2 * width % fusion_heads[level]:
-            raise ValueError(
+            raise InputError(
                 f"MPHSIR: fusion_heads {fusion_heads[level]} do not divide the {2 * width} channels fused at level "
                 f"{level + 1}; choose a divisor."
             )

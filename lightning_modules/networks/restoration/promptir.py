@@ -21,6 +21,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.prompt_block import PromptBlock
 from lightning_modules.networks.layers.restormer import RESTORMER_NAMES, RestormerBlock
@@ -128,7 +129,7 @@ class PromptIR(nn.Module):
     ) -> None:
         super().__init__()
         if dim % 2:
-            raise ValueError(f"PromptIR: dim {dim} is odd, but the first downsampling halves it; choose an even dim.")
+            raise InputError(f"PromptIR: dim {dim} is odd, but the first downsampling halves it; choose an even dim.")
         _check_levels(num_blocks, num_heads, prompt_channels, prompt_sizes)
         self.input_channels = input_channels
         first, second, third, fourth = (dim * factor for factor in (1, 2, 4, 8))
@@ -197,4 +198,4 @@ def _check_levels(
         ("prompt_sizes", prompt_sizes, 3),
     ):
         if len(values) != levels:
-            raise ValueError(f"PromptIR: {name} {list(values)} has {len(values)} values; give {levels}, one per level.")
+            raise InputError(f"PromptIR: {name} {list(values)} has {len(values)} values; give {levels}, one per level.")

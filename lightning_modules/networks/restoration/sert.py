@@ -20,6 +20,7 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.rectangle_attention import RectangleAttention
 from lightning_modules.networks.layers.spectral_memory import SpectralMemory
@@ -153,7 +154,7 @@ class SERT(nn.Module):
         self.input_channels = input_channels
         groups = list(zip(window_sizes, depths, num_heads, split_sizes, strict=False))
         if len({len(window_sizes), len(depths), len(num_heads), len(split_sizes)}) != 1 or not groups:
-            raise ValueError(
+            raise InputError(
                 f"SERT: window_sizes {list(window_sizes)}, depths {list(depths)}, num_heads {list(num_heads)} and "
                 f"split_sizes {list(split_sizes)} differ in length; give each one value per group."
             )
@@ -173,7 +174,7 @@ class SERT(nn.Module):
         self.conv_features = nn.Conv2d(dim, dim, kernel_size=3, padding=1, bias=False)
         self.conv_last = nn.Conv2d(dim, input_channels, kernel_size=3, padding=1)
         if initialisation not in ("published", "identity"):
-            raise ValueError(f"SERT: initialisation {initialisation!r} is unknown; choose 'published' or 'identity'.")
+            raise InputError(f"SERT: initialisation {initialisation!r} is unknown; choose 'published' or 'identity'.")
         self.apply(_initialise)
         if initialisation == "identity":
             self._start_as_identity()
@@ -214,12 +215,12 @@ class SERT(nn.Module):
 def _check_sizes(dim: int, window: int, heads: int, split: int, reduction: int) -> None:
     """Refuse group settings that cannot be built, in one sentence."""
     if heads % 2 or dim % heads or dim % SHUFFLE_GROUPS or dim % reduction:
-        raise ValueError(
+        raise InputError(
             f"SERT: dim {dim} does not divide by num_heads {heads} (even), by {SHUFFLE_GROUPS} and by "
             f"memory_reduction {reduction}; choose a dim that all of them divide."
         )
     if window % split or window % 2:
-        raise ValueError(
+        raise InputError(
             f"SERT: split size {split} does not divide window size {window}, or the window is odd; "
             "choose even windows that their split sizes divide."
         )

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.band_images import collapse_bands, convolve_bands, convolve_space, sum_of_taps
 from lightning_modules.networks.layers.feature_context import (
     Convolution,
@@ -101,9 +102,9 @@ class SFCSR(nn.Module):
     def __init__(self, features: int = 64, stages: int = 5, scale: int = 4, detach_context: bool = True) -> None:
         super().__init__()
         if scale < 2 or (scale != 3 and scale & (scale - 1)):
-            raise ValueError(f"SFCSR: scale {scale} is not supported; choose 3 or a power of two such as 4.")
+            raise InputError(f"SFCSR: scale {scale} is not supported; choose 3 or a power of two such as 4.")
         if stages < 1:
-            raise ValueError(f"SFCSR: stages is {stages}; give at least 1 (published: 5).")
+            raise InputError(f"SFCSR: stages is {stages}; give at least 1 (published: 5).")
         self.scale = scale
         self.group_head = nn.ModuleDict(
             {
@@ -158,13 +159,13 @@ class SFCSR(nn.Module):
             ValueError: when the cube has fewer than three bands, or a later band comes without a context.
         """
         if band and context is None:
-            raise ValueError(f"SFCSR: band {band} needs the context of band {band - 1}; restore the bands in order.")
+            raise InputError(f"SFCSR: band {band} needs the context of band {band - 1}; restore the bands in order.")
         return self._restore(observation, band, band + 1, context, self._kernels(observation))
 
     def _kernels(self, observation: Tensor) -> Kernels:
         """Normalise and join all kernels, in float32 under autocast too."""
         if observation.shape[1] < 3:
-            raise ValueError(
+            raise InputError(
                 f"SFCSR: the cube has {observation.shape[1]} bands but a band is restored from a group of three; "
                 "give cubes of at least 3 bands."
             )

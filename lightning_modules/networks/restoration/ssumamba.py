@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.mamba import Mamba, reorder
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.scan_orders import axis_order, inverse
@@ -222,7 +223,7 @@ class SSUMamba(nn.Module):
         height, width = observation.shape[-2:]
         padded = pad_to_multiple(observation, self.multiple)
         if math.prod(padded.shape[1:]) <= self.multiple**2:
-            raise ValueError(
+            raise InputError(
                 f"SSUMamba: one band of {height} x {width} pixels leaves a single voxel after its strides, which "
                 f"cannot be normalised; give more bands or an image larger than {self.multiple} x {self.multiple}."
             )
@@ -260,21 +261,21 @@ def _check(
     stages = len(features)
     lengths = [len(setting) for setting in (strides, band_kernels, encoder_blocks, token_orders)]
     if set(lengths) != {stages} or len(decoder_blocks) != stages - 1 or stages < 2:
-        raise ValueError(
+        raise InputError(
             f"SSUMamba: {stages} features but {lengths} strides, band_kernels, encoder_blocks and token_orders and "
             f"{len(decoder_blocks)} decoder_blocks; give each one value per stage, decoder_blocks one fewer, and at "
             "least two stages."
         )
     if strides[0] != 1 or min(strides) < 1 or min((*features, *encoder_blocks, *decoder_blocks)) < 1:
-        raise ValueError(
+        raise InputError(
             f"SSUMamba: strides {list(strides)} must begin with 1, and features {list(features)}, encoder_blocks "
             f"{list(encoder_blocks)} and decoder_blocks {list(decoder_blocks)} be at least 1; correct these settings."
         )
     if any(kernel < 1 or kernel % 2 == 0 for kernel in band_kernels):
-        raise ValueError(f"SSUMamba: band_kernels {list(band_kernels)} must be odd, as 1 or 3; correct these settings.")
+        raise InputError(f"SSUMamba: band_kernels {list(band_kernels)} must be odd, as 1 or 3; correct these settings.")
     for order in token_orders:
         if sorted(order) != sorted(AXES):
-            raise ValueError(
+            raise InputError(
                 f"SSUMamba: token order {order!r} does not name each of b (bands), h (rows) and w (columns) once; "
                 "write for example 'bhw'."
             )

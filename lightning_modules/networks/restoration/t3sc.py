@@ -22,6 +22,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.overlapping_blocks import restore_in_blocks
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.sparse_coding import SparseCoding
@@ -77,7 +78,7 @@ class T3SC(nn.Module):
         super().__init__()
         _check_layers(code_sizes, patch_sides, ranks, iterations)
         if block_size is not None and not 0 <= block_overlap < block_size:
-            raise ValueError(
+            raise InputError(
                 f"T3SC: block_overlap {block_overlap} is not between 0 and block_size {block_size}; "
                 "choose a smaller overlap, or block_size None for whole cubes."
             )
@@ -137,15 +138,15 @@ def _check_layers(
     """Refuse settings that make no layers, in one sentence."""
     settings = (code_sizes, patch_sides, ranks, iterations)
     if len({len(values) for values in settings}) != 1 or not code_sizes:
-        raise ValueError(
+        raise InputError(
             f"T3SC: code_sizes {list(code_sizes)}, patch_sides {list(patch_sides)}, ranks {list(ranks)} and iterations "
             f"{list(iterations)} differ in length; give each one value per layer."
         )
     for name, values in zip(("code_sizes", "patch_sides", "ranks", "iterations"), settings, strict=True):
         if min(values) < 1:
-            raise ValueError(f"T3SC: {name} {list(values)} has a value below 1; give positive numbers.")
+            raise InputError(f"T3SC: {name} {list(values)} has a value below 1; give positive numbers.")
     if min(patch_sides[1:], default=2) < 2:
-        raise ValueError(
+        raise InputError(
             f"T3SC: patch_sides {list(patch_sides)} has a layer after the first with patches of one pixel, whose mean "
             "leaves nothing; give at least 2 there."
         )

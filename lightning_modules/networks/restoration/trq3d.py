@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.layers.lewin_transformer import LeWinBlock
 from lightning_modules.networks.layers.padding import pad_to_multiple
 from lightning_modules.networks.layers.pointwise import NormalisedPointwise
@@ -195,16 +196,16 @@ def _check_settings(
 ) -> None:
     """Refuse settings that cannot be built, in one sentence."""
     if min(bands, channels, depth, heads) < 1:
-        raise ValueError(
+        raise InputError(
             f"TRQ3DNet: input_channels {bands}, channels {channels}, depth {depth} and num_heads {heads} must all be "
             "at least 1; raise them."
         )
     if channels % heads:
-        raise ValueError(f"TRQ3DNet: num_heads {heads} does not divide channels {channels}; choose a divisor.")
+        raise InputError(f"TRQ3DNet: num_heads {heads} does not divide channels {channels}; choose a divisor.")
     if window < 2 or window % 2:
-        raise ValueError(f"TRQ3DNet: window_size {window} is not even; choose an even number of pixels, such as 8.")
+        raise InputError(f"TRQ3DNet: window_size {window} is not even; choose an even number of pixels, such as 8.")
     if len(set(strided_layers)) != len(strided_layers) or not set(strided_layers) <= set(range(depth)):
-        raise ValueError(
+        raise InputError(
             f"TRQ3DNet: strided_layers {list(strided_layers)} are not different layers of 0 to {depth - 1}; "
             "name encoder layers, each once."
         )

@@ -12,7 +12,7 @@ from callbacks.guides.denoiser import (
     random_patches,
     reflected,
 )
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 
 
 def test_image_space_standardises_and_inverts() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from callbacks.generators import HSIGene
 from callbacks.guides import Guides, HSIGeneGuides
-from callbacks.sources import HSIGene
 from datamodules.scenes import generator_for
-from tests.callbacks.sources.small_clip import write_small_clip, write_small_hsigene
+from tests.callbacks.generators.small_clip import write_small_clip, write_small_hsigene
 from tests.lightning_modules.networks.generation.hsigene_official import SMALL_ARGUMENTS
 
 

@@ -10,7 +10,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from callbacks.guides import PhotometricGuides
 from callbacks.guides.fields import change_exposure, displace, smooth_fields
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 
 STILL = {"illumination": 0.0, "tint": 0.0, "displacement": 0.0, "gamma": 0.0}
 

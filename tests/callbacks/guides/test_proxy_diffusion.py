@@ -12,7 +12,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from callbacks.guides import PhotometricGuides, ProxyDiffusionGuides
 from callbacks.guides.denoiser_training import FINISHED, UNFINISHED
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 
 TINY: dict[str, Any] = {"channels": (8,), "patch_size": 16, "batch_size": 4, "training_steps": 8, "steps": 10}
 

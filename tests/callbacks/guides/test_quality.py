@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 
 from callbacks.guides import PhotometricGuides
 from callbacks.guides.quality import ALIGNED, guide_quality
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 
 
 def textured(seed: int, side: int = 48) -> torch.Tensor:

@@ -6,7 +6,7 @@ from diffusers import DDIMScheduler
 from torch import Tensor
 
 from callbacks.guides.sdedit import Diffusion, Prediction, reverse_timesteps, sdedit, start_timestep
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 
 
 def test_eq_8_mean_and_variance_of_the_noised_start() -> None:

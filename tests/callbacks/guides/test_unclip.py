@@ -15,7 +15,7 @@ from callbacks.guides import UnCLIPGuides
 from callbacks.guides.unclip import CHECKPOINT
 from callbacks.guides.unclip_conditions import clip_pixels
 from callbacks.guides.unclip_sizes import Fit
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 from tests.callbacks.guides.test_unclip_sizes import blob, centre
 from tests.callbacks.guides.tiny_unclip import FACTOR, PLACES, SIDE, LosslessVAE, saved_pipeline
 

@@ -15,7 +15,7 @@ from callbacks.guides.unclip_conditions import clip_pixels
 from callbacks.guides.unclip_parts import UnCLIPParts, Weights, load_parts
 from callbacks.guides.unclip_sampling import Sampling, Scheduler, fresh_scheduler, redraw, start_at
 from callbacks.guides.unclip_sizes import canvas_for
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 from tests.callbacks.guides.tiny_unclip import FACTOR, LATENTS, SIDE, LosslessVAE, saved_pipeline
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from callbacks.guides.unclip_sizes import Canvas, Fit, canvas_for
-from datamodules.scenes.seeding import generator_for
+from hyperalign.seeding import generator_for
 
 SIZES = [(512, 512), (391, 640), (97, 1200), (1, 5), (768, 768)]
 

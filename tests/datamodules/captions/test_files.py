@@ -8,7 +8,7 @@ import pytest
 
 from datamodules import CAVE
 from datamodules.captions import CaptionError, load_captions, write_captions
-from datamodules.cave_splits import CAVE_SPLITS
+from datamodules.splits.files import CAVE_SPLITS
 from tests.datamodules.fake_cave import fake_values, write_scene
 
 

@@ -9,10 +9,10 @@ from scipy.ndimage import convolve
 from torch import Tensor
 
 from datamodules import FusionObservation, generator_for
-from datamodules.batches import collate
 from datamodules.degradations import bicubic_resize
-from datamodules.full_scenes import ObservationDataset, observe, observed
 from datamodules.responses import load_response
+from datamodules.sampling.batches import collate
+from datamodules.sampling.full_scenes import ObservationDataset, observe, observed
 from datamodules.scenes import Scene
 
 WAVELENGTHS = tuple(float(nm) for nm in range(400, 701, 10))

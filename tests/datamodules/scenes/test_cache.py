@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from datamodules.scenes import Scene
-from datamodules.scenes.cache import SceneCache, default_cache_folder
+from datamodules.scenes.cache import SceneCache
+from hyperalign.folders import cache_folder
 
 WAVELENGTHS = (470.0, 550.5, 660.0)
 
@@ -160,9 +161,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HYPERALIGN_CACHE", "there")
-    assert default_cache_folder() == Path("there")
+    assert cache_folder() == Path("there")
     monkeypatch.delenv("HYPERALIGN_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "base")
-    assert default_cache_folder() == Path("base/hyperalign")
+    assert cache_folder() == Path("base/hyperalign")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_cache_folder() == Path.home() / ".cache" / "hyperalign"
+    assert cache_folder() == Path.home() / ".cache" / "hyperalign"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.cave_splits import CAVE_SPLITS
 from datamodules.splits import draw_split, load_split, packaged_splits
+from datamodules.splits.files import CAVE_SPLITS
 
 
 def test_what_is_packaged() -> None:

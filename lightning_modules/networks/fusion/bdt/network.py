@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.bdt.spatial import WINDOW, SpatialDirection, draw_small
 from lightning_modules.networks.fusion.bdt.spectral import SpectralDirection, double, doubled
 from lightning_modules.networks.fusion.pair import check_pair, check_positive, mirror_to_multiple, pad_pair
@@ -98,12 +99,12 @@ class BDT(nn.Module):
         super().__init__()
         check_positive("BDT", input_channels=input_channels, multispectral_channels=multispectral_channels, heads=heads)
         if ratio < 2 or ratio & (ratio - 1):
-            raise ValueError(f"BDT: ratio {ratio} is not supported; its levels halve, so choose a power of two from 2.")
+            raise InputError(f"BDT: ratio {ratio} is not supported; its levels halve, so choose a power of two from 2.")
         width = spectral_dim if spectral_dim is not None else 48 if ratio <= 4 else 32
         if dim % heads or width % heads or min(dim, width) < 1:
-            raise ValueError(f"BDT: {heads} heads do not divide dim {dim} and spectral_dim {width}; choose a divisor.")
+            raise InputError(f"BDT: {heads} heads do not divide dim {dim} and spectral_dim {width}; choose a divisor.")
         if activation not in ("published", "all"):
-            raise ValueError(f"BDT: activation {activation!r} is unknown; choose published or all.")
+            raise InputError(f"BDT: activation {activation!r} is unknown; choose published or all.")
         self.input_channels, self.multispectral_channels, self.ratio = input_channels, multispectral_channels, ratio
         levels = ratio.bit_length()
         spatial = [dim * 2 ** min(level, 2) for level in range(levels)]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["ClipAdapters"]
 
 
@@ -61,7 +63,7 @@ class ClipAdapters(nn.Module):
         """
         wanted = (self.text_embedding_width, self.image_width)
         if (text_embedding.shape[-1], image_embedding.shape[-1]) != wanted:
-            raise ValueError(
+            raise InputError(
                 f"CO2IF: the towers give text embeddings of {text_embedding.shape[-1]} and image embeddings of "
                 f"{image_embedding.shape[-1]} channels but the network was built for {wanted[0]} and {wanted[1]}; set "
                 "its text_embedding_width and image_width to the towers'."

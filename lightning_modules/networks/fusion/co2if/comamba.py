@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.fusion.co2if.mixers import (
     CobraMixer,
@@ -65,7 +66,7 @@ class BlockSettings(NamedTuple):
             return CrossAttentionMixer(channels, guide_channels, token_channels, self.heads)
         if self.mixer == "convolution":
             return ConvolutionMixer(channels, guide_channels)
-        raise ValueError(f"CO2IF: mixer {self.mixer!r} is unknown; choose one of {', '.join(get_args(MixerName))}.")
+        raise InputError(f"CO2IF: mixer {self.mixer!r} is unknown; choose one of {', '.join(get_args(MixerName))}.")
 
 
 class CoMambaBlock(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hyperalign.errors import MissingPackageError
 from lightning_modules.networks.fusion.co2if.sinkhorn import check_text_mask
 
 __all__ = ["sinkhorn_divergence"]
@@ -36,7 +37,7 @@ def sinkhorn_divergence(
     try:
         from geomloss import SamplesLoss
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "sinkhorn_divergence needs geomloss, which is not installed; install it with: pip install geomloss"
         ) from error
     precision = torch.promote_types(image_tokens.dtype, torch.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.co2if.sinkhorn import check_text_mask
 
 __all__ = ["check_multispectral", "check_observation", "check_sizes", "check_text"]
@@ -17,7 +18,7 @@ def check_sizes(**sizes: int) -> None:
     """
     for name, size in sizes.items():
         if size < 1:
-            raise ValueError(f"CO2IF: {name} {size} is below 1; give a positive whole number.")
+            raise InputError(f"CO2IF: {name} {size} is below 1; give a positive whole number.")
 
 
 def check_observation(observation: Tensor, bands: int) -> None:
@@ -27,7 +28,7 @@ def check_observation(observation: Tensor, bands: int) -> None:
         ValueError: always with one sentence.
     """
     if observation.ndim != 4 or observation.shape[1] != bands:
-        raise ValueError(
+        raise InputError(
             f"CO2IF: the low-resolution cube has shape {tuple(observation.shape)} but the network has {bands} bands; "
             "give B x bands x h x w, or build the network with input_channels of that many bands."
         )
@@ -40,16 +41,16 @@ def check_multispectral(multispectral: Tensor | None, observation: Tensor, chann
         ValueError: none is given, or channels or sizes do not fit.
     """
     if multispectral is None:
-        raise ValueError("CO2IF: the multispectral image is missing; give one, or build with use_msi=False.")
+        raise InputError("CO2IF: the multispectral image is missing; give one, or build with use_msi=False.")
     if multispectral.ndim != 4 or multispectral.shape[1] != channels:
-        raise ValueError(
+        raise InputError(
             f"CO2IF: the multispectral image has shape {tuple(multispectral.shape)} but the network has {channels} "
             "channels; give B x channels x H x W, or set multispectral_channels to the sensor's."
         )
     batch, _, height, width = observation.shape
     wanted = (batch, channels, ratio * height, ratio * width)
     if tuple(multispectral.shape) != wanted:
-        raise ValueError(
+        raise InputError(
             f"CO2IF: the multispectral image has shape {tuple(multispectral.shape)} where a cube of {height} x {width} "
             f"pixels at ratio {ratio} needs {wanted}; crop both to the same ground or set ratio to that of the data."
         )
@@ -63,9 +64,9 @@ def check_text(text_tokens: Tensor | None, text_mask: Tensor | None, batch: int,
         ValueError: none are given, or tokens or mask have another shape, or a caption is empty.
     """
     if text_tokens is None:
-        raise ValueError("CO2IF: the text tokens are missing; give captions, or build with use_text=False.")
+        raise InputError("CO2IF: the text tokens are missing; give captions, or build with use_text=False.")
     if text_tokens.ndim != 3 or text_tokens.shape[0] != batch or text_tokens.shape[2] != width:
-        raise ValueError(
+        raise InputError(
             f"CO2IF: the text tokens have shape {tuple(text_tokens.shape)}; give {batch} x tokens x {width}, "
             "or set text_width to that of the text tower."
         )

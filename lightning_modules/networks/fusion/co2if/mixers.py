@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.layers.mamba import Mamba
 from lightning_modules.networks.layers.padding import pad_to_multiple
@@ -75,7 +76,7 @@ class CrossAttentionMixer(nn.Module):
     ) -> None:
         super().__init__()
         if channels % heads:
-            raise ValueError(
+            raise InputError(
                 f"CrossAttentionMixer: {heads} heads do not divide {channels} channels; choose another dim or expand."
             )
         self.heads, self.window = heads, window

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["MutualInformationForm", "cosine_similarity", "discrimination", "mutual_information", "transport_cost"]
 
 MutualInformationForm = Literal["pointwise", "global"]
@@ -95,7 +97,7 @@ def discrimination(
         bound = outcomes.clamp(2, max(2, similarity.shape[1])).log()
         information = (mutual_information(similarity, temperature, text_mask) / bound)[:, None, None]
     else:
-        raise ValueError(
+        raise InputError(
             f"discrimination: mutual information form {form!r} is unknown; choose 'pointwise' or 'global'."
         )
     return 1 - information.clamp(0, 1)

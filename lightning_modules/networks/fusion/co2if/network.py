@@ -19,6 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.co2if.adapters import ClipAdapters
 from lightning_modules.networks.fusion.co2if.comamba import BlockSettings, CoMambaBlock
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
@@ -188,7 +189,7 @@ class CO2IF(nn.Module):
             ValueError: the network was built without text.
         """
         if self.text_guide is None:
-            raise ValueError("CO2IF: a network with use_text=False has no embeddings to contrast; leave that loss out.")
+            raise InputError("CO2IF: a network with use_text=False has no embeddings to contrast; leave that loss out.")
         return self.text_guide.adapters.embed(text_embedding, image_embedding)
 
     def alignment_loss(

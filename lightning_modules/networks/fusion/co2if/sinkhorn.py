@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hyperalign.errors import InputError
+
 __all__ = ["sinkhorn_plan"]
 
 PLAIN_ITERATIONS = 5
@@ -174,9 +176,9 @@ def sinkhorn_plan(
             or leaves a caption without tokens.
     """
     if cost.ndim != 3:
-        raise ValueError(f"sinkhorn_plan: the cost has shape {tuple(cost.shape)}; give it as B x N x M.")
+        raise InputError(f"sinkhorn_plan: the cost has shape {tuple(cost.shape)}; give it as B x N x M.")
     if not epsilon > 0 or iterations < 1 or tolerance < 0:
-        raise ValueError(
+        raise InputError(
             f"sinkhorn_plan: epsilon {epsilon}, iterations {iterations} or tolerance {tolerance} is out of range; "
             "choose a positive epsilon, at least one iteration and a tolerance of 0 or more."
         )
@@ -185,7 +187,7 @@ def sinkhorn_plan(
         text_mask = torch.ones_like(cost[:, 0], dtype=torch.bool)
     check_text_mask(text_mask, (cost.shape[0], cost.shape[2]))
     if not bool(torch.isfinite(cost.detach()).all()):
-        raise ValueError(
+        raise InputError(
             "sinkhorn_plan: the cost holds values that are not finite; look for NaN in the features or in the text."
         )
     differentiable: Callable[..., Tensor] = _Plan.apply
@@ -203,10 +205,10 @@ def check_text_mask(text_mask: Tensor, shape: tuple[int, int]) -> None:
         ValueError: the mask is not boolean, has another shape, or leaves a caption without tokens.
     """
     if text_mask.dtype != torch.bool or tuple(text_mask.shape) != shape:
-        raise ValueError(
+        raise InputError(
             f"The text mask is {text_mask.dtype} of shape {tuple(text_mask.shape)}; give a boolean mask of shape "
             f"{shape}, true for real tokens."
         )
     empty = (~text_mask.any(dim=1)).nonzero().flatten().tolist()
     if empty:
-        raise ValueError(f"Caption {empty[0]} of the batch has no text token left by its mask; give a caption.")
+        raise InputError(f"Caption {empty[0]} of the batch has no text token left by its mask; give a caption.")

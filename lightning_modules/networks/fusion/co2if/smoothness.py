@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.co2if.sinkhorn import sinkhorn_plan
 
 __all__ = ["lattice_laplacian", "smooth_plan", "total_variation"]
@@ -106,7 +107,7 @@ def smooth_plan(
         ValueError: the lattice does not have as many pixels as the cost has rows, or as `sinkhorn_plan`.
     """
     if lattice[0] * lattice[1] != cost.shape[1]:
-        raise ValueError(
+        raise InputError(
             f"smooth_plan: the cost has {cost.shape[1]} rows but the image is {lattice[0]} x {lattice[1]}; "
             "give one row per pixel."
         )

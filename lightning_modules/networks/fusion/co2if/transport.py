@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.co2if.alignment import cross_entropy_alignment, softmax_plan
 from lightning_modules.networks.fusion.co2if.mutual_information import MutualInformationForm, transport_cost
 from lightning_modules.networks.fusion.co2if.sinkhorn import check_text_mask
@@ -90,9 +91,9 @@ class CrossModalTransport(nn.Module):
             ("mutual_information", mutual_information, get_args(MutualInformationForm)),
         ):
             if value not in known:
-                raise ValueError(f"CrossModalTransport: {name} {value!r} is unknown; choose one of {', '.join(known)}.")
+                raise InputError(f"CrossModalTransport: {name} {value!r} is unknown; choose one of {', '.join(known)}.")
         if not (min(epsilon, initial_beta, temperature) > 0 and iterations > 0 and min(tolerance, smooth_steps) >= 0):
-            raise ValueError(
+            raise InputError(
                 f"CrossModalTransport: epsilon {epsilon}, initial_beta {initial_beta}, temperature {temperature} and "
                 f"iterations {iterations} must be positive, tolerance {tolerance} and smooth_steps {smooth_steps} not "
                 "negative; change those that are not."
@@ -125,7 +126,7 @@ class CrossModalTransport(nn.Module):
     def _tokens(self, features: Tensor, text: Tensor, text_mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Both projected, `B x (H W) x d` and `B x M x d`; call with autocast off."""
         if text.ndim != 3 or text.shape[0] != features.shape[0] or text.shape[2] != self.text_channels:
-            raise ValueError(
+            raise InputError(
                 f"CrossModalTransport: text tokens have shape {tuple(text.shape)}; give {features.shape[0]} captions "
                 f"of {self.text_channels} channels as B x M x C."
             )

@@ -20,6 +20,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.enlargement import enlarge_bicubic
 from lightning_modules.networks.fusion.pair import check_pair, check_positive
 from lightning_modules.networks.fusion.srlf.sensor import PairSensor
@@ -101,12 +102,12 @@ class SRLF(nn.Module):
         super().__init__()
         check_positive("SRLF", multispectral_channels=multispectral_channels, stages=stages)
         if input_channels < FEWEST_BANDS or ratio < 2:
-            raise ValueError(
+            raise InputError(
                 f"SRLF: {input_channels} bands at ratio {ratio} are too few; it needs at least {FEWEST_BANDS} bands, "
                 "one an attention head, and a ratio of at least 2."
             )
         if selection not in ("batch", "image"):
-            raise ValueError(f"SRLF: selection {selection!r} is unknown; choose batch or image.")
+            raise InputError(f"SRLF: selection {selection!r} is unknown; choose batch or image.")
         self.input_channels, self.multispectral_channels, self.ratio = input_channels, multispectral_channels, ratio
         self.sensor = PairSensor(input_channels, multispectral_channels, ratio, response)
         self.stem = nn.Conv2d(input_channels + multispectral_channels, input_channels, kernel_size=3, padding=1)

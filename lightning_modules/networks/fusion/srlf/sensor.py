@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["PairSensor", "gaussian_spread"]
 
 NIKON_D700 = (
@@ -67,7 +69,7 @@ class PairSensor(nn.Module):
             ValueError: the response has another shape, or a row without weight.
         """
         if tuple(response.shape) != self.shape or not bool((response.double().sum(dim=1) > 0).all()):
-            raise ValueError(
+            raise InputError(
                 f"SRLF: the spectral response has shape {tuple(response.shape)} or a channel that sees no band, but "
                 f"the network has {self.shape[0]} channels and {self.shape[1]} bands; give one row of weights a "
                 "channel, one weight a band."
@@ -86,7 +88,7 @@ class PairSensor(nn.Module):
             ValueError: the response was never given.
         """
         if not self.known:
-            raise ValueError(
+            raise InputError(
                 f"SRLF: the spectral response of {self.shape[0]} channels to {self.shape[1]} bands is not known; give "
                 "the argument response, or train and test by FusionModule on a FusionObservation, which has it."
             )

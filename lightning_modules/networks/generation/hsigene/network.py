@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.errors import InputError
 from lightning_modules.networks.generation.hsigene.autoencoder import CubeAutoencoder
 from lightning_modules.networks.generation.hsigene.global_adapters import (
     ContentAdapter,
@@ -47,9 +48,9 @@ def local_images(given: Mapping[str, Tensor], side: int) -> Tensor:
     slots = torch.zeros(batch, SLOTS, 3, side, side, device=device)
     for slot, image in given.items():
         if slot not in LOCAL_SLOTS:
-            raise ValueError(f"HSIGene has no local condition {slot!r}: choose one of {', '.join(LOCAL_SLOTS)}.")
+            raise InputError(f"HSIGene has no local condition {slot!r}: choose one of {', '.join(LOCAL_SLOTS)}.")
         if image.ndim != 4 or image.shape[:2] != (batch, 3):
-            raise ValueError(
+            raise InputError(
                 f"HSIGene's local condition {slot} has shape {tuple(image.shape)}: give {batch} x 3 x H x W in [0, 1]."
             )
         slots[:, LOCAL_SLOTS[slot]] = functional.interpolate(image.float(), size=(side, side), mode="bilinear")
@@ -126,7 +127,7 @@ class HSIGeneNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if len(local_levels) != len(multipliers):
-            raise ValueError(
+            raise InputError(
                 f"HSIGene's local_levels {list(local_levels)} are {len(local_levels)}: give one for each of the "
                 f"{len(multipliers)} UNet levels."
             )
@@ -176,12 +177,12 @@ class HSIGeneNetwork(nn.Module):
             ValueError: where the text or the content is of another width, or the side is not a multiple of 32.
         """
         if side < 1 or side % self.multiple:
-            raise ValueError(f"HSIGene's argument size is {side}: choose a multiple of {self.multiple}.")
+            raise InputError(f"HSIGene's argument size is {side}: choose a multiple of {self.multiple}.")
         batch = text.shape[0]
         content = text.new_zeros(batch, self.context_width) if content is None else content
         for name, embedding in (("text", text), ("content", content)):
             if embedding.shape[-1] != self.context_width:
-                raise ValueError(
+                raise InputError(
                     f"HSIGene's {name} embedding is {embedding.shape[-1]} wide and the network's context "
                     f"{self.context_width}: take the encoders of openai/clip-vit-large-patch14."
                 )
@@ -226,7 +227,7 @@ class HSIGeneNetwork(nn.Module):
             ValueError: for guidance without unconditional conditions, or steps out of their range.
         """
         if guidance != 1.0 and unconditional is None:
-            raise ValueError(f"HSIGene's guidance {guidance:g} needs unconditional conditions: give them.")
+            raise InputError(f"HSIGene's guidance {guidance:g} needs unconditional conditions: give them.")
 
         def predict_noise(sample: Tensor, timestep: int) -> Tensor:
             noise: Tensor = self(sample, timestep, conditions)

@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError
+
 __all__ = ["alpha_bars", "ddim_step", "ddim_timesteps", "sample_latent"]
 
 TIMESTEPS = 1000
@@ -33,7 +35,7 @@ def ddim_timesteps(steps: int) -> list[int]:
         ValueError: unless `steps` is 1 to 500.
     """
     if not 1 <= steps <= TIMESTEPS // 2:
-        raise ValueError(f"HSIGene's argument steps is {steps}: choose 1 to {TIMESTEPS // 2}; published are 50.")
+        raise InputError(f"HSIGene's argument steps is {steps}: choose 1 to {TIMESTEPS // 2}; published are 50.")
     return [timestep + 1 for timestep in range(0, TIMESTEPS, TIMESTEPS // steps)]
 
 

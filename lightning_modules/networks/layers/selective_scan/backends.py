@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hyperalign.errors import InputError, MissingPackageError
 from lightning_modules.networks.layers.selective_scan.chunked import chunked_scan
 from lightning_modules.networks.layers.selective_scan.mamba_ssm_adapter import mamba_ssm_scan
 from lightning_modules.networks.layers.selective_scan.problem import ScanProblem
@@ -47,16 +48,16 @@ def _announce(backend: str, device: str) -> None:
 def _check_triton(u: Tensor) -> None:
     """Sentences for what keeps the Triton kernels from running."""
     if not _installed("triton"):
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "selective_scan: backend 'triton' needs the package triton, which torch for CUDA brings along; "
             "install it (pip install triton) or take backend 'chunked'"
         )
     if u.device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
-        raise ValueError(
+        raise InputError(
             f"selective_scan: backend 'triton' runs on a GPU but u is on {u.device}, move it there or take 'chunked'"
         )
     if u.dtype == torch.float64:
-        raise ValueError(
+        raise InputError(
             "selective_scan: backend 'triton' computes in float32 but u is float64, take 'chunked' or 'reference'"
         )
 
@@ -64,20 +65,20 @@ def _check_triton(u: Tensor) -> None:
 def _check_mamba_ssm(u: Tensor, states: int) -> None:
     """Sentences for what keeps the kernels of mamba_ssm from running."""
     if not _installed("mamba_ssm"):
-        raise ModuleNotFoundError(
+        raise MissingPackageError(
             "selective_scan: backend 'mamba_ssm' needs the package mamba-ssm, which is compiled for CUDA: install it "
             "(MAMBA_KEEP_CUDA_BUILD=TRUE pip install --no-build-isolation mamba-ssm) or take backend 'auto'"
         )
     if u.device.type != "cuda":
-        raise ValueError(
+        raise InputError(
             f"selective_scan: backend 'mamba_ssm' runs on a GPU but u is on {u.device}, move it there or take 'chunked'"
         )
     if u.dtype == torch.float64:
-        raise ValueError(
+        raise InputError(
             "selective_scan: backend 'mamba_ssm' computes in float32 but u is float64, take 'chunked' or 'reference'"
         )
     if states > 256:
-        raise ValueError(
+        raise InputError(
             f"selective_scan: backend 'mamba_ssm' has at most 256 states but A has {states}, take 'chunked'"
         )
 
@@ -96,7 +97,7 @@ def choose(backend: Backend, u: Tensor, states: int) -> Callable[[ScanProblem], 
         _announce(name, u.device.type)
     if name not in _SCANS:
         names = ", ".join(["auto", *_SCANS])
-        raise ValueError(f"selective_scan: there is no backend '{name}', choose one of {names}")
+        raise InputError(f"selective_scan: there is no backend '{name}', choose one of {names}")
     if name == "triton":
         _check_triton(u)
     if name == "mamba_ssm":

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hyperalign.errors import InputError
+
 __all__ = ["ScanProblem", "SecondInput", "check_shape", "prepare"]
 
 
@@ -71,12 +73,12 @@ def _grouped(name: str, matrix: Tensor, inputs: Tensor, states: int, dtype: torc
     batch, channels, length = inputs.shape
     grouped = matrix[:, None] if matrix.ndim == 3 else matrix
     if grouped.ndim != 4 or grouped.shape[0] != batch or grouped.shape[2:] != (states, length):
-        raise ValueError(
+        raise InputError(
             f"selective_scan: {name} has shape {tuple(matrix.shape)}, wanted {batch} x {states} x {length} "
             f"or {batch} x groups x {states} x {length}"
         )
     if grouped.shape[1] == 0 or channels % grouped.shape[1]:
-        raise ValueError(
+        raise InputError(
             f"selective_scan: {name} has {grouped.shape[1]} groups, which do not divide the {channels} channels of u"
         )
     return grouped.to(dtype)
@@ -85,7 +87,7 @@ def _grouped(name: str, matrix: Tensor, inputs: Tensor, states: int, dtype: torc
 def check_shape(name: str, tensor: Tensor | None, wanted: tuple[int, ...]) -> None:
     """Raise ValueError with a sentence if `tensor` is there but has another shape."""
     if tensor is not None and tuple(tensor.shape) != wanted:
-        raise ValueError(
+        raise InputError(
             f"selective_scan: {name} has shape {tuple(tensor.shape)}, wanted {' x '.join(str(size) for size in wanted)}"
         )
 
@@ -93,14 +95,14 @@ def check_shape(name: str, tensor: Tensor | None, wanted: tuple[int, ...]) -> No
 def _check(u: Tensor, delta: Tensor, decay: Tensor, delta_bias: Tensor | None, second: SecondInput | None) -> None:
     """Sentences for the shapes that do not depend on groups."""
     if u.ndim != 3 or 0 in u.shape:
-        raise ValueError(
+        raise InputError(
             f"selective_scan: u has shape {tuple(u.shape)}, wanted batch x channels x length, none of them empty"
         )
     if decay.is_complex():
-        raise ValueError("selective_scan: A is complex, give the real A (negative) of Mamba")
+        raise InputError("selective_scan: A is complex, give the real A (negative) of Mamba")
     sizes = tuple(u.shape)
     if decay.ndim != 2 or decay.shape[0] != sizes[1]:
-        raise ValueError(f"selective_scan: A has shape {tuple(decay.shape)}, wanted {sizes[1]} x states")
+        raise InputError(f"selective_scan: A has shape {tuple(decay.shape)}, wanted {sizes[1]} x states")
     check_shape("delta", delta, sizes)
     check_shape("delta_bias", delta_bias, sizes[1:2])
     if second is not None:
@@ -136,7 +138,7 @@ def prepare(
     groups = max(matrix.shape[1] for matrix in matrices)
     if {matrix.shape[1] for matrix in matrices} - {1, groups}:
         counts = ", ".join(str(matrix.shape[1]) for matrix in matrices)
-        raise ValueError(f"selective_scan: B and C have different numbers of groups ({counts}), give them the same")
+        raise InputError(f"selective_scan: B and C have different numbers of groups ({counts}), give them the same")
     matrices = [matrix.expand(-1, groups, -1, -1) for matrix in matrices]
     return ScanProblem(
         inputs=u.to(dtype),

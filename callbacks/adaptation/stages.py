@@ -1,0 +1,159 @@
+"""What both adaptation stages share: completing a store folder, and finding and telling their surroundings."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import cast
+
+import torch
+from lightning.pytorch import Trainer
+
+from callbacks.adaptation.store import Entry, Store
+from callbacks.reporting.progress import Progress
+from datamodules.base import SceneDataModule
+from hyperalign.errors import InputError
+from hyperalign.ranks import Ranks
+
+log = logging.getLogger(__name__)
+
+Within = Callable[[float], None]
+"""What takes the finished share of one entry, 0 to 1."""
+
+Finished = Callable[[float], None]
+"""What takes the number of finished entries; a fraction stands for a part of one."""
+
+
+def versions(revision: int) -> dict[str, str | int]:
+    """Return what a stage's results depend on beside its settings: packages and the stage's own revision."""
+    try:
+        own = version("hyperalign")
+    except PackageNotFoundError:
+        own = "checkout"
+    return {"hyperalign": own, "torch": torch.__version__, "revision": revision}
+
+
+def complete(
+    label: str,
+    store: Store,
+    names: Sequence[str],
+    make: Callable[[str, Within], None],
+    ranks: Ranks,
+    progress: Progress | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> list[Entry]:
+    """Make the missing entries of a folder one by one, shared between the ranks, and return all of them.
+
+    Args:
+        label: The stage's name in progress bars.
+        store: The stage's folder.
+        names: The entries wanted.
+        make: Computes one entry and writes it; its second argument takes the finished share
+            of the entry, 0 to 1.
+        ranks: The processes that share the work; each takes every ``size``-th entry.
+        progress: Called with this rank's number of finished entries.
+        prepare: Called once on every rank if anything is missing, before the first entry is made.
+
+    Returns:
+        The entries, in the order of ``names``, readable on every rank.
+
+    Raises:
+        Exception: Whatever ``make`` raises, on every rank (see :meth:`Ranks.meeting`).
+    """
+
+    def make_share(share: Sequence[str], finished: Finished) -> None:
+        for index, name in enumerate(share):
+            within = _shifted(finished, index)
+            within(0.0)
+            # Another run that shares the store may have made the entry in the meantime.
+            if not store.valid(name):
+                make(name, within)
+            within(1.0)
+
+    return complete_share(label, store, names, make_share, ranks, progress, prepare, Ranks.share)
+
+
+def neighbours(ranks: Ranks, items: Sequence[str]) -> Sequence[str]:
+    """Return this rank's run of consecutive items: no rank's is longer than another's by more than one.
+
+    Items with something in common, next to each other, so fall to as few ranks as an even division allows.
+    """
+    count = len(items)
+    return items[ranks.rank * count // ranks.size : (ranks.rank + 1) * count // ranks.size]
+
+
+def complete_share(
+    label: str,
+    store: Store,
+    names: Sequence[str],
+    make_share: Callable[[Sequence[str], Finished], None],
+    ranks: Ranks,
+    progress: Progress | None = None,
+    prepare: Callable[[], None] | None = None,
+    split: Callable[[Ranks, Sequence[str]], Sequence[str]] = neighbours,
+) -> list[Entry]:
+    """As :func:`complete`, for entries whose making has something in common: a rank's share is made in one call.
+
+    Args:
+        label: The stage's name in progress bars.
+        store: The stage's folder.
+        names: The entries wanted, those with something in common next to each other.
+        make_share: Computes this rank's missing entries, in the order it likes, and writes each as soon as it is
+            finished; its second argument takes the number finished so far, a fraction for a part.
+        ranks: The processes that share the work.
+        progress: As for :func:`complete`.
+        prepare: As for :func:`complete`.
+        split: Picks a rank's share of what is missing.
+
+    Returns:
+        The entries, in the order of ``names``, readable on every rank.
+
+    Raises:
+        Exception: Whatever ``make_share`` raises, on every rank (see :meth:`Ranks.meeting`).
+    """
+    missing = ranks.first(lambda: [name for name in names if not store.valid(name)])
+    if missing and prepare is not None:
+        prepare()
+    share = split(ranks, missing)
+
+    def finished(count: float) -> None:
+        if progress is not None:
+            progress(label, count, len(share))
+
+    with ranks.meeting():
+        if share:
+            make_share(share, finished)
+    with ranks.meeting():
+        return [store.read(name) for name in names]
+
+
+def _shifted(finished: Finished, index: int) -> Within:
+    """Return what reports the finished share of the entry number ``index`` as a part of the whole."""
+
+    def within(share: float) -> None:
+        finished(index + share)
+
+    return within
+
+
+def target_data(trainer: Trainer) -> SceneDataModule:
+    """Return the fit's target DataModule.
+
+    Raises:
+        ValueError: If there is none or its role is not ``target``.
+    """
+    data = getattr(trainer, "datamodule", None)
+    if getattr(data, "role", None) != "target":
+        found = "none was given" if data is None else f"{type(data).__name__} has role={getattr(data, 'role', None)!r}"
+        raise InputError(
+            f"Adaptation needs a DataModule of degraded target observations, but {found}: set role to 'target'."
+        )
+    return cast("SceneDataModule", data)
+
+
+def log_stage(trainer: Trainer, stage: str, facts: Mapping[str, float]) -> None:
+    """Tell the log and the Trainer's loggers what a stage took and reached (rank 0 only)."""
+    if not trainer.is_global_zero:
+        return
+    log.info("%s: %s", stage, ", ".join(f"{name} {value:.4g}" for name, value in facts.items()))
+    for logger in trainer.loggers:
+        logger.log_metrics({f"{stage}/{name}": value for name, value in facts.items()}, step=trainer.global_step)

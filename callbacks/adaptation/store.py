@@ -1,0 +1,202 @@
+"""The store: what the adaptation stages leave on disk, so that no scene is ever computed twice.
+
+A folder belongs to one stage under one set of settings (its name ends with their sha256); an entry is one array or one
+set of weights. The data file is written beside and renamed into place under a name that holds its own sha256, then
+a manifest file of its own, renamed into place too, commits the entry. One manifest *per entry* was chosen over one
+locked manifest per folder: a rename is atomic on every file system, whereas a lock is unreliable on network ones and
+may outlive a killed process; two runs can therefore share a store without knowing of each other, and at worst both
+compute an entry, in which case either manifest names a complete data file.
+"""
+
+import io
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hyperalign.errors import HyperalignError
+from hyperalign.files import (
+    Write,
+    file_digest,
+    file_stem,
+    put_in_place,
+    remove_stale_files,
+    settings_digest,
+    write_beside,
+    write_text,
+)
+
+log = logging.getLogger(__name__)
+
+
+class StoreError(HyperalignError, OSError):
+    """The store could not be written or an entry could not be read; the message is one sentence with the remedy."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished entry.
+
+    Attributes:
+        name: The entry's name inside its folder, e.g. ``balloons`` or ``balloons/0``.
+        path: The data file (``.npy`` for arrays, ``.pt`` for weights).
+        sha256: Digest of the data file's bytes, as hexadecimal digits.
+        metadata: What the stage recorded about the entry (seconds, quality, ...).
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    metadata: Mapping[str, Any]
+
+
+class Store:
+    """One stage's folder of the store, under one set of settings.
+
+    Args:
+        root: The store's root folder, shared by all runs.
+        stage: The stage's name, first part of the folder's name.
+        settings: Everything the entries depend on (JSON-able); its sha256 completes the folder's name and a copy
+            is kept in ``settings.json``. None: the folder is named by the stage alone.
+    """
+
+    def __init__(self, root: str | Path, stage: str, settings: Mapping[str, Any] | None = None) -> None:
+        self.settings = settings
+        self.folder = Path(root) / (stage if settings is None else f"{stage}-{settings_digest(settings)[:32]}")
+        remove_stale_files(self.folder)
+
+    def valid(self, name: str) -> bool:
+        """Tell whether an entry is finished and undamaged (size and sha256); a damaged one is reported as a warning."""
+        manifest = self._manifest_path(name)
+        if not manifest.exists():
+            return False
+        try:
+            entry = self.read(name)
+            if file_digest(entry.path) == entry.sha256:
+                return True
+            reason = f"{entry.path.name} does not have the sha256 in its manifest"
+        except OSError as error:
+            reason = str(error)
+        log.warning("The store entry %s is damaged (%s) and is computed again.", manifest.with_suffix(""), reason)
+        return False
+
+    def read(self, name: str) -> Entry:
+        """Return a finished entry, checking that its file is there and has its size.
+
+        Raises:
+            StoreError: If the entry is missing, its manifest is unreadable or its file has another size.
+        """
+        manifest = self._manifest_path(name)
+        try:
+            record = json.loads(manifest.read_text())
+            path = manifest.parent / Path(record["file"]).name
+            size = path.stat().st_size
+            entry = Entry(name, path, record["sha256"], record["metadata"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"The store entry {manifest.with_suffix('')} cannot be read ({type(error).__name__}: {error}); "
+                "run the stage again, and on several machines put the store on a file system that all of them share."
+            ) from error
+        if size != record["size"]:
+            raise StoreError(
+                f"The store file {path} has {size} bytes instead of {record['size']}; run the stage again."
+            )
+        return entry
+
+    def write_array(self, name: str, array: Tensor, metadata: Mapping[str, Any] | None = None) -> Entry:
+        """Write a tensor as a mappable float32 ``.npy`` file and commit it.
+
+        Args:
+            name: The entry's name; parts separated by ``/`` become folders.
+            array: The tensor, e.g. a cube ``C x H x W``.
+            metadata: JSON-able facts kept in the manifest.
+
+        Returns:
+            The finished entry.
+
+        Raises:
+            StoreError: If the folder is unwritable or full; nothing partial is left behind.
+        """
+        values = np.ascontiguousarray(array.detach().to("cpu", torch.float32).numpy())
+        record = {**(metadata or {}), "shape": list(values.shape)}
+
+        def write(file: BinaryIO) -> None:
+            np.lib.format.write_array(file, values, allow_pickle=False)
+
+        return self._commit(name, ".npy", write, record)
+
+    def write_weights(self, name: str, weights: Mapping[str, Tensor]) -> Entry:
+        """Write a state dict (readable with ``weights_only=True``) and commit it.
+
+        Raises:
+            StoreError: If the folder is unwritable or full; nothing partial is left behind.
+        """
+        plain = {key: value.detach().cpu() for key, value in weights.items()}
+        # Serialised in memory first: torch.save hides a full disk behind an error of its own.
+        buffer = io.BytesIO()
+        torch.save(plain, buffer)
+        return self._commit(name, ".pt", lambda file: file.write(buffer.getbuffer()), {})
+
+    def read_weights(self, name: str) -> dict[str, Tensor]:
+        """Return the state dict of an entry written by :meth:`write_weights`.
+
+        Raises:
+            StoreError: If the entry is missing or damaged.
+        """
+        entry = self.read(name)
+        if file_digest(entry.path) != entry.sha256:
+            raise StoreError(f"The weights in {entry.path} are damaged; start the fit again without ckpt_path.")
+        return cast("dict[str, Tensor]", torch.load(entry.path, map_location="cpu", weights_only=True))
+
+    def _manifest_path(self, name: str) -> Path:
+        *folders, last = (file_stem(part) for part in name.split("/"))
+        return self.folder.joinpath(*folders, f"{last}.json")
+
+    def _commit(self, name: str, suffix: str, write: Write, metadata: Mapping[str, Any]) -> Entry:
+        """Write the data file, rename it into place, then do the same with the manifest."""
+        manifest = self._manifest_path(name)
+        with writing(self.folder):
+            self._describe()
+            manifest.parent.mkdir(parents=True, exist_ok=True)
+            temporary, size, digest = write_beside(manifest.parent, write)
+            path = manifest.parent / f"{manifest.stem}.{digest[:16]}{suffix}"
+            existed = path.exists()
+            put_in_place(temporary, path)
+            record = {"name": name, "file": path.name, "size": size, "sha256": digest, "metadata": dict(metadata)}
+            try:
+                write_text(manifest, json.dumps(record, indent=1))
+            except OSError:
+                if not existed:
+                    path.unlink(missing_ok=True)
+                raise
+        return Entry(name, path, digest, dict(metadata))
+
+    def _describe(self) -> None:
+        """Leave the settings beside the entries, for readers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "settings.json"
+        if self.settings is not None and not path.exists():
+            write_text(path, json.dumps(self.settings, indent=1, sort_keys=True))
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn the operating system's errors while writing into the store into one sentence.
+
+    Raises:
+        StoreError: If the block raises an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"The store folder {folder} cannot be written ({error.strerror or error}); "
+            "free some space or choose another folder with the store argument of ProxyGeneration."
+        ) from error

@@ -1,0 +1,200 @@
+"""Writes the cubes of a folder, restored, to files of their own format: what `lightning predict --output` does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+
+from callbacks.prediction.records import is_finished, scene_settings, write_record
+from callbacks.prediction.restored_cube import OutputType, RestoredCube
+from datamodules.folder import Folder
+from datamodules.sampling.tile_stream import Tiling
+from datamodules.scenes.folder_scene import FolderScene
+from hyperalign.errors import FileAccessError, InputError, WrongTypeError
+from lightning_modules.checkpoints import network_identity, weights_digest
+from lightning_modules.fusion import FusionModule
+from lightning_modules.restoration import RestorationModule
+from lightning_modules.tiles import check_tile, tile_starts
+
+log = logging.getLogger(__name__)
+TILE = 256
+
+
+class CubeWriter(Callback):
+    """Restores every cube of `datamodules.Folder` in overlapping, blended tiles and writes it, whatever its size.
+
+    Each cube keeps its path below the folder, its format, its wavelengths and its place on the ground. It appears when
+    it is complete, with a record of its settings (`NAME.json`), a quick-look (`NAME.restored.png`, observation left,
+    restored right) and spectra (`NAME.spectra.png`) beside it. Memory is bounded by one row of tiles.
+
+    Args:
+        folder: where restored cubes go; None writes nothing, and predictions are handed to the caller.
+        resume: skip cubes that are complete and were made with the same checkpoint and settings.
+        dtype: type of the written values. `same` as the observation's; `float32`; `uint16`, in which floating
+            observations have white at 65535 and the header says the factor. Whole numbers are rounded and clipped.
+        tile: side of the tiles in pixels of the observation; None takes the module's, or 256 if it has none.
+        batch_size: tiles that the network is given at once.
+        pictures: leave quick-looks and spectra.
+
+    Raises:
+        ValueError: for a setting that is unknown or too small.
+    """
+
+    def __init__(
+        self,
+        folder: str | None = None,
+        resume: bool = False,
+        dtype: OutputType = "same",
+        tile: int | None = None,
+        batch_size: int = 1,
+        pictures: bool = True,
+    ) -> None:
+        check_tile(tile, "CubeWriter")
+        if dtype not in get_args(OutputType):
+            raise InputError(f"CubeWriter got dtype={dtype!r}: choose one of {', '.join(get_args(OutputType))}.")
+        if batch_size < 1:
+            raise InputError(f"CubeWriter got batch_size={batch_size}: give at least 1.")
+        self.folder = None if folder is None else Path(folder)
+        self.resume = resume
+        self.dtype = dtype
+        self.tile = tile
+        self.batch_size = batch_size
+        self.pictures = pictures
+        self.written: list[Path] = []
+        """Files written by the last prediction, on this rank."""
+        self._side = tile or TILE
+        self._shared: dict[str, Any] = {}
+        self._cube: RestoredCube | None = None
+        self._finished = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check, before anything is opened, that there is something to write and where to; ask the data for tiles.
+
+        Raises:
+            TypeError: if the data are no folder of cubes, or the module fuses pairs.
+            ValueError: if outputs would lie among inputs.
+            OSError: if the output folder cannot be made.
+        """
+        if stage != "predict" or self.folder is None:
+            return
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(data, Folder):
+            found = "there are none" if data is None else f"they are {type(data).__name__}"
+            raise WrongTypeError(
+                f"CubeWriter writes the cubes of a folder, but as data {found}: predict with --data Folder --data.root "
+                "and the folder of your cubes, or without --output."
+            )
+        if isinstance(pl_module, FusionModule) or not isinstance(pl_module, RestorationModule):
+            raise WrongTypeError(
+                f"{type(pl_module).__name__} does not restore single cubes, and Folder has no pairs of images: predict "
+                "with a RestorationModule, or test it on a data set of pairs."
+            )
+        check_output(self.folder, data)
+        self.written, self._shared, self._finished = [], {}, 0
+        self._side = self.tile or pl_module.tile or TILE
+        tiling = Tiling(self._side, partial(tile_starts, tile=self._side), self.batch_size)
+        data.stream(tiling, partial(self._wanted, pl_module))
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep Lightning from collecting the tiles in memory."""
+        if self.folder is not None:
+            trainer.predict_loop.return_predictions = False
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's own signature
+        batch: Mapping[str, Any],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Blend the tiles of a batch into their cube, and finish the cube after its last one."""
+        if self.folder is None:
+            return
+        module = cast("RestorationModule", pl_module)
+        scenes = cast("Folder", cast("Any", trainer).datamodule).scenes
+        missing = batch.get("missing")
+        for index, (number, top, left) in enumerate(batch["tiles"]):
+            scene = scenes[number]
+            if self._cube is None:
+                asked = self._asked(scene)
+                name = network_identity(module.network)
+                self._cube = RestoredCube(scene, asked, self._side, self.dtype, name, self.pictures)
+            holes = None if missing is None else missing[index]
+            if self._cube.add(top, left, batch["observation"][index], outputs[index], holes):
+                written, notes = self._cube.close(), self._cube.notes
+                self._cube = None
+                write_record(self._asked(scene), written, self._settings(scene, module), notes)
+                self.written.append(written)
+                log.info("%s written", written)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Remove the unfinished file."""
+        self._abandon()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Say what was done; remove the unfinished file of a prediction that was limited to some batches."""
+        self._abandon()
+        if stage == "predict" and self.folder is not None and trainer.is_global_zero:
+            skipped = f", {self._finished} were finished already" if self._finished else ""
+            count = f"{len(self.written)} cube{'s' if len(self.written) != 1 else ''}"
+            Console().print(f"{count} restored to {self.folder}{skipped}.", highlight=False, soft_wrap=True)
+
+    def _abandon(self) -> None:
+        if self._cube is not None:
+            self._cube.abandon()
+            self._cube = None
+
+    def _asked(self, scene: FolderScene) -> Path:
+        assert self.folder is not None  # noqa: S101 - asked only while writing
+        return self.folder / scene.name
+
+    def _wanted(self, module: RestorationModule, scene: FolderScene) -> bool:
+        if self._asked(scene).resolve() == scene.file.path.resolve():
+            raise InputError(_among(self._asked(scene).parent, scene.file.path.parent))
+        if not self.resume or not is_finished(self._asked(scene), self._settings(scene, module)):
+            return True
+        self._finished += 1
+        return False
+
+    def _settings(self, scene: FolderScene, module: RestorationModule) -> dict[str, Any]:
+        """Everything that a restored file depends on."""
+        if not self._shared:
+            self._shared = {
+                "network": network_identity(module.network),
+                "weights": weights_digest(module.network),
+                "tile": [self._side, module.tile],
+                "dtype": self.dtype,
+            }
+        return {**self._shared, **scene_settings(scene)}
+
+
+def check_output(folder: Path, data: Folder) -> None:
+    """Make the output folder, unless a recursive search for cubes would find what lies in it.
+
+    Raises:
+        ValueError: if it would.
+        OSError: if the folder cannot be made.
+    """
+    if data.recursive and folder.resolve().is_relative_to(data.root.resolve()):
+        raise InputError(_among(folder, data.root))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileAccessError(
+            f"The output folder {folder} cannot be made ({error.strerror or error}): set --output to another one."
+        ) from error
+
+
+def _among(folder: Path, observations: Path) -> str:
+    return (
+        f"The restored cubes would go to {folder}, among the observations in {observations}: set --output to a folder "
+        "outside of them."
+    )

@@ -1,0 +1,1 @@
+"""Drawings of what the stages made: embeddings, spectra, distances."""

@@ -1,0 +1,117 @@
+"""Pictures of a run: what the stages made before training, and what the restorers did to the test scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from callbacks.adaptation.proxy_generation import ProxyGeneration
+from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
+from callbacks.adaptation.synthesised_scenes import Synthesised, by_proxy
+from callbacks.reporting.drawing import enlarged, error_map, pseudo_rgb, save_panels, save_spectra
+from callbacks.reporting.results_table import test_set_name
+from hyperalign.files import file_stem
+from hyperalign.folders import run_folder
+from hyperalign.rgb import Picture, displayed
+
+
+class Pictures(Callback):
+    """Leave PNG files to look at: proxies, guides, synthesised scenes; restored scenes, error maps, spectra.
+
+    Args:
+        folder: where the pictures go; `pictures/` in the run's log folder when None.
+        scenes: at most this many scenes of the stages and of every test set.
+    """
+
+    def __init__(self, folder: str | None = None, scenes: int = 4) -> None:
+        self.folder = folder
+        self.scenes = scenes
+        self._source: torch.nn.Module | None = None
+        self._drawn: int = -1
+        self._test_folder = Path()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the stages of a round when it begins."""
+        stages = {type(one): one for one in _callbacks(trainer)}
+        proxy, stage = stages.get(ProxyGeneration), stages.get(DistributionAdaptiveSynthesis)
+        if not isinstance(proxy, ProxyGeneration) or not isinstance(stage, DistributionAdaptiveSynthesis):
+            return
+        if not stage.synthesised or self._drawn == proxy.round:
+            return
+        self._drawn = proxy.round
+        folder = self._folder(trainer)
+        if not trainer.is_global_zero:
+            return
+        folder = folder / "stages" / f"round_{proxy.round + 1}"
+        for group in by_proxy(stage.synthesised)[: self.scenes]:
+            draw_stage(folder, group)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Fetch the source weights, to draw what they restore beside what is tested."""
+        self._test_folder = self._folder(trainer)
+        known = getattr(pl_module, "source", None) is not None
+        self._source = cast("Any", pl_module).source_network() if known else None
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's own signature
+        batch: Mapping[str, Any],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draw the first scenes of every test set."""
+        if batch_idx >= self.scenes or not trainer.is_global_zero:
+            return
+        restored = {} if self._source is None else {"source-only": self._source(batch["observation"])[0]}
+        restored["adapted"] = outputs["restored"][0]
+        folder = self._test_folder / test_set_name(trainer, dataloader_idx)
+        draw_restoration(folder / file_stem(batch["name"][0]), batch, restored)
+
+    def _folder(self, trainer: Trainer) -> Path:
+        return Path(self.folder) if self.folder else run_folder(trainer) / "pictures"
+
+
+def draw_stage(folder: Path, group: list[Synthesised]) -> None:
+    """Draw one proxy with its guides above the scenes synthesised from them, and the spectra of all."""
+    proxy = group[0].proxy.load()
+    panels: dict[str, Picture] = {"proxy": pseudo_rgb(proxy.cube, proxy.wavelengths)}
+    cubes = {"proxy": proxy.cube}
+    for number, one in enumerate(group, start=1):
+        guide = torch.from_numpy(np.load(one.guide, allow_pickle=False))
+        panels[f"guide {number}"] = displayed(guide)
+    panels["proxy, band mean"] = displayed(proxy.cube.mean(0, keepdim=True).expand(3, -1, -1))
+    for number, one in enumerate(group, start=1):
+        cubes[f"synthesised {number}"] = one.scene.load().cube
+        panels[f"synthesised {number}"] = pseudo_rgb(cubes[f"synthesised {number}"], proxy.wavelengths)
+    stem = file_stem(proxy.name)
+    save_panels(folder / f"{stem}.png", panels, columns=len(group) + 1)
+    save_spectra(folder / f"{stem}_spectra.png", cubes, proxy.wavelengths)
+
+
+def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str, torch.Tensor]) -> None:
+    """Draw observation, restorations and target in pseudo-RGB, the error maps on one scale, and spectra."""
+    wavelengths = batch["wavelengths"]
+    target = batch["target"][0]
+    observation = enlarged(batch["observation"][0], target.shape[-2])
+    panels = {"observation": pseudo_rgb(observation, wavelengths)}
+    panels |= {label: pseudo_rgb(cube, wavelengths) for label, cube in restored.items()}
+    panels["target"] = pseudo_rgb(target, wavelengths)
+    columns = len(panels)
+    panels["error of the observation"] = error_map(observation, target)
+    errors = {f"error, {label}": error_map(cube, target) for label, cube in restored.items()}
+    # The scale is that of the restorations: on the observation's they would all be black.
+    limit = float(np.percentile(np.concatenate([one.ravel() for one in errors.values()]), 99))
+    save_panels(stem.with_suffix(".png"), panels | errors, columns, limit)
+    save_spectra(stem.with_name(f"{stem.name}_spectra.png"), {"target": target, **restored}, wavelengths)
+
+
+def _callbacks(trainer: Trainer) -> list[Callback]:
+    """Every callback of a trainer, which Lightning's type does not declare."""
+    return cast("list[Callback]", cast("Any", trainer).callbacks)

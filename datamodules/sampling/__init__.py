@@ -1,0 +1,1 @@
+"""How scenes become batches: patches, whole scenes, tiles, and how ranks share them."""

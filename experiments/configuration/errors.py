@@ -1,0 +1,174 @@
+"""Answers a wrong configuration in one sentence that names the key and the nearest valid one.
+
+The parser reports a misspelt key as a nested trace of every union it tried. Once it has refused a configuration, the
+settings are therefore walked again beside the signatures they are meant for, and the first key or class that does not
+exist is named. Nothing here runs on a valid configuration.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from experiments.configuration.classes import (
+    classes_in,
+    find_class,
+    is_of_this_house,
+    leaves,
+    nearest_name,
+    possible_names,
+)
+from experiments.configuration.tree import CLASS_KEYS, COMMAND_LINE, ConfigTree, read_tree
+from hyperalign.errors import HyperalignError
+
+_STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with given class_path|Expected a path but)")
+_REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict)\.)?(.+)$")
+_GIVEN = re.compile(r"^ *Given value: (.+)$", re.MULTILINE)
+_PARSER_KEY = re.compile(r'^Parser key "([^"]+)":?\s*(.*)$')
+
+
+class ConfigError(HyperalignError, ValueError):
+    """A configuration that cannot be used; the message is one sentence naming the key and what to do."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """Something wrong at the dotted `path` of the settings, and what to do about it."""
+
+    path: str
+    problem: str
+    advice: str
+
+
+def explain(message: str, arguments: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
+    """One sentence for a refused command line.
+
+    Args:
+        message: What the parser said.
+        arguments: The command line, `--config` values being paths.
+        commands: The parser of each command.
+
+    Returns:
+        A sentence naming the first unknown command, key or class with the nearest valid one and where it was given;
+        where every name exists, the innermost reason of `message` with its key.
+    """
+    positions = [index for index, argument in enumerate(arguments) if argument in commands]
+    if not positions:
+        command = next((argument for argument in arguments if not argument.startswith("-")), "")
+        return f"There is no command {command!r}: the nearest one is {nearest_name(command, commands)!r}."
+    try:
+        tree = read_tree(arguments[positions[0] + 1 :])
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a config"
+        return f"YAML cannot be read in {place}: {error.problem}."
+    finding = next(_walk_keys(commands[arguments[positions[0]]], tree.settings, "", ""), None)
+    if finding is None:
+        return innermost_reason(message)
+    return f"{finding.problem} ({_origin(tree, finding.path)}): {finding.advice}."
+
+
+def _origin(tree: ConfigTree, path: str) -> str:
+    """Where the key at `path` was given; else the first key below it, else the nearest one above it."""
+    below = [origin for key, origin in tree.origins.items() if key == path or key.startswith(path + ".")]
+    if below:
+        return below[0]
+    keys = re.sub(r"\[\d+\]", "", path).split(".")
+    above = (".".join(keys[:length]) for length in range(len(keys), 0, -1))
+    return next((tree.origins[key] for key in above if key in tree.origins), COMMAND_LINE)
+
+
+def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, outer: str) -> Iterator[_Finding]:
+    """What is wrong in `settings`, whose keys are the parser's below the dotted prefix `inner`, lying at `outer`."""
+    actions = {action.dest: action for action in parser._actions if not action.dest.endswith(".help")}
+    for key, value in settings.items():
+        full, path = f"{inner}{key}", f"{outer}{key}"
+        below = [name for name in actions if name.startswith(full + ".")]
+        if below and isinstance(value, dict):
+            yield from _walk_keys(parser, value, full + ".", path + ".")
+        elif full in actions:
+            expected = getattr(actions[full], "_typehint", None)
+            yield from _walk_value(value, expected, path, has_default=actions[full].default is not None)
+        elif not below:
+            siblings = {name[len(inner) :].split(".")[0] for name in actions if name.startswith(inner)}
+            yield _no_such_key(path, outer, key, siblings - {"help", "print_config", "print_shtab"})
+
+
+def _walk_value(value: object, expected: object, path: str, *, has_default: bool) -> Iterator[_Finding]:
+    """What is wrong inside the value of a key that exists and expects the type `expected`."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk_value(item, expected, f"{path}[{index}]", has_default=False)
+        return
+    classes = classes_in(expected)
+    if isinstance(value, str) and classes and str not in leaves(expected):
+        value = {"class_path": value}
+    if not isinstance(value, dict) or not (classes or "class_path" in value):
+        return
+    if "class_path" not in value:
+        if not has_default and not (len(classes) == 1 and is_of_this_house(classes[0])):
+            yield _Finding(
+                path, f"No class was given for {_shown(path)!r}", "add its class_path, or the config that has it"
+            )
+        return
+    name = str(value["class_path"])
+    found = find_class(name, classes)
+    if found is None:
+        nearest = nearest_name(name, possible_names(name, classes))
+        advice = f"the nearest valid class is {nearest!r}"
+        yield _Finding(path, f"There is no class {name!r} for {_shown(path)!r}", advice)
+        return
+    for key in value:
+        if key not in CLASS_KEYS:
+            yield _no_such_key(f"{path}.{key}", f"{path}.", key, CLASS_KEYS)
+    if inspect.isclass(found):
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_class_arguments(found, fail_untyped=False)
+        yield from _walk_keys(parser, value.get("init_args") or {}, "", f"{path}.init_args.")
+
+
+def _no_such_key(path: str, above: str, key: str, valid: Iterable[str]) -> _Finding:
+    """The finding for a `key` that is not among the `valid` ones below the prefix `above`."""
+    nearest = nearest_name(key, valid)
+    advice = f"the nearest valid key is {_shown(above) + nearest!r}" if nearest else "no key can be given here"
+    return _Finding(path, f"There is no key {_shown(above) + key!r}", advice)
+
+
+def _shown(path: str) -> str:
+    """A path as it is written on the command line, where `init_args` may be left out."""
+    return path.replace("init_args.", "")
+
+
+def innermost_reason(message: str) -> str:
+    """The first real reason in a parser's nested message, with the full key in front of it, as one sentence."""
+    keys: list[str] = []
+    for raw in message.splitlines():
+        line = raw.strip().removeprefix("- ")
+        match = _PARSER_KEY.match(line)
+        if match:
+            keys.append(match.group(1))
+            line = match.group(2)
+        if line and not _STRUCTURE.match(line):
+            return _as_sentence(".".join(keys), line, message)
+    return " ".join(message.split())
+
+
+def _as_sentence(key: str, reason: str, message: str) -> str:
+    """The parser's `reason` about `key` in plain words, with the refused value where the parser tells it."""
+    missing = _REQUIRED.match(reason)
+    if missing:
+        needed = ", ".join(f"{key}.{name}" if key else name for name in missing.group(1).split(", "))
+        return f"No value was given for {needed!r}, which is required."
+    reason = re.sub(r"<class '([^']+)'>", r"\1", reason).rstrip(".").replace(". Got value: ", ", got ")
+    reason = reason.replace("Expected a ", "expected type ")
+    given = _GIVEN.search(message)
+    if given and ", got " not in reason and "NestedArg" not in given.group(1):
+        reason += f", got {given.group(1)[:60]}"
+    return f"{key!r}: {reason}." if key else f"{reason}."

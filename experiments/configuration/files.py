@@ -1,0 +1,79 @@
+"""Finds the YAML file that a `--config` argument names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from hyperalign.errors import HyperalignError
+
+PACKAGED = Path(__file__).resolve().parent.parent
+"""Folder of the experiments that come with the package."""
+
+_OPTIONS = ("--config", "-c")
+
+
+class ConfigNotFoundError(HyperalignError, FileNotFoundError):
+    """A `--config` argument names no file; the message is one sentence with the nearest existing names."""
+
+    exit_code = 2
+
+
+def packaged_configs(folder: Path = PACKAGED) -> list[str]:
+    """Names of the experiments below `folder`, without `.yaml`, as `--config` takes them."""
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+
+
+def find_config(name: str, folder: Path = PACKAGED) -> Path:
+    """Finds a config file by its name.
+
+    Args:
+        name: A path with or without `.yaml`, relative to the working directory, to `folder`, or to the folder above it
+            (so that `experiments/data/cave.yaml` works from anywhere).
+        folder: The packaged experiments.
+
+    Returns:
+        The first existing file in that order.
+
+    Raises:
+        ConfigNotFoundError: Naming the nearest existing configs, where there is no such file.
+    """
+    for root in (Path(), folder, folder.parent):
+        for suffix in ("", ".yaml", ".yml"):
+            path = root / (name + suffix)
+            if path.is_file():
+                return path
+    wanted = name.removeprefix("experiments/").removesuffix(".yaml").removesuffix(".yml")
+    nearest = difflib.get_close_matches(wanted, packaged_configs(folder), n=3, cutoff=0.0)
+    hint = f"the nearest existing configs are {', '.join(nearest)}" if nearest else "no packaged config exists"
+    raise ConfigNotFoundError(
+        f"There is no config {name!r}, neither in the working directory nor in the packaged experiments: {hint}."
+    )
+
+
+def resolve_configs(arguments: Sequence[str], folder: Path = PACKAGED) -> list[str]:
+    """Replaces the value of every `--config` argument by the path of the file it names.
+
+    Args:
+        arguments: The command line without the program's name.
+        folder: The packaged experiments.
+
+    Returns:
+        The command line with `--config X` and `--config=X` pointing at existing files.
+
+    Raises:
+        ConfigNotFoundError: Where a name stands for no file.
+    """
+    resolved: list[str] = []
+    expects_name = False
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if expects_name and not argument.startswith("-"):
+            resolved.append(str(find_config(argument, folder)))
+        elif option in _OPTIONS and equals:
+            resolved.append(f"{option}={find_config(value, folder)}")
+        else:
+            resolved.append(argument)
+        expects_name = argument in _OPTIONS
+    return resolved

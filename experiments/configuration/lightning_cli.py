@@ -1,0 +1,155 @@
+"""The Lightning command line with this house's classes, defaults and errors."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from experiments.configuration.errors import ConfigError, explain
+from experiments.configuration.saved import SaveRunConfig
+
+_HOUSE = ("lightning_modules", "datamodules", "callbacks")
+_NOISE = (
+    "isinstance.treespec, LeafSpec",
+    "Total length of .(list|TileStream). across ranks is zero",
+    "The dirpath has changed",
+)
+"""Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
+validation scenes or a prediction that is finished, and of testing a checkpoint of another run."""
+
+_CALLBACKS = ("proxy", "synthesis", "results", "pictures", "diagnostics")
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    return "Tip: For seamless" not in record.getMessage()
+
+
+class ParserRefusalError(Exception):
+    """What the parser said about a command line it cannot use, before it is put into one sentence."""
+
+
+class SentenceParser(LightningArgumentParser):
+    """A parser that hands its complaint on instead of printing the usage and a nested trace."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises ParserRefusalError where the process would have ended; inner parsers are left as they are."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        raise ParserRefusalError(message) from ex
+
+
+def _add_writer(parser: LightningArgumentParser) -> None:
+    """Gives `predict` its own keys: `--output` and `--resume`, and `writer` with what else `CubeWriter` takes."""
+    from callbacks import CubeWriter
+
+    parser.add_lightning_class_args(CubeWriter, "writer")
+    parser.add_argument("--output", type=str | None, default=None, help="folder for restored cubes")
+    parser.add_argument("--resume", action="store_true", help="skip cubes that are finished")
+    parser.link_arguments("output", "writer.folder")
+    parser.link_arguments("resume", "writer.resume")
+
+
+class HyperalignCLI(LightningCLI):
+    """`lightning fit | validate | test | predict` over any LightningModule and DataModule of this house.
+
+    Runs are seeded with 0 unless told otherwise, and everything they write goes below `runs/`. Optimisers are arguments
+    of the modules, so none is added here.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        # lightning advertises packages that nothing here uses, and explains at length why scores go to a CSV file
+        logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
+        warnings.filterwarnings("ignore", message="Starting from v1.9.0, `tensorboardX` has been removed")
+        for message in _NOISE:
+            warnings.filterwarnings("ignore", message=f".{{0,2}}{message}")
+        for package in _HOUSE:
+            # imported for their names: a class that is imported can be called by its short name
+            importlib.import_module(package)
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            save_config_callback=SaveRunConfig,
+            parser_class=SentenceParser,
+            parser_kwargs={"prog": "lightning", "allow_abbrev": False},
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            trainer_defaults={"default_root_dir": "runs"},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            args=list(arguments),
+        )
+
+    @classmethod
+    def from_arguments(cls, arguments: Sequence[str]) -> HyperalignCLI:
+        """Parses and runs one command.
+
+        Args:
+            arguments: What stands after `lightning` on the command line, `--config` values being existing files.
+
+        Returns:
+            The finished command.
+
+        Raises:
+            ConfigError: With one sentence, where the command line or a config is wrong.
+        """
+        return cls(arguments)
+
+    def setup_parser(
+        self, add_subcommands: bool, main_kwargs: dict[str, Any], subparser_kwargs: dict[str, Any]
+    ) -> None:
+        """Builds the parsers; the commands do not accept abbreviated keys either."""
+        for command in self.subcommands():
+            subparser_kwargs.setdefault(command, {}).setdefault("allow_abbrev", False)
+        super().setup_parser(add_subcommands, main_kwargs, subparser_kwargs)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Gives the adaptation's callbacks keys of their own, so that an overlay or a sweep can reach into them.
+
+        `proxy`, `synthesis`, `results`, `pictures` and `diagnostics` each hold one callback or null; they come after
+        `trainer.callbacks`, in this order. `diagnostics` is for `callbacks.GuideDiagnostics`, which draws what the
+        first two made.
+        """
+        for key in _CALLBACKS:
+            parser.add_lightning_class_args(Callback, key, subclass_mode=True, required=False)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        return super()._instantiate_trainer(config, [one for one in callbacks if one is not None])
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses the command line, answering a mistake in one sentence.
+
+        Raises:
+            ConfigError: Naming the wrong key, class, command or value.
+        """
+        arguments = list(args) if isinstance(args, list) else []
+        try:
+            self.config = parser.parse_args(arguments)
+        except ParserRefusalError as refusal:
+            raise ConfigError(explain(str(refusal), arguments, self._subcommand_parsers)) from refusal
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: object) -> LightningArgumentParser:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        # a checkpoint is data, never code
+        parser.set_defaults({"weights_only": True})
+        if subcommand == "predict":
+            _add_writer(parser)
+        return parser
+
+    def before_predict(self) -> None:
+        """Refuses to write cubes that a network without trained weights restored.
+
+        Raises:
+            ConfigError: Where neither a checkpoint nor source weights are given.
+        """
+        untrained = not self._get(self.config, "ckpt_path") and not getattr(self.model, "source", None)
+        if self._get(self.config, "output") and untrained:
+            raise ConfigError("The network has no trained weights to restore with: give --ckpt_path a checkpoint.")
+
+    def _parse_ckpt_path(self) -> None:
+        """Leaves the configuration alone: hyper-parameters found in a checkpoint would silently override the YAML."""

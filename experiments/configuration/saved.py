@@ -1,0 +1,24 @@
+"""Keeps the whole configuration of a run beside its other results."""
+
+from __future__ import annotations
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+
+from hyperalign.files import write_text
+from hyperalign.folders import free_path, run_folder
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Writes `config.yaml` into the run's own folder when a run starts, never over an earlier one."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Saves the configuration once, on rank zero."""
+        if self.already_saved:
+            return
+        folder = run_folder(trainer)
+        self.already_saved = True
+        if not trainer.is_global_zero:
+            return
+        text = self.parser.dump(self.config, skip_none=False)
+        write_text(free_path(folder, "config", ".yaml"), text)

@@ -1,0 +1,1 @@
+"""CLIP: frozen towers, the blur-robust encoder, kept embeddings, prompts of tasks."""
