@@ -3,6 +3,7 @@
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from lightning_modules.networks.fusion.bdt.network import BDT
 from lightning_modules.networks.fusion.co2if.network import CO2IF
+from lightning_modules.networks.fusion.fusionmamba.network import FusionMamba
 from lightning_modules.networks.fusion.srlf.network import SRLF
 from lightning_modules.networks.fusion.sstf_unet.network import SSTFUNet
 from lightning_modules.networks.restoration.bi3dqrnn import Bi3DQRNN
@@ -30,6 +31,7 @@ __all__ = [
     "T3SC",
     "Bi3DQRNN",
     "ESSAformer",
+    "FusionMamba",
     "GRNNet",
     "MCNet",
     "PromptIR",

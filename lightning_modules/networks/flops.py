@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_modules.networks.fusion.co2if.ss2d import SS2D
+from lightning_modules.networks.fusion.fusionmamba.scan import DirectedScan
 from lightning_modules.networks.layers.cross_scan import DIRECTIONS
 from lightning_modules.networks.layers.gated_scan import GatedScan2d
 from lightning_modules.networks.layers.mamba import ScanDirection
@@ -81,9 +82,19 @@ def count_flops(network: nn.Module, *inputs: Tensor | None) -> Flops:
             lanes = (*module.A_log.shape, height * width)
             found[0] += batch * (scan_flops(*lanes) - COUNTED_IN_SCAN * math.prod(lanes))
 
-    hooks = [one.register_forward_pre_hook(of_image) for one in network.modules() if isinstance(one, SS2D)]
-    hooks += [one.register_forward_pre_hook(of_pixels) for one in network.modules() if isinstance(one, GatedScan2d)]
-    hooks += [one.register_forward_pre_hook(of_sequence) for one in network.modules() if isinstance(one, ScanDirection)]
+    def of_directions(module: nn.Module, arguments: tuple[Tensor, object]) -> None:
+        if isinstance(module, DirectedScan):
+            image, states = arguments[0], module.sizes[1]
+            lanes = (module.ways * image.shape[1], states, math.prod(image.shape[2:]))
+            found[0] += image.shape[0] * (scan_flops(*lanes) - COUNTED_IN_SCAN * math.prod(lanes))
+
+    kinds = ((SS2D, of_image), (GatedScan2d, of_pixels), (DirectedScan, of_directions), (ScanDirection, of_sequence))
+    hooks = [
+        one.register_forward_pre_hook(hook)
+        for one in network.modules()
+        for kind, hook in kinds
+        if isinstance(one, kind)
+    ]
     try:
         with FlopCounterMode(display=False) as counter:
             network(*inputs)

@@ -7,6 +7,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lightning_modules.networks.flops import Flops, count_flops, scan_flops
+from lightning_modules.networks.fusion.fusionmamba.scan import DirectedScan
+from lightning_modules.networks.layers.gated_scan import GatedScan2d
 from lightning_modules.networks.layers.mamba import Mamba
 from lightning_modules.networks.layers.selective_scan import selective_scan
 
@@ -35,3 +37,19 @@ def test_a_mamba_over_a_sequence() -> None:
     expected = Flops(2 * 2 * 64 * (projections + 2 * direction), 2 * 2 * 64 * 7 * inner * states)
     assert count_flops(mamba, tokens) == expected
     assert not any(module._forward_pre_hooks for module in mamba.modules())
+
+
+def test_a_gated_scan_of_an_image() -> None:
+    scan, inner, rank, states, pixels = GatedScan2d(16, state_dim=4), 32, 1, 4, 48
+    projections = 16 * 2 * inner + inner * 16 + 9 * inner
+    directions = 4 * (inner * (rank + 2 * states) + rank * inner + inner * states)
+    expected = Flops(2 * 3 * pixels * (projections + directions), 3 * pixels * 7 * 4 * inner * states)
+    assert count_flops(scan, torch.rand(3, 6, 8, 16)) == expected
+
+
+def test_a_scan_in_two_directions_of_a_sequence() -> None:
+    scan, rank, states = DirectedScan(16, ways=2, state_dim=4), 1, 4
+    projections = 16 * 2 * 16 + 16 * 16
+    directions = 2 * (4 * 16 + 16 * (rank + 2 * states) + rank * 16 + 16 * states)
+    expected = Flops(2 * 2 * 64 * (projections + directions), 2 * 64 * 7 * 2 * 16 * states)
+    assert count_flops(scan, torch.rand(2, 16, 1, 64)) == expected
