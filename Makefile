@@ -9,7 +9,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types benchmark clean
+.PHONY: help demo test lint types docs benchmark clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: $(READY)  ## check style and format
 
 types: $(READY)  ## check types
 	$(BIN)/mypy --strict
+
+docs: $(READY)  ## build the documentation into build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/docs
 
 benchmark: $(READY)  ## measure the speed of the heavy parts
 	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --override-ini=log_cli=true --log-cli-level=INFO --benchmark-only $(TESTS)
