@@ -4,6 +4,7 @@ import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired b
 from lightning_modules.networks.fusion.bdt.network import BDT
 from lightning_modules.networks.fusion.co2if.network import CO2IF
 from lightning_modules.networks.fusion.fusionmamba.network import FusionMamba
+from lightning_modules.networks.fusion.s2cyclediff.network import S2CycleDiff
 from lightning_modules.networks.fusion.srlf.network import SRLF
 from lightning_modules.networks.fusion.sstf_unet.network import SSTFUNet
 from lightning_modules.networks.restoration.bi3dqrnn import Bi3DQRNN
@@ -35,6 +36,7 @@ __all__ = [
     "GRNNet",
     "MCNet",
     "PromptIR",
+    "S2CycleDiff",
     "SSTFUNet",
     "SSUMamba",
     "TRQ3DNet",
