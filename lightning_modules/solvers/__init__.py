@@ -5,17 +5,24 @@ from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
 from lightning_modules.solvers.lrmr import lrmr
 from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g
 from lightning_modules.solvers.lrtv import lrtv
+from lightning_modules.solvers.noise_estimate import band_noise
 from lightning_modules.solvers.rctv import rctv
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult
+from lightning_modules.solvers.subspace_estimate import Subspace, signal_subspace
+from lightning_modules.solvers.whitened_rctv import whitened_rctv
 
 __all__ = [
     "Progress",
     "SolverError",
     "SolverResult",
+    "Subspace",
+    "band_noise",
     "enhanced_3dtv",
     "lrmr",
     "lrtdtv",
     "lrtdtv_g",
     "lrtv",
     "rctv",
+    "signal_subspace",
+    "whitened_rctv",
 ]
