@@ -1,0 +1,67 @@
+"""Parameters that depend on the noise or the rank, estimated from each scene: what `"auto"` stands for.
+
+The rules are ours. A weight of total variation grows with the noise, in proportion: every published default stands for
+one noise level, at which it is kept. A rank is the size of the signal subspace, within bounds: too small a rank loses
+spectra for good, whereas a smooth part of a direction too many does little harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lightning_modules.solvers.noise_estimate import band_noise
+from lightning_modules.solvers.result import Progress, SolverResult
+from lightning_modules.solvers.subspace_estimate import signal_subspace
+
+__all__ = ["Auto", "each_scene", "estimated_rank", "noise_level"]
+
+Auto = Literal["auto"]
+LEAST_RANK, LARGEST_RANK = 4, 13
+"""Bounds of an estimated rank; fewer bands than the lower one are all kept."""
+
+
+def estimated_rank(scene: Tensor) -> int:
+    """Return the size of the signal subspace of a single scene, `1 x C x H x W`, at least 4 and at most 13."""
+    rank = int(signal_subspace(scene).rank)
+    return min(max(LEAST_RANK, min(rank, LARGEST_RANK)), scene.shape[1])
+
+
+def noise_level(scene: Tensor) -> float:
+    """Return the mean over the bands of the noise of a single scene, `1 x C x H x W`, in units of the cube."""
+    return float(band_noise(scene).mean())
+
+
+def each_scene(
+    observed: Tensor, solve: Callable[[Tensor, Progress | None], SolverResult], progress: Progress | None
+) -> SolverResult:
+    """Solve every scene of a batch by itself, because its parameters are its own, and put the results together.
+
+    Args:
+        observed: `B x C x H x W`.
+        solve: solves one scene, `1 x C x H x W`, and tells a hook its progress.
+        progress: told the iterations of all scenes, one after another.
+    """
+    results: list[SolverResult] = []
+    for number, scene in enumerate(observed.split(1)):
+        results.append(solve(scene, _shifted(progress, number, len(observed))))
+    return SolverResult(
+        restored=torch.cat([one.restored for one in results]),
+        residual=torch.cat([one.residual for one in results]),
+        iterations=torch.cat([one.iterations for one in results]),
+        converged=torch.cat([one.converged for one in results]),
+    )
+
+
+def _shifted(progress: Progress | None, number: int, scenes: int) -> Progress | None:
+    """What tells a hook the progress of one scene as a part of all."""
+    if progress is None:
+        return None
+
+    def within(iteration: int, most: int, residual: float) -> None:
+        progress(number * most + iteration, scenes * most, residual)
+
+    return within
