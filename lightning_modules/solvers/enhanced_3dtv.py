@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightning_modules.solvers.automatic import AUTO, Auto, each_scene, estimated_rank, noise_level
 from lightning_modules.solvers.checks import require_cubes, require_positive, require_rank, require_start
 from lightning_modules.solvers.differences import adjoint_difference, difference, fourier_eigenvalues
 from lightning_modules.solvers.iteration import Unknowns, iterate
@@ -29,9 +30,9 @@ AXES = (2, 3, 1)
 
 def enhanced_3dtv(
     observed: Tensor,
-    rank: int = 13,
+    rank: int | Auto = 13,
     lam: float = 1.0,
-    tau: float | None = None,
+    tau: float | Auto | None = None,
     start: Tensor | None = None,
     iterations: int = 40,
     tolerance: float = 1e-6,
@@ -43,9 +44,10 @@ def enhanced_3dtv(
 
     Args:
         observed: noisy cubes, `B x C x H x W`, float32 or float64, as published in [0, 1].
-        rank: rank of the gradient maps along each of the three axes.
+        rank: rank of the gradient maps along each of the three axes; "auto" estimates it from each scene.
         lam: weight of the sparse noise.
         tau: weight of the gradient maps, `0.004 sqrt(H W)` where None: the published rule, tuned for 145 x 145 pixels.
+            "auto" takes `0.55 sqrt(w / (15/255))`, w being the mean noise of the bands, at most 0.55, at any size.
         start: a first estimate, of the shape of `observed`, whose differences give the first factors; the published
             code draws one from a normal distribution and has forgotten it after an iteration or two. None starts
             without gradients.
@@ -63,6 +65,14 @@ def enhanced_3dtv(
     """
     require_cubes(observed, "Enhanced-3DTV")
     require_start(start, observed, "Enhanced-3DTV")
+    if rank == AUTO or tau == AUTO:
+
+        def solve(scene: Tensor, hook: Progress | None) -> SolverResult:
+            kept = estimated_rank(scene) if rank == AUTO else rank
+            weight = 0.55 * min(1.0, noise_level(scene) / (15 / 255)) ** 0.5 if tau == AUTO else tau
+            return enhanced_3dtv(scene, kept, lam, weight, None, iterations, tolerance, hook)
+
+        return each_scene(observed, solve, progress)
     require_rank(rank, observed.shape[1], "Enhanced-3DTV")
     tau = 0.004 * observed.shape[-2:].numel() ** 0.5 if tau is None else tau
     require_positive("Enhanced-3DTV", lam=lam, tau=tau)

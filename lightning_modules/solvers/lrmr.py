@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from lightning_modules.solvers.automatic import AUTO, Auto, each_scene, estimated_rank, noise_level
 from lightning_modules.solvers.checks import require_cubes, require_positive, require_rank
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult, report
 
@@ -22,8 +23,8 @@ IN_CACHE = 1 << 17
 
 def lrmr(
     observed: Tensor,
-    rank: int = 7,
-    threshold: float = 0.15,
+    rank: int | Auto = 7,
+    threshold: float | Auto = 0.15,
     block: int = 20,
     step: int = 8,
     iterations: int = 101,
@@ -34,8 +35,10 @@ def lrmr(
 
     Args:
         observed: noisy cubes, `B x C x H x W`, float32 or float64, as published in [0, 1] band by band.
-        rank: rank of every block; the published runner uses 8 with a threshold of 0.05.
-        threshold: soft threshold of the sparse noise, in units of the cube; grows with the noise.
+        rank: rank of every block; the published runner uses 8 with a threshold of 0.05. "auto" takes the size of each
+            scene's signal subspace.
+        threshold: soft threshold of the sparse noise, in units of the cube; "auto" takes a third of the mean noise of
+            the bands.
         block: side of the blocks in pixels.
         step: distance of the blocks in pixels.
         iterations: steps for every block; there is no stopping rule.
@@ -57,6 +60,14 @@ def lrmr(
             f"LRMR's blocks of {block} x {block} pixels do not fit an image of {height} x {width}: "
             f"ask for blocks of at most {min(height, width)}."
         )
+    if rank == AUTO or threshold == AUTO:
+
+        def solve(scene: Tensor, hook: Progress | None) -> SolverResult:
+            kept = estimated_rank(scene, weak_directions=0) if rank == AUTO else rank
+            limit = noise_level(scene) / 3 if threshold == AUTO else threshold
+            return lrmr(scene, kept, limit, block, step, iterations, seed, hook)
+
+        return each_scene(observed, solve, progress)
     require_rank(rank, min(bands, block * block), "LRMR")
     require_positive("LRMR", threshold=threshold, step=step, iterations=iterations)
     at_once = IN_CACHE // (scenes * bands * block * block) if observed.device.type == "cpu" else None

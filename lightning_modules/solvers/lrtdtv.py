@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightning_modules.solvers.automatic import AUTO, Auto, each_scene, estimated_rank, noise_level
 from lightning_modules.solvers.checks import require_cubes, require_positive, require_rank, require_start
 from lightning_modules.solvers.differences import adjoint_difference, difference, fourier_eigenvalues
 from lightning_modules.solvers.iteration import Unknowns, iterate
@@ -29,9 +30,9 @@ AXES = (2, 3, 1)
 
 def lrtdtv(
     observed: Tensor,
-    rank: int = 10,
+    rank: int | Auto = 10,
     spatial_rank: float = 0.8,
-    tau: float = 1.0,
+    tau: float | Auto = 1.0,
     lam: float = 10.0,
     beta: float | None = None,
     start: Tensor | None = None,
@@ -43,9 +44,10 @@ def lrtdtv(
 
     Args:
         observed: noisy cubes, `B x C x H x W`, as published in [0, 1] band by band; float32 is computed in float64.
-        rank: rank along the bands.
+        rank: rank along the bands; "auto" estimates it from each scene.
         spatial_rank: rank along rows and along columns as a share of their number, in (0, 1].
-        tau: weight of the total variation along all three axes; grows with the noise.
+        tau: weight of the total variation along all three axes; "auto" takes `w / (25/255)`, w being the mean noise of
+            the bands, at least 0.8.
         lam: weight of the sparse noise.
         beta: weight of the dense noise; None leaves that term out.
         start: first estimate of X and Z, of the shape of `observed`; the published code draws it uniformly from [0, 1].
@@ -64,6 +66,14 @@ def lrtdtv(
     method = "LRTDTV" if beta is None else "LRTDTV_G"
     require_cubes(observed, method)
     require_start(start, observed, method)
+    if rank == AUTO or tau == AUTO:
+
+        def solve(scene: Tensor, hook: Progress | None) -> SolverResult:
+            kept = estimated_rank(scene) if rank == AUTO else rank
+            weight = max(0.8, noise_level(scene) / (25 / 255)) if tau == AUTO else tau
+            return lrtdtv(scene, kept, spatial_rank, weight, lam, beta, None, iterations, tolerance, hook)
+
+        return each_scene(observed, solve, progress)
     require_rank(rank, observed.shape[1], method)
     spatial = [max(1, _rounded(spatial_rank * size)) for size in observed.shape[2:]]
     for size, share, name in zip(observed.shape[2:], spatial, ("rows", "columns"), strict=True):
@@ -81,9 +91,9 @@ def lrtdtv(
 
 def lrtdtv_g(
     observed: Tensor,
-    rank: int = 10,
+    rank: int | Auto = 10,
     spatial_rank: float = 0.8,
-    tau: float = 1.0,
+    tau: float | Auto = 1.0,
     lam: float = 1e5,
     beta: float = 100.0,
     start: Tensor | None = None,

@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lightning_modules.solvers.automatic import AUTO, Auto, each_scene, estimated_rank, noise_level
 from lightning_modules.solvers.band_total_variation import smoothed_bands
 from lightning_modules.solvers.checks import require_cubes, require_positive, require_rank, require_start
 from lightning_modules.solvers.iteration import Unknowns, iterate
@@ -30,8 +31,8 @@ FIRST_MU, GROWTH, LARGEST_MU = 1e-2, 1.5, 1e6
 
 def lrtv(
     observed: Tensor,
-    rank: int = 10,
-    tau: float = 0.015,
+    rank: int | Auto = 10,
+    tau: float | Auto = 0.015,
     lam: float | None = None,
     sparse_noise: Literal["absolute", "squared"] = "absolute",
     start: Tensor | None = None,
@@ -43,8 +44,9 @@ def lrtv(
 
     Args:
         observed: noisy cubes, `B x C x H x W`, float32 or float64, as published in [0, 1] band by band.
-        rank: largest rank of L.
-        tau: weight of the total variation; grows with the noise.
+        rank: largest rank of L; "auto" estimates it from each scene.
+        tau: weight of the total variation; "auto" takes `0.16 lam w / (20/255)`, w being the mean noise of the bands,
+            at least `0.16 lam`.
         lam: weight of the noise E, `20 / sqrt(H W)` where None: the published rule.
         sparse_noise: form of E (module docstring).
         start: first estimate of L and X, of the shape of `observed`; the published code draws it uniformly from [0, 1].
@@ -63,8 +65,17 @@ def lrtv(
     """
     require_cubes(observed, "LRTV")
     require_start(start, observed, "LRTV")
-    require_rank(rank, observed.shape[1], "LRTV")
     lam = 20 / observed.shape[-2:].numel() ** 0.5 if lam is None else lam
+    if rank == AUTO or tau == AUTO:
+        least = 0.16 * lam
+
+        def solve(scene: Tensor, hook: Progress | None) -> SolverResult:
+            kept = estimated_rank(scene) if rank == AUTO else rank
+            weight = least * max(1.0, noise_level(scene) / (20 / 255)) if tau == AUTO else tau
+            return lrtv(scene, kept, weight, lam, sparse_noise, None, iterations, tolerance, hook)
+
+        return each_scene(observed, solve, progress)
+    require_rank(rank, observed.shape[1], "LRTV")
     require_positive("LRTV", tau=tau, lam=lam)
     if sparse_noise not in ("absolute", "squared"):
         raise SolverError(f"LRTV knows the noise forms absolute and squared, not {sparse_noise!r}.")

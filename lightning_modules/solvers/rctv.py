@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lightning_modules.solvers.automatic import AUTO, Auto, each_scene, estimated_rank, noise_level
 from lightning_modules.solvers.checks import require_cubes, require_positive, require_rank
 from lightning_modules.solvers.differences import adjoint_difference, difference, fourier_eigenvalues
 from lightning_modules.solvers.iteration import Unknowns, iterate
@@ -28,10 +29,10 @@ IN_CACHE = 1 << 16
 
 def rctv(
     observed: Tensor,
-    rank: int = 13,
+    rank: int | Auto = 13,
     beta: float = 50.0,
     lam: float = 1.0,
-    tau: float = 0.8,
+    tau: float | Auto = 0.8,
     iterations: int = 100,
     tolerance: float = 1e-5,
     progress: Progress | None = None,
@@ -43,10 +44,13 @@ def rctv(
 
     Args:
         observed: noisy cubes, `B x C x H x W`, float32 or float64.
-        rank: spectral directions r that are kept; 6 serves 31 bands of smooth spectra better.
+        rank: spectral directions r that are kept; 6 serves 31 bands of smooth spectra better, and "auto" estimates it
+            from each scene.
         beta: weight of the dense noise; dense and sparse noise part at a size of `lam / (2 beta)`.
         lam: weight of the sparse noise; above 100 there is none.
-        tau: weight of the total variation of the coefficient images; grows with the noise.
+        tau: weight of the total variation of the coefficient images. What counts is its ratio to lam, which needs no
+            change with the noise unless there is little: "auto" takes `0.8 sqrt(w / (15/255))`, w being the mean noise
+            of the bands, at most 0.8.
         iterations: the most iterations.
         tolerance: stops a scene when the three constraints are met to this share of the norm of its cube.
         progress: called after every iteration.
@@ -58,6 +62,14 @@ def rctv(
         SolverError: for input that is no batch of finite cubes, a rank above the bands, or a parameter below zero.
     """
     require_cubes(observed, "RCTV")
+    if rank == AUTO or tau == AUTO:
+
+        def solve(scene: Tensor, hook: Progress | None) -> SolverResult:
+            kept = estimated_rank(scene) if rank == AUTO else rank
+            weight = 0.8 * min(1.0, noise_level(scene) / (15 / 255)) ** 0.5 if tau == AUTO else tau
+            return rctv(scene, kept, beta, lam, weight, iterations, tolerance, hook)
+
+        return each_scene(observed, solve, progress)
     require_rank(rank, observed.shape[1], "RCTV")
     require_positive("RCTV", beta=beta, lam=lam, tau=tau)
     problem = _Problem(beta, lam, tau, fourier_eigenvalues(observed.shape[-2:], observed) + 1 + 1e-4)

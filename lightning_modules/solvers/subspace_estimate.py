@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lightning_modules.solvers.low_rank import leading_directions
 from lightning_modules.solvers.noise_estimate import band_noise
 from lightning_modules.solvers.result import SolverError
 
-__all__ = ["Subspace", "signal_subspace"]
+__all__ = ["Subspace", "signal_subspace", "without_outliers"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ def signal_subspace(observed: Tensor, noise: Tensor | None = None, least_power: 
     saves noise: its power is above twice the noise's. With the bands divided by their noise that is a power above 2, in
     every direction alike. Noise of N pixels spreads up to `(1 + sqrt(C / N))^2`, which the threshold respects.
 
+    Impulses, deadlines and single stripes would count as signal: a pixel that is more than three deviations from the
+    median of its 3 x 3 neighbourhood is replaced by that median. Where noise is very low, corners of objects are
+    such pixels too, so the rank is the smaller one of those with and without them.
+
     Args:
         observed: `B x C x H x W`.
         noise: standard deviation of each band, `B x C`, above zero; None estimates it.
@@ -52,13 +57,37 @@ def signal_subspace(observed: Tensor, noise: Tensor | None = None, least_power: 
             f"The subspace needs one noise deviation above zero for each of {observed.shape[0]} x {observed.shape[1]} "
             f"bands, but got {tuple(deviation.shape)} with a least of {float(deviation.min()):.3g}."
         )
-    matrix = observed.flatten(2) / deviation[..., None]
-    bands, pixels = matrix.shape[1:]
-    directions, values = leading_directions(matrix, bands)
-    power = values.square() / pixels
-    spread = (1 + (bands / pixels) ** 0.5) ** 2
-    rank = (power > max(least_power, spread)).sum(1).clamp(min=1)
+    as_observed, _ = _powers(observed, deviation)
+    power, directions = _powers(without_outliers(observed, deviation), deviation)
+    bands, pixels = observed.shape[1], observed[0, 0].numel()
+    threshold = max(least_power, (1 + (bands / pixels) ** 0.5) ** 2)
+    rank = torch.minimum((power > threshold).sum(1), (as_observed > threshold).sum(1)).clamp(min=1)
     return Subspace(rank, directions, power, deviation)
+
+
+def _powers(observed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean squares of the whitened cube along its principal directions, `B x C`, and these directions."""
+    matrix = observed.flatten(2) / noise[..., None]
+    directions, values = leading_directions(matrix, matrix.shape[1])
+    return values.square() / matrix.shape[2], directions
+
+
+def without_outliers(observed: Tensor, noise: Tensor, deviations: float = 3.0) -> Tensor:
+    """Replace pixels that stand out of their 3 x 3 neighbourhood by its median.
+
+    Args:
+        observed: `B x C x H x W`, at least 2 x 2 pixels.
+        noise: standard deviation of each band, `B x C`.
+        deviations: how far a pixel may be from the median, in units of the noise.
+    """
+    result = torch.empty_like(observed)
+    for band in range(observed.shape[1]):
+        image = observed[:, band]
+        padded = functional.pad(image[:, None], (1, 1, 1, 1), mode="reflect")
+        median = functional.unfold(padded, 3).median(1).values.view_as(image)
+        far = (image - median).abs() > deviations * noise[:, band, None, None]
+        result[:, band] = torch.where(far, median, image)
+    return result
 
 
 def noise_floored(observed: Tensor, share: float = 1e-3) -> Tensor:

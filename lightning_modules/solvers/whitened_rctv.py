@@ -6,10 +6,9 @@ tasks here, whitening gains 2 dB or more at the cost of one median a band. This 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 
+from lightning_modules.solvers.automatic import Auto
 from lightning_modules.solvers.checks import require_cubes
 from lightning_modules.solvers.noise_estimate import band_noise
 from lightning_modules.solvers.rctv import rctv
@@ -20,10 +19,10 @@ __all__ = ["whitened_rctv"]
 
 def whitened_rctv(
     observed: Tensor,
-    rank: int | Literal["auto"] = 6,
+    rank: int | Auto = 6,
     beta: float = 50.0,
     lam: float = 1.0,
-    tau: float | Literal["auto"] = 0.8,
+    tau: float | Auto = 0.8,
     floor: float = 3 / 255,
     noise: Tensor | None = None,
     iterations: int = 100,

@@ -18,7 +18,7 @@ def test_the_rank_of_scenes_with_little_noise_is_found(bands: int, rank: int) ->
     assert subspace.rank.tolist() == [rank]
     spanned = subspace.directions[0, :, :rank]
     whitened = clean[0].flatten(1) / subspace.noise[0, :, None]
-    assert (whitened - spanned @ (spanned.mT @ whitened)).norm() < 0.05 * whitened.norm()
+    assert (whitened - spanned @ (spanned.mT @ whitened)).norm() < 0.1 * whitened.norm()
 
 
 def test_noise_alone_has_power_1_in_every_direction() -> None:
@@ -26,6 +26,18 @@ def test_noise_alone_has_power_1_in_every_direction() -> None:
     subspace = signal_subspace(observed)
     assert torch.allclose(subspace.power, torch.ones_like(subspace.power), atol=0.3)
     assert subspace.rank.tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", ["impulses", "deadlines"])
+def test_outliers_are_no_signal(kind: str) -> None:
+    observed = noisy_scene(clean_scene(12, 48, 48), least=0.02, most=0.05)
+    if kind == "impulses":
+        hit = torch.rand(observed[:, :4].shape, generator=torch.Generator().manual_seed(0)) < 0.1
+        observed[:, :4][hit] = 1
+    else:
+        observed[:, 2, :, 7::13] = -1
+        observed[:, 5, :, 4::11] = -1
+    assert int(signal_subspace(observed).rank) in (3, 4)
 
 
 def test_more_noise_leaves_fewer_directions() -> None:
