@@ -69,9 +69,9 @@ class FusionModule(RestorationModule):
         self.rgb_channels = tuple(rgb_channels) if rgb_channels is not None else (0, 1, 2)
         self._scene_embeddings: dict[str, Tensor] = {}
 
-    def forward(self, observation: Tensor, *others: Tensor) -> Tensor:
+    def forward(self, observation: Tensor, *others: Tensor, **grid: float) -> Tensor:
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""
-        fused: Tensor = self.network(observation, *others)
+        fused: Tensor = self.network(observation, *others, **grid)
         return fused
 
     @property
@@ -117,7 +117,8 @@ class FusionModule(RestorationModule):
             total = total + self.contrastive_weight * parts["contrastive"]
         if self.uses_text and hasattr(self.network, "alignment_loss"):
             _, text = self.inputs(batch)
-            parts["alignment"] = self.network.alignment_loss(batch["observation"], *text)  # type: ignore[operator]
+            observation, grid = batch["observation"], self.grid(batch)
+            parts["alignment"] = self.network.alignment_loss(observation, *text, **grid)  # type: ignore[operator]
             total = total + parts["alignment"]
         for name, part in parts.items():
             self.log(f"train/{name}", part, batch_size=len(batch["name"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -82,9 +83,9 @@ class RestorationModule(LightningModule):
         self._validation_metrics = self.protocol.collection("val/")
         self._test_metrics: dict[str, MetricCollection] = {}
 
-    def forward(self, observation: Tensor) -> Tensor:
-        """Restore observations `B x C x h x w`."""
-        restored: Tensor = self.network(observation)
+    def forward(self, observation: Tensor, **grid: float) -> Tensor:
+        """Restore observations `B x C x h x w`; `grid` is what the method of that name returns."""
+        restored: Tensor = self.network(observation, **grid)
         return restored
 
     def inputs(self, batch: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -95,6 +96,11 @@ class RestorationModule(LightningModule):
             tensors that every tile is given whole.
         """
         return (batch["observation"],), ()
+
+    def grid(self, batch: Mapping[str, Any]) -> dict[str, float]:
+        """Return the sampling phase of the observation as `phase`, for networks that enlarge by it; else nothing."""
+        takes = bool(getattr(self.network, "takes_phase", False))
+        return {"phase": float(batch["phase"])} if takes and "phase" in batch else {}
 
     def input_settings(self) -> dict[str, Any]:
         """What the inputs depend on beside the batch itself, JSON-able: part of the key of kept proxies."""
@@ -113,7 +119,7 @@ class RestorationModule(LightningModule):
             The restored cubes `B x C x H x W`.
         """
         images, whole = self.inputs(batch)
-        apply = self if network is None else network
+        apply = partial(self if network is None else network, **self.grid(batch))
         if tile is None:
             restored: Tensor = apply(*images, *whole)
             return restored

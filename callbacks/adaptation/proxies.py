@@ -111,7 +111,8 @@ def _identity(scene: Observation) -> list[Any]:
     """Return what tells an observation from others; the caption counts only beside a second sensor's image."""
     identity = [scene.name, list(scene.wavelengths), tensor_digest(scene.cube)]
     if scene.multispectral is not None:
-        identity += [tensor_digest(scene.multispectral), scene.caption]
+        # Where the pixels of a pair lie decides how the network enlarges the cube.
+        identity += [tensor_digest(scene.multispectral), scene.caption, scene.phase]
     return identity
 
 

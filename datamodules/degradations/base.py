@@ -33,6 +33,14 @@ class Degradation(ABC):
 
     scale: int = 1
 
+    @property
+    def phase(self) -> float:
+        """Where an observation's pixel lies in its block of `scale` pixels of the target: 0 is the first one's centre.
+
+        Whatever enlarges the observation takes the phase from here; the middle of the block where nothing else is said.
+        """
+        return (self.scale - 1) / 2
+
     @abstractmethod
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
         """Draw the corruption of one cube.

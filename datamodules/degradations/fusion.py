@@ -95,6 +95,11 @@ class FusionObservation(Degradation):
         self.hyperspectral_snr = hyperspectral_snr
         self.multispectral_snr = multispectral_snr
 
+    @property
+    def phase(self) -> float:
+        """Where the blur of a hyperspectral pixel is centred in its block, from 0 (first pixel) to `ratio` - 1."""
+        return super().phase if self.spread is None else self.spread.centre
+
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
         """Return what the hyperspectral sensor does to a cube of ``shape`` (C, H, W); random only in its noise."""
         bands, height, width = check_shape(shape)

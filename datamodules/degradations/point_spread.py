@@ -29,6 +29,11 @@ class PointSpread:
     weights: tuple[float, ...]
     first: int
 
+    @property
+    def centre(self) -> float:
+        """Centre of mass of the taps, in pixels from the block's first one."""
+        return self.first + sum(number * weight for number, weight in enumerate(self.weights))
+
     @staticmethod
     def reduction(spread: PointSpread | None, height: int, width: int, ratio: int) -> Separable:
         """Return blur and decimation of ``H x W`` images; None is MATLAB's bicubic reduction."""

@@ -20,6 +20,8 @@ class Sample(TypedDict):
         caption: what is seen in the whole scene, or empty.
         name: name of the scene.
         wavelengths: band centres in nm.
+        phase: where an observation's pixel lies in its block of target pixels (see `Degradation.phase`); absent where
+            both have one size.
     """
 
     observation: Tensor
@@ -28,10 +30,11 @@ class Sample(TypedDict):
     caption: str
     name: str
     wavelengths: tuple[float, ...]
+    phase: NotRequired[float]
 
 
 class Batch(TypedDict):
-    """Several pairs: the tensors have a leading batch axis, name and caption are lists, the wavelengths are common."""
+    """Several pairs: tensors have a leading batch axis, name and caption are lists, the rest is common to all."""
 
     observation: Tensor
     target: NotRequired[Tensor]
@@ -39,6 +42,7 @@ class Batch(TypedDict):
     caption: list[str]
     name: list[str]
     wavelengths: tuple[float, ...]
+    phase: NotRequired[float]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -62,6 +66,14 @@ def collate(samples: Sequence[Sample]) -> Batch:
         )
     captions = [sample["caption"] for sample in samples]
     batch = Batch(observation=torch.stack(observations), caption=captions, name=names, wavelengths=wavelengths)
+    phases = {sample["phase"] for sample in samples if "phase" in sample}
+    if len(phases) > 1:
+        raise InputError(
+            f"The scenes {', '.join(dict.fromkeys(names))} are sampled at different phases and cannot share a batch: "
+            "use one degradation, or a batch size of 1."
+        )
+    if phases:
+        batch["phase"] = phases.pop()
     if all("target" in sample for sample in samples):
         batch["target"] = torch.stack([sample["target"] for sample in samples])
     if all("multispectral" in sample for sample in samples):

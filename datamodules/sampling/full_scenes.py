@@ -32,6 +32,8 @@ def observed(
         name=scene.name,
         wavelengths=scene.wavelengths,
     )
+    if degradation.scale > 1:
+        sample["phase"] = degradation.phase
     multispectral = measured.get("multispectral")
     if multispectral is None:
         multispectral = degradation.multispectral(scene.cube, scene.wavelengths, generator)
@@ -53,7 +55,8 @@ def observe(
     """
     sample = observed(scene, degradation, generator_for(seed, "observation", scene.name), measured)
     multispectral = sample.get("multispectral")
-    return Observation(scene.name, sample["observation"], scene.wavelengths, scene.caption, multispectral)
+    phase = sample.get("phase")
+    return Observation(scene.name, sample["observation"], scene.wavelengths, scene.caption, multispectral, phase)
 
 
 class FullSceneDataset(Dataset[Sample]):
@@ -106,4 +109,6 @@ class ObservationDataset(Dataset[Sample]):
         )
         if observation.multispectral is not None:
             sample["multispectral"] = observation.multispectral
+        if observation.phase is not None:
+            sample["phase"] = observation.phase
         return sample

@@ -47,6 +47,8 @@ class Observation:
         wavelengths: the C band centres in nm.
         caption: one sentence that says what is seen, or empty.
         multispectral: what a second sensor saw of the same ground, `c x H x W`; None for tasks with one sensor.
+        phase: where a pixel lies in its block of pixels of the scene (see `Degradation.phase`); None where both have
+            one size.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Observation:
     wavelengths: tuple[float, ...]
     caption: str = ""
     multispectral: Tensor | None = None
+    phase: float | None = None
 
 
 @dataclass(frozen=True)

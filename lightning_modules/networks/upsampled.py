@@ -22,9 +22,9 @@ def _keys_cubic(distance: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _upsampling_matrix(size: int, scale: int) -> Tensor:
+def _upsampling_matrix(size: int, scale: int, phase: float) -> Tensor:
     """Weights `size * scale x size` of one axis; samples beyond the border mirror with the edge sample repeated."""
-    centres = (torch.arange(size * scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    centres = (torch.arange(size * scale, dtype=torch.float64) - phase) / scale
     taps = centres.floor()[:, None] + torch.arange(-1, 3)
     weights = _keys_cubic(centres[:, None] - taps)
     mirrored = taps.long() % (2 * size)
@@ -33,18 +33,22 @@ def _upsampling_matrix(size: int, scale: int) -> Tensor:
     return matrix / matrix.sum(dim=1, keepdim=True)
 
 
-def upsample_bicubic(images: Tensor, scale: int) -> Tensor:
-    """Enlarge images like MATLAB's `imresize(images, scale, 'bicubic')`.
+def upsample_bicubic(images: Tensor, scale: int, phase: float | None = None) -> Tensor:
+    """Enlarge images like MATLAB's `imresize(images, scale, 'bicubic')`, or from another sampling phase.
 
     Args:
         images: `... x H x W`.
         scale: whole factor of at least 1.
+        phase: where an image's pixel lies in its block of the enlarged one, 0 being the first pixel's centre; the
+            block's middle, (scale - 1) / 2, if None. An image sampled at every first pixel of 8 that is enlarged as if
+            sampled at the middles comes out 3.5 pixels off.
 
     Returns:
         `... x scale*H x scale*W`, not clipped.
     """
-    rows = _upsampling_matrix(images.shape[-2], scale).to(images)
-    columns = _upsampling_matrix(images.shape[-1], scale).to(images)
+    place = (scale - 1) / 2 if phase is None else float(phase)
+    rows = _upsampling_matrix(images.shape[-2], scale, place).to(images)
+    columns = _upsampling_matrix(images.shape[-1], scale, place).to(images)
     return rows @ (images @ columns.T)
 
 
@@ -78,11 +82,19 @@ class UpsampledInput(nn.Module):
         channels: int | None = getattr(self.network, "input_channels", None)
         return channels
 
-    def forward(self, observation: Tensor) -> Tensor:
-        """Restore a low-resolution cube `B x C x h x w` to `B x C x scale*h x scale*w`."""
+    takes_phase = True
+    """Whether `forward` wants to know the sampling phase of the observation."""
+
+    def forward(self, observation: Tensor, phase: float | None = None) -> Tensor:
+        """Restore a low-resolution cube `B x C x h x w` to `B x C x scale*h x scale*w`.
+
+        Args:
+            observation: the low-resolution cube.
+            phase: of its pixels in their blocks, see `upsample_bicubic`; `nearest` has no use for it.
+        """
         if self.interpolation == "nearest":
             enlarged = observation.repeat_interleave(self.scale, -2).repeat_interleave(self.scale, -1)
         else:
-            enlarged = upsample_bicubic(observation, self.scale)
+            enlarged = upsample_bicubic(observation, self.scale, phase)
         restored: Tensor = self.network(enlarged)
         return restored

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from datamodules import FusionObservation
+from datamodules.degradations.point_spread import PointSpreadName
 from lightning_modules.networks import SERT, UpsampledInput
 from lightning_modules.networks.upsampled import upsample_bicubic
 
@@ -57,3 +59,34 @@ def test_nearest_repeats_every_pixel() -> None:
     assert torch.equal(network(x)[0, 0], expected)
     with pytest.raises(ValueError, match="interpolation 'linear' is unknown; choose bicubic or nearest"):
         UpsampledInput(nn.Identity(), 2, "linear")  # type: ignore[arg-type]
+
+
+SPREADS = [("srlf", None), ("block_centred", None), ("block_mean", None), ("bicubic", None), ("gaussian", 0.0)]
+
+
+@pytest.mark.parametrize(("psf", "offset"), [*SPREADS, ("gaussian", 1.0), ("gaussian", 2.5)])
+@pytest.mark.parametrize("ratio", [4, 5, 7, 8])
+def test_an_enlarged_observation_of_a_ramp_lies_on_the_ramp(
+    psf: PointSpreadName, offset: float | None, ratio: int
+) -> None:
+    kernel = {} if offset is None else {"kernel_size": 5, "sigma": 1.2, "offset": offset}
+    task = FusionObservation(ratio, psf, **kernel)  # type: ignore[arg-type]
+    size = 16 * ratio
+    ramp = torch.arange(size, dtype=torch.float64) / size
+    scene = (0.25 + 0.5 * ramp[:, None] - 0.25 * ramp).expand(3, -1, -1).contiguous()
+    observation = task(scene, torch.Generator())
+    enlarged = upsample_bicubic(observation, ratio, task.phase)
+    inside = slice(4 * ratio, -4 * ratio)
+    assert torch.allclose(enlarged[:, inside, inside], scene[:, inside, inside], atol=1e-9)
+
+
+def test_without_a_phase_pixels_lie_in_the_middle_of_their_blocks() -> None:
+    image = torch.rand(2, 6, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(upsample_bicubic(image, 5), upsample_bicubic(image, 5, 2.0))
+    assert not torch.allclose(upsample_bicubic(image, 5), upsample_bicubic(image, 5, 0.0), atol=1e-2)
+
+
+def test_a_wrapped_network_is_given_the_enlargement_of_that_phase() -> None:
+    image = torch.rand(1, 2, 6, 7, generator=torch.Generator().manual_seed(0))
+    wrapped = UpsampledInput(torch.nn.Identity(), 4)
+    assert torch.equal(wrapped(image, phase=0.0), upsample_bicubic(image, 4, 0.0))

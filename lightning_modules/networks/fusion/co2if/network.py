@@ -137,10 +137,13 @@ class CO2IF(nn.Module):
         """Logarithm of 1 / tau of Eq. 16, a learned scalar; none without text."""
         return None if self.text_guide is None else self.text_guide.adapters.logit_scale
 
-    def _enlarge(self, observation: Tensor) -> Tensor:
+    takes_phase = True
+    """Whether `forward` wants to know the sampling phase of the observation."""
+
+    def _enlarge(self, observation: Tensor, phase: float | None) -> Tensor:
         check_observation(observation, self.input_channels)
         with torch.autocast(observation.device.type, enabled=False):
-            return upsample_bicubic(observation, self.ratio)
+            return upsample_bicubic(observation, self.ratio, phase)
 
     def forward(
         self,
@@ -148,6 +151,8 @@ class CO2IF(nn.Module):
         multispectral: Tensor | None = None,
         text_tokens: Tensor | None = None,
         text_mask: Tensor | None = None,
+        *,
+        phase: float | None = None,
     ) -> Tensor:
         """Fuse.
 
@@ -156,6 +161,8 @@ class CO2IF(nn.Module):
             multispectral: HR-MSI `B x c x H x W` with `H = ratio h`, `W = ratio w`.
             text_tokens: tokens of the text tower, `B x M x text_width`.
             text_mask: `B x M`, true for real text tokens; all if none.
+            phase: where a pixel of the cube lies in its block, from 0 (the first pixel's centre) to ratio - 1; the
+                block's middle if None.
 
         Returns:
             HR-HSI `B x C x H x W`, not clipped.
@@ -163,7 +170,7 @@ class CO2IF(nn.Module):
         Raises:
             ValueError: an input is missing or does not fit.
         """
-        enlarged = self._enlarge(observation)
+        enlarged = self._enlarge(observation, phase)
         spectral: Tensor = self.spectral_stem(enlarged)
         features, guidance = spectral, Guidance()
         if self.use_msi:
@@ -193,9 +200,15 @@ class CO2IF(nn.Module):
         return self.text_guide.adapters.embed(text_embedding, image_embedding)
 
     def alignment_loss(
-        self, observation: Tensor, text_tokens: Tensor | None, text_mask: Tensor | None = None
+        self,
+        observation: Tensor,
+        text_tokens: Tensor | None,
+        text_mask: Tensor | None = None,
+        *,
+        phase: float | None = None,
     ) -> Tensor:
         """Training term of `cot="cross_entropy"` (Table 2, "w/ CE"), in nats; 0 in other variants."""
         if self.text_guide is None or self.cot != "cross_entropy":
             return torch.zeros((), device=observation.device)
-        return self.text_guide.alignment_loss(self.spectral_stem(self._enlarge(observation)), text_tokens, text_mask)
+        spectral = self.spectral_stem(self._enlarge(observation, phase))
+        return self.text_guide.alignment_loss(spectral, text_tokens, text_mask)
