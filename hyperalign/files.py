@@ -138,11 +138,16 @@ def put_in_place(temporary: Path, path: Path) -> None:
         _remove(old)
 
 
-def remove_stale_files(folder: Path) -> None:
-    """Remove the temporary files that killed processes left under a folder, never those of a run that is alive."""
+def remove_stale_files(folder: Path, below: bool = True) -> None:
+    """Remove the temporary files that killed processes left in a folder, never those of a run that is alive.
+
+    Args:
+        folder: where to look; nothing happens where there is none.
+        below: whether to look in the folders below as well.
+    """
     if not folder.is_dir():
         return
-    for path in folder.rglob(".*.tmp*"):
+    for path in folder.rglob(".*.tmp*") if below else folder.glob(".*.tmp*"):
         with suppress(OSError, ValueError):
             if not _owner_alive(path):
                 _remove(path)

@@ -256,13 +256,15 @@ class RestorationModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another network, of other settings or of other source weights."""
         origin = str(getattr(self._trainer, "ckpt_path", None) or "the given checkpoint")
-        identity = checkpoint.get(checkpoints.IDENTITY_KEY, {})
+        if getattr(self._trainer, "training", False):
+            checkpoints.check_resumable(checkpoint, origin)
+        identity = checkpoints.recorded_identity(checkpoint, origin)
         if identity:
             checkpoints.check_identity(self.network, identity, origin)
         state = {
-            name.removeprefix("network."): value
+            str(name).removeprefix("network."): value
             for name, value in checkpoint["state_dict"].items()
-            if name.startswith("network.")
+            if str(name).startswith("network.")
         }
         checkpoints.check_shapes(self.network, state, origin)
         self.trained_on = recorded_training_data(identity) or self.trained_on

@@ -10,10 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from hyperalign.files import replacing_path
-from lightning_modules.checkpoints import IDENTITY_KEY, read_checkpoint
+from lightning_modules.checkpoints import IDENTITY_KEY, check_run, read_checkpoint, write_checkpoint
 
 KEPT = ("state_dict", "pytorch-lightning_version", IDENTITY_KEY)
 """What is kept of a run's checkpoint; the version is what Lightning asks of every checkpoint it loads."""
@@ -23,17 +20,17 @@ def export_weights(run: Path, target: Path) -> None:
     """Write the state dict and the network's identity of a run's checkpoint, beside the target and renamed into place.
 
     Raises:
-        CheckpointError: where the run's checkpoint cannot be read safely.
+        CheckpointError: where the run's checkpoint cannot be read safely, or no run wrote it.
     """
     checkpoint = read_checkpoint(run)
+    check_run(checkpoint, str(run))
     kept = {
         "state_dict": checkpoint["state_dict"],
         "pytorch-lightning_version": checkpoint["pytorch-lightning_version"],
     }
     if IDENTITY_KEY in checkpoint:
         kept[IDENTITY_KEY] = checkpoint[IDENTITY_KEY]
-    with replacing_path(target) as beside:
-        torch.save(kept, beside)
+    write_checkpoint(kept, target)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
