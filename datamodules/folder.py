@@ -130,7 +130,8 @@ class Folder(LightningDataModule):
         """Open every cube and match its bands, reading headers only, so that a wrong one is refused before any work.
 
         Args:
-            trained_on: `wavelengths` and `normalisation` of the network's training data, each where it is known.
+            trained_on: `wavelengths` and `normalisation` of the network's training data, each where it is known;
+                `any_bands` where the restorer takes any, and every cube keeps its own.
 
         Raises:
             ValueError: if a cube is damaged, has no wavelengths or other bands; or the network's are not known.
@@ -146,7 +147,7 @@ class Folder(LightningDataModule):
                     f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "
                     f"its {file.shape[0]} bands in nm, as a list or as FIRST:LAST:COUNT."
                 )
-            match = match_bands(file.wavelengths, trained, self.bands, f"The cube {path}")
+            match = match_bands(file.wavelengths, trained or file.wavelengths, self.bands, f"The cube {path}")
             if match.held:
                 _log.warning(
                     "%s has no band at %s nm: the network is given its outermost band there, and these bands are not "
@@ -174,7 +175,7 @@ class Folder(LightningDataModule):
 
     def _trained_wavelengths(self, trained_on: Mapping[str, Any]) -> tuple[float, ...]:
         recorded: Sequence[float] | None = trained_on.get("wavelengths")
-        if recorded is None and self.trained_wavelengths is None:
+        if recorded is None and self.trained_wavelengths is None and not trained_on.get("any_bands"):
             raise InputError(
                 "The checkpoint does not record the wavelengths that it was trained on: give "
                 "data.init_args.trained_wavelengths, in nm, as a list or as FIRST:LAST:COUNT."

@@ -30,7 +30,6 @@ from lightning_modules.networks import (
     ESSAformer,
     FusionMamba,
     GRNNet,
-    HIRDiffUNet,
     MCNet,
     PromptIR,
     S2CycleDiff,
@@ -41,12 +40,19 @@ from lightning_modules.networks import (
 )
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.schedules import LinearWarmupCosine
+from lightning_modules.solvers import LRMR, LRTDTV, LRTDTVG, LRTV, RCTV, Enhanced3DTV, TrainingFree, WhitenedRCTV
+from lightning_modules.training_free import SolverModule
 
 __all__ = [
     "BDT",
     "CO2IF",
     "GDRRN",
+    "LRMR",
+    "LRTDTV",
+    "LRTDTVG",
+    "LRTV",
     "MPHSIR",
+    "RCTV",
     "SERT",
     "SFCSR",
     "SRLF",
@@ -58,10 +64,10 @@ __all__ = [
     "ClipError",
     "ClipTowers",
     "ESSAformer",
+    "Enhanced3DTV",
     "FusionMamba",
     "FusionModule",
     "GRNNet",
-    "HIRDiffUNet",
     "InstanceDiscrimination",
     "L1VariationLoss",
     "LinearWarmupCosine",
@@ -72,10 +78,13 @@ __all__ = [
     "S2CycleDiff",
     "SSTFUNet",
     "SSUMamba",
+    "SolverModule",
     "SquaredErrorAngleLoss",
     "TRQ3DNet",
     "TextPrompts",
+    "TrainingFree",
     "UpsampledInput",
+    "WhitenedRCTV",
     "load_official",
     "load_official_state",
     "load_weights",

@@ -25,6 +25,7 @@ from lightning_modules.tiles import check_tile, in_tiles
 __all__ = ["RestorationModule"]
 
 log = logging.getLogger(__name__)
+FILE_TILE = 256
 
 
 class RestorationModule(LightningModule):
@@ -82,6 +83,11 @@ class RestorationModule(LightningModule):
         self._starts_from_source = False
         self._validation_metrics = self.protocol.collection("val/")
         self._test_metrics: dict[str, MetricCollection] = {}
+
+    @property
+    def file_tile(self) -> int:
+        """Side of the tiles in which files are restored where nothing else is asked for, so that any size fits."""
+        return FILE_TILE
 
     def forward(self, observation: Tensor, **grid: float) -> Tensor:
         """Restore observations `B x C x h x w`; `grid` is what the method of that name returns."""

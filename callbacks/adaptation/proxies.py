@@ -109,7 +109,7 @@ def _batch(scene: Observation, network: nn.Module) -> dict[str, Any]:
 
 def _identity(scene: Observation) -> list[Any]:
     """Return what tells an observation from others; the caption counts only beside a second sensor's image."""
-    identity = [scene.name, list(scene.wavelengths), tensor_digest(scene.cube)]
+    identity: list[Any] = [scene.name, list(scene.wavelengths), tensor_digest(scene.cube)]
     if scene.multispectral is not None:
         # Where the pixels of a pair lie decides how the network enlarges the cube.
         identity += [tensor_digest(scene.multispectral), scene.caption, scene.phase]

@@ -23,7 +23,6 @@ from lightning_modules.restoration import RestorationModule
 from lightning_modules.tiles import check_tile, tile_starts
 
 log = logging.getLogger(__name__)
-TILE = 256
 
 
 class CubeWriter(Callback):
@@ -38,7 +37,8 @@ class CubeWriter(Callback):
         resume: skip cubes that are complete and were made with the same checkpoint and settings.
         dtype: type of the written values. `same` as the observation's; `float32`; `uint16`, in which floating
             observations have white at 65535 and the header says the factor. Whole numbers are rounded and clipped.
-        tile: side of the tiles in pixels of the observation; None takes the module's, or 256 if it has none.
+        tile: side of the tiles in pixels of the observation; None takes the module's, which is 256 if it
+            has none and a solver's whole scene.
         batch_size: tiles that the network is given at once.
         pictures: leave quick-looks and spectra.
 
@@ -68,7 +68,7 @@ class CubeWriter(Callback):
         self.pictures = pictures
         self.written: list[Path] = []
         """Files written by the last prediction, on this rank."""
-        self._side = tile or TILE
+        self._side = tile or 0
         self._shared: dict[str, Any] = {}
         self._cube: RestoredCube | None = None
         self._finished = 0
@@ -97,7 +97,7 @@ class CubeWriter(Callback):
             )
         check_output(self.folder, data)
         self.written, self._shared, self._finished = [], {}, 0
-        self._side = self.tile or pl_module.tile or TILE
+        self._side = self.tile or pl_module.tile or pl_module.file_tile
         tiling = Tiling(self._side, partial(tile_starts, tile=self._side), self.batch_size)
         data.stream(tiling, partial(self._wanted, pl_module))
 
@@ -172,6 +172,7 @@ class CubeWriter(Callback):
                 "weights": weights_digest(module.network),
                 "tile": [self._side, module.tile],
                 "dtype": self.dtype,
+                **module.input_settings(),
             }
         return {**self._shared, **scene_settings(scene)}
 

@@ -45,7 +45,7 @@ class TileStream:
 
     Args:
         scenes: the cubes.
-        trained: centres of the network's bands in nm.
+        trained: centres of the network's bands in nm; empty where it takes those of every scene.
         tiling: how scenes are cut; None leaves them whole.
     """
 
@@ -83,7 +83,7 @@ class TileStream:
                 observation=_cut(strip, chosen, side),
                 caption=[""] * len(chosen),
                 name=[scene.name] * len(chosen),
-                wavelengths=self.trained,
+                wavelengths=self.trained or scene.match.wavelengths,
                 tiles=[(scene.number, top, left) for left in chosen],
             )
             if missing is not None:

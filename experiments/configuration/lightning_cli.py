@@ -147,8 +147,10 @@ class HyperalignCLI(LightningCLI):
         Raises:
             ConfigError: Where neither a checkpoint nor source weights are given.
         """
-        untrained = not self._get(self.config, "ckpt_path") and not getattr(self.model, "source", None)
-        if self._get(self.config, "output") and untrained:
+        given = self._get(self.config, "ckpt_path") or getattr(self.model, "source", None)
+        # A training-free method has no weights that could be missing.
+        learns = next(self.model.parameters(), None) is not None
+        if self._get(self.config, "output") and learns and not given:
             raise ConfigError("The network has no trained weights to restore with: give --ckpt_path a checkpoint.")
 
     def _parse_ckpt_path(self) -> None:

@@ -1,0 +1,89 @@
+"""Testing and using training-free methods like networks: the same commands, tables, pictures and writers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from hyperalign.errors import UsageError
+from lightning_modules.metrics import MetricProtocol
+from lightning_modules.restoration import RestorationModule
+from lightning_modules.solvers import TrainingFree
+from lightning_modules.tiles import in_tiles
+
+__all__ = ["SolverModule"]
+
+log = logging.getLogger(__name__)
+WHOLE = 1 << 20
+"""A tile in pixels that no scene exceeds."""
+
+
+class SolverModule(RestorationModule):
+    """A training-free method in `test`, `validate` and `predict`; there is nothing to fit.
+
+    Methods that share spectral directions over a scene are given it whole, also where files are written; they then hold
+    about 10 copies of the cube (LRTDTV in float64 about 25). A `tile` bounds that, and every tile is then a scene of
+    its own.
+
+    Args:
+        solver: the method and its settings.
+        protocol: metric conventions; the defaults of `MetricProtocol` when None.
+        tile: side, in pixels, of overlapping, blended tiles; None restores scenes whole.
+    """
+
+    def __init__(self, solver: TrainingFree, protocol: MetricProtocol | None = None, tile: int | None = None) -> None:
+        super().__init__(solver, protocol=protocol, tile=tile)
+        # Every cube keeps its bands; the published parameters are for values of about [0, 1].
+        self.trained_on = {"any_bands": True, "normalisation": "maximum"}
+        self._told = False
+
+    @property
+    def solver(self) -> TrainingFree:
+        """The method: what is called the network elsewhere."""
+        return cast("TrainingFree", self.network)
+
+    @property
+    def file_tile(self) -> int:
+        """Side of the tiles in which files are restored where nothing else is asked for."""
+        return super().file_tile if self.solver.local else WHOLE
+
+    def input_settings(self) -> dict[str, Any]:
+        """The solver's settings: without weights, nothing else tells one use of it from another."""
+        return {"solver": self.solver.settings}
+
+    def setup(self, stage: str) -> None:
+        """Refuse to fit.
+
+        Raises:
+            UsageError: in a fit.
+        """
+        if stage == "fit":
+            raise UsageError(
+                f"{type(self.solver).__name__} has no weights to fit: use `test`, `validate` or `predict`, or make it "
+                "the restorer of ProxyGeneration in the fit of a RestorationModule."
+            )
+        self._told = False
+        super().setup(stage)
+
+    def restore(self, batch: Mapping[str, Any], network: nn.Module | None = None, tile: int | None = None) -> Tensor:
+        """Restore a batch, which needs no target; say once where the stopping rule was not met.
+
+        Args:
+            batch: see `datamodules.sampling.batches.Batch`.
+            network: a network in place of the solver.
+            tile: side of overlapping, blended tiles; None restores scenes whole.
+        """
+        if network is not None:
+            return super().restore(batch, network, tile)
+        observation: Tensor = batch["observation"]
+        return self._solved(observation) if tile is None else in_tiles(self._solved, observation, tile=tile)
+
+    def _solved(self, observation: Tensor) -> Tensor:
+        result = self.solver.solve(observation)
+        if not self._told and (missed := result.unconverged(type(self.solver).__name__)):
+            log.warning("%s", missed)
+            self._told = True
+        return result.restored.to(observation.dtype)
