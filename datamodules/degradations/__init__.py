@@ -9,6 +9,7 @@ from datamodules.degradations.band_missing import BandMissing
 from datamodules.degradations.base import Corruption, Degradation
 from datamodules.degradations.complex_mixture import ComplexMixture
 from datamodules.degradations.deblurring import GaussianBlurring
+from datamodules.degradations.estimated_noise import EstimatedNoise
 from datamodules.degradations.fusion import FusionObservation
 from datamodules.degradations.gaussian import NonIIDGaussian
 from datamodules.degradations.inpainting import RandomMask
@@ -22,6 +23,7 @@ __all__ = [
     "ComplexMixture",
     "Corruption",
     "Degradation",
+    "EstimatedNoise",
     "FusionObservation",
     "GaussianBlurring",
     "LinearOperator",

@@ -77,6 +77,17 @@ class Degradation(ABC):
         check_cube(cube)
         return self.draw(tuple(cube.shape), generator).apply(cube)
 
+    def measure(  # noqa: B027 - a hook that most tasks leave empty
+        self, cubes: Sequence[Tensor], names: Sequence[str], wavelengths: Sequence[float]
+    ) -> None:
+        """Learn from measured observations, before anything is degraded; most tasks are given and learn nothing.
+
+        Args:
+            cubes: Observations ``C x H x W``, or parts of them, as the network sees them.
+            names: What they are called.
+            wavelengths: The C band centres in nm.
+        """
+
     def multispectral(self, cube: Tensor, wavelengths: Sequence[float], generator: torch.Generator) -> Tensor | None:
         """Return what a second sensor sees of the clean cube, ``c x H x W``; None for tasks with one sensor.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from datamodules.degradations.base import Corruption
@@ -78,18 +79,26 @@ class Impulses:
         amounts: The probability with which a pixel of each band is hit, ``n`` values.
         salt: True where a pixel becomes 1, ``n x H x W``.
         pepper: True where a pixel becomes 0, ``n x H x W``; never together with salt.
+        high: What salt is instead of 1, ``n`` values; None for 1.
+        low: What pepper is instead of 0, ``n`` values; None for 0.
     """
 
     bands: Tensor
     amounts: Tensor
     salt: Tensor
     pepper: Tensor
+    high: Tensor | None = None
+    low: Tensor | None = None
 
     def apply(self, cube: Tensor) -> Tensor:
-        """Return the cube with the hit pixels replaced by 1 or 0."""
+        """Return the cube with the hit pixels replaced by 1 or 0, or by the values of their bands."""
         hit = cube.clone()
         salt, pepper = self.salt.to(cube.device), self.pepper.to(cube.device)
-        hit[self.bands] = cube[self.bands].masked_fill(salt, 1.0).masked_fill(pepper, 0.0)
+        if self.high is None or self.low is None:
+            hit[self.bands] = cube[self.bands].masked_fill(salt, 1.0).masked_fill(pepper, 0.0)
+            return hit
+        high, low = self.high.to(cube)[:, None, None], self.low.to(cube)[:, None, None]
+        hit[self.bands] = torch.where(pepper, low, torch.where(salt, high, cube[self.bands]))
         return hit
 
 
@@ -108,3 +117,38 @@ class Mixture:
         for part in self.parts:
             cube = part.apply(cube)
         return cube
+
+
+@dataclass(frozen=True)
+class SignalDependentNoise:
+    """Additive Gaussian noise whose variance grows linearly with the signal.
+
+    Attributes:
+        constants: Variance of each band where the signal is 0, ``C`` values on the [0, 1] scale.
+        slopes: What a signal of 1 adds to it, ``C`` values.
+        field: Standard normal numbers, ``C x H x W`` float32.
+    """
+
+    constants: Tensor
+    slopes: Tensor
+    field: Tensor
+
+    def apply(self, cube: Tensor) -> Tensor:
+        """Return ``cube + sqrt(constant + slope cube) field``; a variance below 0 counts as 0."""
+        constants, slopes = self.constants.to(cube)[:, None, None], self.slopes.to(cube)[:, None, None]
+        return cube + (constants + slopes * cube).clamp(min=0.0).sqrt() * self.field.to(cube)
+
+
+@dataclass(frozen=True)
+class AlongRows:
+    """A corruption of columns that acts on rows instead.
+
+    Attributes:
+        columns: The corruption, drawn for the transposed cube.
+    """
+
+    columns: Corruption
+
+    def apply(self, cube: Tensor) -> Tensor:
+        """Return the cube, transposed for the corruption and back."""
+        return self.columns.apply(cube.transpose(1, 2)).transpose(1, 2).contiguous()

@@ -27,7 +27,7 @@ EXPECTED = {
 
 
 def test_there_is_one_file_a_task() -> None:
-    assert {path.stem for path in TASKS.glob("*.yaml")} == {*EXPECTED, "fusion"}
+    assert {path.stem for path in TASKS.glob("*.yaml")} == {*EXPECTED, "fusion", "estimated_noise"}
 
 
 @pytest.mark.parametrize("task", EXPECTED)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from datamodules import EstimatedNoise
+from datamodules.estimation import BandNoise, NoiseEstimate, SceneNoise
+from hyperalign.errors import InputError
+from tests.datamodules.estimation.scenes import clean_scene
+
+BANDS = (
+    BandNoise(variance=0.01),
+    BandNoise(variance=0.001, slope=0.02),
+    BandNoise(stripe_share=0.1, stripe_amplitude=0.25),
+    BandNoise(dead_share=0.2),
+    BandNoise(impulse_share=0.3, salt_share=0.25, low=-0.5, high=2.0),
+    BandNoise(missing=True),
+)
+WAVELENGTHS = tuple(float(band) for band in range(6))
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> str:
+    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", BANDS, "columns", "complex"),)).write(tmp_path / "noise.json")
+    return str(tmp_path / "noise.json")
+
+
+def degraded(task: EstimatedNoise, level: float = 0.5, side: int = 200, seed: int = 0) -> torch.Tensor:
+    return task(torch.full((6, side, side), level), torch.Generator().manual_seed(seed))
+
+
+def test_the_estimate_is_replayed_band_by_band(written: str) -> None:
+    noise = degraded(EstimatedNoise(written)) - 0.5
+    assert noise[0].std().item() == pytest.approx(0.1, rel=0.02)
+    assert noise[1].std().item() == pytest.approx((0.001 + 0.5 * 0.02) ** 0.5, rel=0.02)
+    striped = (noise[2] == noise[2][:1]).all(dim=0) & (noise[2][0] != 0)
+    assert striped.float().mean().item() == pytest.approx(0.1, abs=0.06)
+    assert noise[2].abs().max().item() <= 0.25
+    assert (noise[3] == -0.5).all(dim=0).float().mean().item() == pytest.approx(0.2, rel=0.35)
+    assert (noise[4] == 1.5).float().mean().item() == pytest.approx(0.075, rel=0.1)
+    assert (noise[4] == -1.0).float().mean().item() == pytest.approx(0.225, rel=0.1)
+    assert (noise[5] == -0.5).all()
+
+
+def test_equal_seeds_give_equal_noise_and_other_seeds_other_noise(written: str) -> None:
+    task = EstimatedNoise(written)
+    assert torch.equal(degraded(task), degraded(task))
+    assert not torch.equal(degraded(task), degraded(task, seed=1))
+
+
+def test_measuring_what_was_replayed_gives_it_back(written: str) -> None:
+    task, again = EstimatedNoise(written, missing=[], sigmas=[25.5, 8.0, 8.0, 8.0, 8.0, 8.0]), EstimatedNoise()
+    ramp = torch.linspace(0.2, 0.8, 256).expand(6, 256, 256)
+    again.measure([task(ramp, torch.Generator().manual_seed(0))], ["a"], WAVELENGTHS)
+    estimate = again.estimate
+    assert estimate is not None
+    found = estimate.scenes[0].bands
+    assert found[0].sigma == pytest.approx(0.1, rel=0.05)
+    assert found[1].slope == pytest.approx(0.02, rel=0.2)
+    assert found[3].dead_share == pytest.approx(0.2, rel=0.35)
+    assert (found[4].low, found[4].high) == (-0.5, 2.0)
+    assert found[4].salt_share == pytest.approx(0.25, rel=0.1)
+    again.measure([], [], [])
+    assert again.estimate is estimate
+
+
+def test_everything_can_be_overridden(written: str) -> None:
+    still = EstimatedNoise(
+        written, sigmas=[0.0], slope=0.0, stripe_share=0.0, dead_share=0.0, impulse_share=0.0, missing=[1]
+    )
+    noise = degraded(still) - 0.5
+    assert noise[[0, 2, 3, 4, 5]].abs().max() == 0.0
+    assert (noise[1] == -0.5).all()
+    louder = EstimatedNoise(written, sigmas=[10.0, 20.0, 30.0, 40.0, 50.0, 60.0], slope=0.0, missing=[])
+    assert degraded(louder)[5].std().item() == pytest.approx(60 / 255, rel=0.02)
+    assert still.settings() != louder.settings() != EstimatedNoise(written).settings()
+
+
+def test_stripes_along_rows(tmp_path: Path) -> None:
+    bands = (BandNoise(stripe_share=0.5, stripe_amplitude=0.25), *(BandNoise() for _ in range(5)))
+    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", bands, "rows", "complex"),)).write(tmp_path / "noise.json")
+    noise = degraded(EstimatedNoise(str(tmp_path / "noise.json"))) - 0.5
+    assert torch.equal(noise[0], noise[0][:, :1].expand_as(noise[0]))
+    assert (noise[0][:, 0] != 0).float().mean().item() == pytest.approx(0.5, rel=0.2)
+
+
+def test_what_cannot_be_done_is_said(written: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InputError, match="has measured nothing yet"):
+        degraded(EstimatedNoise())
+    with pytest.raises(InputError, match="estimated for 6 bands and cannot be replayed on a cube of 2"):
+        EstimatedNoise(written)(torch.zeros(2, 9, 9), torch.Generator())
+    with pytest.raises(InputError, match="got 2 sigmas for 6 bands: give 1 or 6"):
+        degraded(EstimatedNoise(written, sigmas=[1.0, 2.0]))
+    with pytest.raises(InputError, match="are not all among the 6 bands"):
+        degraded(EstimatedNoise(written, missing=[6]))
+    with pytest.raises(InputError, match=r"dead_share is 1\.5 but must be a share"):
+        EstimatedNoise(dead_share=1.5)
+    with pytest.raises(InputError, match="not negative"):
+        EstimatedNoise(sigmas=[-1.0])
+    EstimatedNoise().measure([clean_scene(6, 64)], ["a"], WAVELENGTHS)
+    assert "hold no noise that could be measured" in caplog.text
