@@ -7,6 +7,7 @@ from lightning_modules.networks.fusion.fusionmamba.network import FusionMamba
 from lightning_modules.networks.fusion.s2cyclediff.network import S2CycleDiff
 from lightning_modules.networks.fusion.srlf.network import SRLF
 from lightning_modules.networks.fusion.sstf_unet.network import SSTFUNet
+from lightning_modules.networks.generation.hir_diff import HIRDiffUNet
 from lightning_modules.networks.restoration.bi3dqrnn import Bi3DQRNN
 from lightning_modules.networks.restoration.essaformer import ESSAformer
 from lightning_modules.networks.restoration.gdrrn import GDRRN
@@ -34,6 +35,7 @@ __all__ = [
     "ESSAformer",
     "FusionMamba",
     "GRNNet",
+    "HIRDiffUNet",
     "MCNet",
     "PromptIR",
     "S2CycleDiff",

@@ -1,7 +1,12 @@
 """Training-free methods: plain functions on tensors, without Lightning or file access; defaults as published."""
 
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
+from lightning_modules.solvers.cnmf import cnmf
 from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
+from lightning_modules.solvers.fuse import fuse, fuse_blind
+from lightning_modules.solvers.gsa import gsa
+from lightning_modules.solvers.hir_diff.restoration import HIRDiffSettings, hir_diff
+from lightning_modules.solvers.iccv15 import iccv15
 from lightning_modules.solvers.lrmr import lrmr
 from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g
 from lightning_modules.solvers.lrtv import lrtv
@@ -18,6 +23,7 @@ from lightning_modules.solvers.methods import (
 from lightning_modules.solvers.noise_estimate import band_noise
 from lightning_modules.solvers.rctv import rctv
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult
+from lightning_modules.solvers.spatial_response import SpatialResponse
 from lightning_modules.solvers.subspace_estimate import Subspace, signal_subspace
 from lightning_modules.solvers.whitened_rctv import whitened_rctv
 
@@ -28,14 +34,22 @@ __all__ = [
     "LRTV",
     "RCTV",
     "Enhanced3DTV",
+    "HIRDiffSettings",
     "Progress",
     "SolverError",
     "SolverResult",
+    "SpatialResponse",
     "Subspace",
     "TrainingFree",
     "WhitenedRCTV",
     "band_noise",
+    "cnmf",
     "enhanced_3dtv",
+    "fuse",
+    "fuse_blind",
+    "gsa",
+    "hir_diff",
+    "iccv15",
     "lrmr",
     "lrtdtv",
     "lrtdtv_g",
