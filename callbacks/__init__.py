@@ -6,11 +6,14 @@ from callbacks.adaptation.proxy_generation import ProxyGeneration
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.generators import CubeSource, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
-from callbacks.prediction.prediction_writer import CubeWriter
+from callbacks.prediction.prediction_writer import PredictionWriter
 from callbacks.reporting.diagnostics.guide_diagnostics import GuideDiagnostics
 from callbacks.reporting.pictures import Pictures
 from callbacks.reporting.results_table import ResultsTable
 from callbacks.transfer import SpectralTransfer
+
+CubeWriter = PredictionWriter
+"""The name under which older configurations ask for `PredictionWriter`."""
 
 __all__ = [
     "CubeSource",
@@ -24,6 +27,7 @@ __all__ = [
     "HSIGeneGuides",
     "PhotometricGuides",
     "Pictures",
+    "PredictionWriter",
     "ProxyDiffusionGuides",
     "ProxyGeneration",
     "ResultsTable",

@@ -28,8 +28,8 @@ class Folder(LightningDataModule):
     after another and read in strips. Their bands are matched by wavelength to those that the network was trained on,
     which the checkpoint records; nothing is matched by number. Pairs for fusion are not read from folders.
 
-    Beside `callbacks.CubeWriter`, which is what `lightning predict --output` adds, scenes come in tiles; without it
-    they come whole, normalised and with the network's bands.
+    Beside `callbacks.PredictionWriter`, which is what `lightning predict --output` adds, scenes come in tiles; without
+    it they come whole, normalised and with the network's bands.
 
     Args:
         root: the folder; or one cube, a file or a folder of PNG files.

@@ -13,6 +13,7 @@ from hyperalign.errors import InputError
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
+from lightning_modules.restorer import Inputs
 
 __all__ = ["FusionModule"]
 
@@ -84,7 +85,12 @@ class FusionModule(RestorationModule):
         """Whether the contrastive loss is part of the training loss."""
         return self.uses_text and bool(getattr(self.network, "use_msi", True)) and self.contrastive_weight > 0
 
-    def inputs(self, batch: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Both images and, where the network reads text, the captions."""
+        return ("observation", "multispectral", "caption") if self.uses_text else ("observation", "multispectral")
+
+    def inputs(self, batch: Mapping[str, Any]) -> Inputs:
         """Both images and, where the network reads captions, their tokens and the mask of real ones.
 
         Raises:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from hyperalign.errors import UsageError
 from lightning_modules.metrics import MetricProtocol
@@ -68,18 +68,15 @@ class SolverModule(RestorationModule):
         self._told = False
         super().setup(stage)
 
-    def restore(self, batch: Mapping[str, Any], network: nn.Module | None = None, tile: int | None = None) -> Tensor:
+    def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
         """Restore a batch, which needs no target; say once where the stopping rule was not met.
 
         Args:
             batch: see `datamodules.sampling.batches.Batch`.
-            network: a network in place of the solver.
-            tile: side of overlapping, blended tiles; None restores scenes whole.
+            tile: side of overlapping, blended tiles; None takes the module's own setting.
         """
-        if network is not None:
-            return super().restore(batch, network, tile)
-        observation: Tensor = batch["observation"]
-        return self._solved(observation) if tile is None else in_tiles(self._solved, observation, tile=tile)
+        observation: Tensor = batch["observation"].to(self.device)
+        return in_tiles(self._solved, observation, tile=tile or self.tile)
 
     def _solved(self, observation: Tensor) -> Tensor:
         result = self.solver.solve(observation)

@@ -15,8 +15,8 @@ from callbacks.adaptation.stages import Within, complete, versions
 from callbacks.adaptation.store import Store
 from callbacks.generators import CubeRequest, CubeSource
 from callbacks.reporting.progress import Progress
-from datamodules.base import SceneDataModule
 from datamodules.scenes.scene import MappedScene
+from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError
 from hyperalign.files import file_digest, file_stem
 from hyperalign.ranks import Ranks
@@ -101,21 +101,15 @@ def generate_cubes(
     ]
 
 
-def check_sources_files(source: CubeSource, data: SceneDataModule) -> None:
+def check_sources_files(source: CubeSource, data: AdaptationTarget) -> None:
     """Make sure that a source copies no clean cube of the target, neither its own files nor their cached form.
 
     Raises:
         ValueError: Naming the first such file.
         FileNotFoundError: If the source's files, or the data set's, are missing.
     """
-    files = source.files()
-    if not files:
-        return
-    names = [name for subset in ("observed", "unobserved") for name in data.names(subset)]
-    clean = {path.resolve() for name in names for path in data.source_files(name)}
-    hidden = data.hidden()
-    for path in (file.resolve() for file in files):
-        if path in clean or path.parts[-4:-1] in hidden:
+    for path in (file.resolve() for file in source.files()):
+        if data.is_clean(path):
             raise InputError(
                 f"The file {path} of {type(source).__name__} is a clean target cube, which adaptation must not see: "
                 "give the source a folder of generated cubes."

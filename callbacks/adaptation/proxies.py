@@ -1,11 +1,9 @@
 """The work of stage (i) of HIR-ALIGN, without a Trainer: restoring every observation into a proxy scene (Eq. 3)."""
 
-import hashlib
-import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,27 +17,14 @@ from datamodules.scenes.scene import MappedScene, Observation
 from hyperalign.errors import InputError
 from hyperalign.files import tensor_digest
 from hyperalign.ranks import Ranks
-from lightning_modules.checkpoints import weights_digest
-from lightning_modules.restoration import RestorationModule
+from lightning_modules.restorer import NetworkRestorer, Restorer
 
 REVISION = 1
 """Raised whenever the proxies of unchanged settings would come out differently."""
 
 
-class Restoring(Protocol):
-    """What knows which inputs a network is given: any restoration or fusion module."""
-
-    def restore(self, batch: Mapping[str, Any], network: nn.Module | None = None, tile: int | None = None) -> Tensor:
-        """Restore a batch by a network."""
-        ...
-
-    def input_settings(self) -> dict[str, Any]:
-        """Return what the inputs depend on beside the batch itself."""
-        ...
-
-
 def make_proxies(
-    network: nn.Module,
+    restorer: Restorer | nn.Module,
     observations: Sequence[Observation],
     root: str | Path,
     *,
@@ -48,20 +33,18 @@ def make_proxies(
     clamp: bool = True,
     ranks: Ranks | None = None,
     progress: Progress | None = None,
-    module: Restoring | None = None,
 ) -> list[MappedScene]:
     """Restore every observation (HIR-ALIGN, Eq. 3), or find its proxy in the store.
 
     Args:
-        network: The source-trained restorer; it is put into evaluation mode.
+        restorer: What restores them; a plain network is given the observation alone.
         observations: The degraded target scenes or pairs, with distinct names.
         root: The store's root folder.
         degradation: The task's settings, part of the store's key.
-        tile: Side of the square tiles (observation pixels) a scene is restored in; None restores it whole.
+        tile: Side of the square tiles (observation pixels) a scene is restored in; None takes the restorer's own.
         clamp: Whether the proxies are clamped to [0, 1].
         ranks: The processes that share the work; by default those of torch.distributed.
         progress: Called as scenes are finished.
-        module: What gives the network its inputs; None: the observation alone.
 
     Returns:
         One proxy per observation, in their order, ``C x H x W`` float32, on disk.
@@ -71,24 +54,23 @@ def make_proxies(
         StoreError: If the store is unwritable or full.
     """
     _check_observations(observations)
-    module = RestorationModule(network) if module is None else module
+    restorer = _as_restorer(restorer)
+    tile = tile or restorer.tile
     settings = {
         "observations": [_identity(scene) for scene in observations],
-        "weights": weights_digest(network.eval()),
-        "network": _architecture_digest(network),
         "degradation": dict(degradation),
         "tile": tile,
         "clamp": clamp,
         "versions": versions(REVISION),
-        **module.input_settings(),
+        **restorer.identity(),
     }
     store = Store(root, "proxies", settings)
     by_name = {scene.name: scene for scene in observations}
 
-    @torch.no_grad()
     def make(name: str, _: Within) -> None:
         begin = time.perf_counter()
-        proxy = module.restore(_batch(by_name[name], network), network, tile).squeeze(0).to("cpu", torch.float32)
+        batch = collate([ObservationDataset([by_name[name]])[0]])
+        proxy = restorer.restore(batch, tile).squeeze(0).to("cpu", torch.float32)
         _check_proxy(name, proxy, by_name[name].cube)
         proxy = proxy.clamp(0.0, 1.0) if clamp else proxy
         store.write_array(name, proxy, {"seconds": round(time.perf_counter() - begin, 3)})
@@ -100,11 +82,8 @@ def make_proxies(
     ]
 
 
-def _batch(scene: Observation, network: nn.Module) -> dict[str, Any]:
-    """Return an observation as the batch of one that a restorer takes, where the network is."""
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    batch = collate([ObservationDataset([scene])[0]])
-    return {key: one.to(device, torch.float32) if isinstance(one, Tensor) else one for key, one in batch.items()}
+def _as_restorer(restorer: Restorer | nn.Module) -> Restorer:
+    return restorer if isinstance(restorer, Restorer) else NetworkRestorer(restorer.eval())
 
 
 def _identity(scene: Observation) -> list[Any]:
@@ -114,12 +93,6 @@ def _identity(scene: Observation) -> list[Any]:
         # Where the pixels of a pair lie decides how the network enlarges the cube.
         identity += [tensor_digest(scene.multispectral), scene.caption, scene.phase]
     return identity
-
-
-def _architecture_digest(network: nn.Module) -> str:
-    """Return the sha256 of the network's printed structure: equal weights may be put to different uses."""
-    structure = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
-    return hashlib.sha256(structure.encode()).hexdigest()
 
 
 def _check_observations(observations: Sequence[Observation]) -> None:

@@ -1,14 +1,12 @@
 """Stage (i) of HIR-ALIGN: the source-trained restorer turns target observations into proxy scenes (Eq. 3)."""
 
-import copy
 import time
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
-from torch import nn
 
-from callbacks.adaptation.proxies import Restoring, make_proxies
+from callbacks.adaptation.proxies import make_proxies
 from callbacks.adaptation.rounds import (
     check_rounds,
     load_round_weights,
@@ -22,17 +20,9 @@ from callbacks.reporting.progress import StageBar
 from datamodules.scenes.scene import MappedScene
 from hyperalign.errors import InputError
 from hyperalign.ranks import Ranks
+from hyperalign.trainers import is_trial
+from lightning_modules.restorer import Adaptable, Restorer, adaptable
 from lightning_modules.tiles import check_tile
-
-
-class Restorer(Restoring, Protocol):
-    """The part of a restoration module that this stage needs."""
-
-    network: nn.Module
-
-    def source_network(self) -> nn.Module:
-        """Return a copy of the network with the source-trained weights."""
-        ...
 
 
 class ProxyGeneration(Callback):
@@ -83,11 +73,7 @@ class ProxyGeneration(Callback):
             return
         target_data(trainer)
         check_rounds(trainer, self.rounds)
-        if not hasattr(pl_module, "source_network"):
-            raise InputError(
-                f"ProxyGeneration needs the source weights, which {type(pl_module).__name__} does not know: "
-                "use a RestorationModule with source=<checkpoint>."
-            )
+        adaptable(pl_module, "ProxyGeneration")
         self.round, self._start_weights, self._made_round = 0, None, None
         self._first_epoch, self._restart_due = 0, False
 
@@ -124,13 +110,13 @@ class ProxyGeneration(Callback):
 
     def _advance(self, trainer: Trainer, pl_module: LightningModule, epoch: int) -> None:
         """Enter the round that an epoch belongs to; called for every epoch, it acts on the first of a round only."""
-        if self.rounds == 1 or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if self.rounds == 1 or is_trial(trainer):
             return
         wanted = round_of(epoch, cast("int", trainer.max_epochs), self.rounds)
         if wanted <= self.round:
             return
-        network = cast("Restorer", pl_module).network
-        self._start_weights = Ranks().first(lambda: save_round_weights(self.store, network))
+        weights = adaptable(pl_module, "ProxyGeneration").weights()
+        self._start_weights = Ranks().first(lambda: save_round_weights(self.store, weights))
         self.round = wanted
         self._restart_due = self.restart_optimizer
 
@@ -143,28 +129,30 @@ class ProxyGeneration(Callback):
         begin, ranks, data = time.perf_counter(), Ranks(), target_data(trainer)
         with isolate_rng(), StageBar.of(trainer) as bar:
             with ranks.meeting():
-                network = self._restorer(cast("Restorer", pl_module))
+                restorer = self._restorer(adaptable(pl_module, "ProxyGeneration"))
                 observations = data.observations()
             self.proxies = make_proxies(
-                network,
+                restorer,
                 observations,
                 self.store,
                 degradation=data.degradation.settings(),
-                tile=getattr(pl_module, "tile", None) if self.tile is None else self.tile,
+                tile=self.tile,
                 clamp=self.clamp,
                 ranks=ranks,
                 progress=bar,
-                module=cast("Restorer", pl_module),
             )
         data.use_training_scenes(self.proxies)
         self._made_round = self.round
         log_stage(trainer, "proxies", {"round": self.round, "seconds": time.perf_counter() - begin})
 
-    def _restorer(self, module: Restorer) -> nn.Module:
-        """Return the restorer of this round: the source weights, later those the round started from."""
-        if self._start_weights is None:
-            return module.source_network().float()
-        weights = load_round_weights(self.store, self._start_weights)
-        network = copy.deepcopy(module.network).requires_grad_(False)
-        network.load_state_dict(weights)
-        return network.float()
+    def _restorer(self, module: Adaptable) -> Restorer:
+        """Return the restorer of this round: that of the source weights, later of those the round started from."""
+        if self._start_weights is not None:
+            return module.with_weights(load_round_weights(self.store, self._start_weights))
+        source = module.source_restorer()
+        if source is None:
+            raise InputError(
+                f"{type(module).__name__} has no source weights; set model.init_args.source to the source-trained "
+                "checkpoint."
+            )
+        return source

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
-from torch import Tensor, nn
+from torch import Tensor
 
 from callbacks.adaptation.store import Store, StoreError
 from hyperalign.errors import InputError
+from hyperalign.trainers import is_trial
 from lightning_modules.checkpoints import weights_digest
 
 WEIGHTS_STAGE = "weights"
@@ -58,7 +59,7 @@ def check_rounds(trainer: Trainer, rounds: int) -> None:
     Raises:
         ValueError: If the length is given in steps, is unlimited, or has fewer epochs than rounds.
     """
-    if rounds == 1 or trainer.fast_dev_run:  # type: ignore[attr-defined]
+    if rounds == 1 or is_trial(trainer):
         return
     if trainer.max_steps != -1 or trainer.max_epochs is None:
         raise InputError(
@@ -68,16 +69,16 @@ def check_rounds(trainer: Trainer, rounds: int) -> None:
     round_starts(trainer.max_epochs, rounds)
 
 
-def save_round_weights(root: str | Path, network: nn.Module) -> str:
+def save_round_weights(root: str | Path, weights: Mapping[str, Tensor]) -> str:
     """Keep the weights a round starts from and return their digest, by which they are found again.
 
     Raises:
         StoreError: If the store is unwritable or full.
     """
-    digest = weights_digest(network)
+    digest = weights_digest(weights)
     store = Store(root, WEIGHTS_STAGE)
     if not store.valid(digest):
-        store.write_weights(digest, network.state_dict())
+        store.write_weights(digest, dict(weights))
     return digest
 
 

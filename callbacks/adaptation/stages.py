@@ -3,16 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import cast
 
 import torch
 from lightning.pytorch import Trainer
 
 from callbacks.adaptation.store import Entry, Store
 from callbacks.reporting.progress import Progress
-from datamodules.base import SceneDataModule
+from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError
 from hyperalign.ranks import Ranks
+from hyperalign.trainers import datamodule_of
 
 log = logging.getLogger(__name__)
 
@@ -135,19 +135,23 @@ def _shifted(finished: Finished, index: int) -> Within:
     return within
 
 
-def target_data(trainer: Trainer) -> SceneDataModule:
-    """Return the fit's target DataModule.
+def target_data(trainer: Trainer) -> AdaptationTarget:
+    """Return the data that a fit adapts to.
 
     Raises:
-        ValueError: If there is none or its role is not ``target``.
+        ValueError: If there are none or their role is not ``target``.
     """
-    data = getattr(trainer, "datamodule", None)
-    if getattr(data, "role", None) != "target":
-        found = "none was given" if data is None else f"{type(data).__name__} has role={getattr(data, 'role', None)!r}"
-        raise InputError(
-            f"Adaptation needs a DataModule of degraded target observations, but {found}: set role to 'target'."
+    data = datamodule_of(trainer)
+    if isinstance(data, AdaptationTarget) and data.role == "target":
+        return data
+    found = "none was given"
+    if data is not None:
+        found = f"{type(data).__name__} " + (
+            f"has role={data.role!r}" if isinstance(data, AdaptationTarget) else "has none"
         )
-    return cast("SceneDataModule", data)
+    raise InputError(
+        f"Adaptation needs a DataModule of degraded target observations, but {found}: set role to 'target'."
+    )
 
 
 def log_stage(trainer: Trainer, stage: str, facts: Mapping[str, float]) -> None:

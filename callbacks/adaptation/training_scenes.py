@@ -11,6 +11,7 @@ from callbacks.adaptation.proxy_generation import ProxyGeneration
 from callbacks.adaptation.stages import target_data
 from datamodules.scenes.scene import MappedScene
 from hyperalign.errors import InputError
+from hyperalign.trainers import callbacks_of
 
 
 class AfterProxies(Callback, ABC):
@@ -77,7 +78,7 @@ class AfterProxies(Callback, ABC):
 
     def _proxy_generation(self, trainer: Trainer) -> ProxyGeneration:
         """Return the callback that makes the proxies, which must stand before this one."""
-        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks = callbacks_of(trainer)
         for callback in callbacks[: callbacks.index(self)]:
             if isinstance(callback, ProxyGeneration):
                 return callback

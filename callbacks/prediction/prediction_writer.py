@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
@@ -17,15 +17,14 @@ from datamodules.folder import Folder
 from datamodules.sampling.tile_stream import Tiling
 from datamodules.scenes.folder_scene import FolderScene
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
-from lightning_modules.checkpoints import network_identity, weights_digest
-from lightning_modules.fusion import FusionModule
-from lightning_modules.restoration import RestorationModule
+from hyperalign.trainers import datamodule_of
+from lightning_modules.restorer import Restorer, restorer_of
 from lightning_modules.tiles import check_tile, tile_starts
 
 log = logging.getLogger(__name__)
 
 
-class CubeWriter(Callback):
+class PredictionWriter(Callback):
     """Restores every cube of `datamodules.Folder` in overlapping, blended tiles and writes it, whatever its size.
 
     Each cube keeps its path below the folder, its format, its wavelengths and its place on the ground. It appears when
@@ -55,11 +54,11 @@ class CubeWriter(Callback):
         batch_size: int = 1,
         pictures: bool = True,
     ) -> None:
-        check_tile(tile, "CubeWriter")
+        check_tile(tile, "PredictionWriter")
         if dtype not in get_args(OutputType):
-            raise InputError(f"CubeWriter got dtype={dtype!r}: choose one of {', '.join(get_args(OutputType))}.")
+            raise InputError(f"PredictionWriter got dtype={dtype!r}: choose one of {', '.join(get_args(OutputType))}.")
         if batch_size < 1:
-            raise InputError(f"CubeWriter got batch_size={batch_size}: give at least 1.")
+            raise InputError(f"PredictionWriter got batch_size={batch_size}: give at least 1.")
         self.folder = None if folder is None else Path(folder)
         self.resume = resume
         self.dtype = dtype
@@ -69,6 +68,8 @@ class CubeWriter(Callback):
         self.written: list[Path] = []
         """Files written by the last prediction, on this rank."""
         self._side = tile or 0
+        self._restorer: Restorer
+        self._data: Folder
         self._shared: dict[str, Any] = {}
         self._cube: RestoredCube | None = None
         self._finished = 0
@@ -83,23 +84,25 @@ class CubeWriter(Callback):
         """
         if stage != "predict" or self.folder is None:
             return
-        data = getattr(trainer, "datamodule", None)
+        data = datamodule_of(trainer)
         if not isinstance(data, Folder):
             found = "there are none" if data is None else f"they are {type(data).__name__}"
             raise WrongTypeError(
-                f"CubeWriter writes the cubes of a folder, but as data {found}: predict with --data Folder --data.root "
-                "and the folder of your cubes, or without --output."
+                f"PredictionWriter writes the cubes of a folder, but as data {found}: predict with --data Folder "
+                "--data.root and the folder of your cubes, or without --output."
             )
-        if isinstance(pl_module, FusionModule) or not isinstance(pl_module, RestorationModule):
+        restorer = restorer_of(pl_module, "PredictionWriter")
+        if restorer.needs != ("observation",):
             raise WrongTypeError(
                 f"{type(pl_module).__name__} does not restore single cubes, and Folder has no pairs of images: predict "
                 "with a RestorationModule, or test it on a data set of pairs."
             )
         check_output(self.folder, data)
         self.written, self._shared, self._finished = [], {}, 0
-        self._side = self.tile or pl_module.tile or pl_module.file_tile
+        self._restorer, self._data = restorer, data
+        self._side = self.tile or restorer.tile or restorer.file_tile
         tiling = Tiling(self._side, partial(tile_starts, tile=self._side), self.batch_size)
-        data.stream(tiling, partial(self._wanted, pl_module))
+        data.stream(tiling, self._wanted)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep Lightning from collecting the tiles in memory."""
@@ -118,20 +121,18 @@ class CubeWriter(Callback):
         """Blend the tiles of a batch into their cube, and finish the cube after its last one."""
         if self.folder is None:
             return
-        module = cast("RestorationModule", pl_module)
-        scenes = cast("Folder", cast("Any", trainer).datamodule).scenes
         missing = batch.get("missing")
         for index, (number, top, left) in enumerate(batch["tiles"]):
-            scene = scenes[number]
+            scene = self._data.scenes[number]
             if self._cube is None:
                 asked = self._asked(scene)
-                name = network_identity(module.network)
+                name = self._restorer.name
                 self._cube = RestoredCube(scene, asked, self._side, self.dtype, name, self.pictures)
             holes = None if missing is None else missing[index]
             if self._cube.add(top, left, batch["observation"][index], outputs[index], holes):
                 written, notes = self._cube.close(), self._cube.notes
                 self._cube = None
-                write_record(self._asked(scene), written, self._settings(scene, module), notes)
+                write_record(self._asked(scene), written, self._settings(scene), notes)
                 self.written.append(written)
                 log.info("%s written", written)
 
@@ -156,23 +157,22 @@ class CubeWriter(Callback):
         assert self.folder is not None  # noqa: S101 - asked only while writing
         return self.folder / scene.name
 
-    def _wanted(self, module: RestorationModule, scene: FolderScene) -> bool:
+    def _wanted(self, scene: FolderScene) -> bool:
         if self._asked(scene).resolve() == scene.file.path.resolve():
             raise InputError(_among(self._asked(scene).parent, scene.file.path.parent))
-        if not self.resume or not is_finished(self._asked(scene), self._settings(scene, module)):
+        if not self.resume or not is_finished(self._asked(scene), self._settings(scene)):
             return True
         self._finished += 1
         return False
 
-    def _settings(self, scene: FolderScene, module: RestorationModule) -> dict[str, Any]:
+    def _settings(self, scene: FolderScene) -> dict[str, Any]:
         """Everything that a restored file depends on."""
         if not self._shared:
             self._shared = {
-                "network": network_identity(module.network),
-                "weights": weights_digest(module.network),
-                "tile": [self._side, module.tile],
+                **self._restorer.identity(),
+                "network": self._restorer.name,
+                "tile": [self._side, self._restorer.tile],
                 "dtype": self.dtype,
-                **module.input_settings(),
             }
         return {**self._shared, **scene_settings(scene)}
 

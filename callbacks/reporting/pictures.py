@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +14,11 @@ from callbacks.adaptation.proxy_generation import ProxyGeneration
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.adaptation.synthesised_scenes import Synthesised, by_proxy
 from callbacks.reporting.drawing import enlarged, error_map, pseudo_rgb, save_panels, save_spectra
-from callbacks.reporting.results_table import test_set_name
 from hyperalign.files import file_stem
 from hyperalign.folders import run_folder
 from hyperalign.rgb import Picture, displayed
+from hyperalign.trainers import callbacks_of, datamodule_of
+from lightning_modules.evaluation import Tested, test_set_name
 
 
 class Pictures(Callback):
@@ -31,13 +32,12 @@ class Pictures(Callback):
     def __init__(self, folder: str | None = None, scenes: int = 4) -> None:
         self.folder = folder
         self.scenes = scenes
-        self._source: torch.nn.Module | None = None
         self._drawn: int = -1
         self._test_folder = Path()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the stages of a round when it begins."""
-        stages = {type(one): one for one in _callbacks(trainer)}
+        stages = {type(one): one for one in callbacks_of(trainer)}
         proxy, stage = stages.get(ProxyGeneration), stages.get(DistributionAdaptiveSynthesis)
         if not isinstance(proxy, ProxyGeneration) or not isinstance(stage, DistributionAdaptiveSynthesis):
             return
@@ -52,16 +52,14 @@ class Pictures(Callback):
             draw_stage(folder, group)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Fetch the source weights, to draw what they restore beside what is tested."""
+        """Find the folder, on all ranks together."""
         self._test_folder = self._folder(trainer)
-        known = getattr(pl_module, "source", None) is not None
-        self._source = cast("Any", pl_module).source_network() if known else None
 
     def on_test_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's own signature
+        outputs: Any,  # noqa: ANN401 - a `Tested`, under Lightning's own signature
         batch: Mapping[str, Any],
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -69,9 +67,11 @@ class Pictures(Callback):
         """Draw the first scenes of every test set."""
         if batch_idx >= self.scenes or not trainer.is_global_zero:
             return
-        restored = {} if self._source is None else {"source-only": self._source(batch["observation"])[0]}
-        restored["adapted"] = outputs["restored"][0]
-        folder = self._test_folder / test_set_name(trainer, dataloader_idx)
+        tested: Tested = outputs
+        source_only = tested["source_only"]
+        restored = {} if source_only is None else {"source-only": source_only().restored[0]}
+        restored["adapted"] = tested["restored"][0]
+        folder = self._test_folder / test_set_name(datamodule_of(trainer), dataloader_idx)
         draw_restoration(folder / file_stem(batch["name"][0]), batch, restored)
 
     def _folder(self, trainer: Trainer) -> Path:
@@ -110,8 +110,3 @@ def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str
     limit = float(np.percentile(np.concatenate([one.ravel() for one in errors.values()]), 99))
     save_panels(stem.with_suffix(".png"), panels | errors, columns, limit)
     save_spectra(stem.with_name(f"{stem.name}_spectra.png"), {"target": target, **restored}, wavelengths)
-
-
-def _callbacks(trainer: Trainer) -> list[Callback]:
-    """Every callback of a trainer, which Lightning's type does not declare."""
-    return cast("list[Callback]", cast("Any", trainer).callbacks)

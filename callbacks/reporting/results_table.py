@@ -8,18 +8,24 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from datamodules.degradations import Degradation
+from datamodules.scenes.measured import MeasuredKind
 from hyperalign.files import write_text
 from hyperalign.folders import run_folder
 from hyperalign.ranks import all_gathered
+from hyperalign.trainers import datamodule_of
+from lightning_modules.evaluation import Tested, test_set_name
+from lightning_modules.restorer import restorer_of
 
 log = logging.getLogger(__name__)
+SOURCE = "source-only"
+"""What the source weights are called in the table."""
 METRICS = ("psnr", "ssim", "sam", "ergas")
 HEADINGS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "sam": "SAM (deg)", "ergas": "ERGAS"}
 
@@ -54,43 +60,42 @@ class ResultsTable(Callback):
         self.compare_source = compare_source
         self.name = name
         self.rows: list[Row] = []
-        self._source: torch.nn.Module | None = None
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget the rows of an earlier run and fetch the source weights once."""
+        """Forget the rows of an earlier run, and keep Lightning from printing a second table of the same numbers.
+
+        Raises:
+            TypeError: if the module restores nothing.
+        """
+        restorer_of(pl_module, "ResultsTable")
         self.rows = []
-        wanted = self.compare_source and getattr(pl_module, "source", None) is not None
-        self._source = pl_module.source_network() if wanted else None  # type: ignore[operator]
+        trainer.test_loop.verbose = False
 
     def on_test_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's own signature
+        outputs: Any,  # noqa: ANN401 - a `Tested`, under Lightning's own signature
         batch: Mapping[str, Any],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         """Add one row per scene for the tested weights, and one for the source weights."""
-        test_set = test_set_name(trainer, dataloader_idx)
-        for name, scores in zip(batch["name"], outputs["scores"], strict=True):
-            self.rows.append(row(test_set, name, self.name, scores))
-        if self._source is None:
-            return
-        with torch.no_grad():
-            restored = pl_module.restore(batch, self._source, getattr(pl_module, "tile", None))  # type: ignore[operator]
-        for index, name in enumerate(batch["name"]):
-            scores = pl_module.protocol.evaluate(restored[index], batch["target"][index])  # type: ignore[operator, union-attr]
-            self.rows.append(row(test_set, name, "source-only", scores))
+        tested: Tested = outputs
+        test_set = test_set_name(datamodule_of(trainer), dataloader_idx)
+        scored = {self.name: tested["scores"]}
+        if self.compare_source and tested["source_only"] is not None:
+            scored[SOURCE] = tested["source_only"]().scores
+        for model, scores in scored.items():
+            self.rows += [row(test_set, name, model, one) for name, one in zip(batch["name"], scores, strict=True)]
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the rows of all ranks, write both files on rank 0 and print the means."""
         self.rows = gathered(self.rows)
-        self._source = None
         folder = Path(self.folder) if self.folder else run_folder(trainer)
         if not trainer.is_global_zero:
             return
-        protocol = str(pl_module.protocol.describe())  # type: ignore[operator, union-attr]
+        protocol = restorer_of(pl_module, "ResultsTable").protocol.describe()
         header = f"{protocol}; {task_line(trainer)}"
         write_text(folder / "results.csv", as_csv(self.rows))
         write_text(folder / "results.md", as_markdown(self.rows, header))
@@ -103,23 +108,36 @@ def row(test_set: str, scene: str, model: str, scores: Mapping[str, float]) -> R
     return Row(test_set, scene, model, *(float(scores[metric]) for metric in METRICS))
 
 
-def test_set_name(trainer: Trainer, dataloader_idx: int) -> str:
-    """Name of a test loader as the DataModule gives it, its number where there is no DataModule."""
-    names = getattr(getattr(trainer, "datamodule", None), "test_set_names", None)
-    return str(names[dataloader_idx]) if names else f"set {dataloader_idx}"
+@runtime_checkable
+class _Task(Protocol):
+    """Data that say how their observations come about."""
+
+    @property
+    def degradation(self) -> Degradation: ...
+    @property
+    def measured_kinds(self) -> tuple[MeasuredKind, ...]: ...
+    @property
+    def seed(self) -> int: ...
+
+
+@runtime_checkable
+class _Split(Protocol):
+    """Data that name their split."""
+
+    @property
+    def split(self) -> str | None: ...
 
 
 def task_line(trainer: Trainer) -> str:
     """Data set, degradation and seed in one line, so that no table is without its conditions."""
-    data = getattr(trainer, "datamodule", None)
-    degradation = getattr(data, "degradation", None)
-    if degradation is None:
+    data = datamodule_of(trainer)
+    if not isinstance(data, _Task):
         return "degradation unknown"
-    settings = ", ".join(f"{key} {value}" for key, value in degradation.settings().items())
-    if "observation" in getattr(data, "measured_kinds", ()):
+    settings = ", ".join(f"{key} {value}" for key, value in data.degradation.settings().items())
+    if "observation" in data.measured_kinds:
         settings = f"measured observations (training scenes without one: {settings})"
-    split = f" split {data.split}" if getattr(data, "split", None) else ""  # type: ignore[union-attr]
-    return f"{type(data).__name__}{split}, {settings}, seed {data.seed}"  # type: ignore[union-attr]
+    split = f" split {data.split}" if isinstance(data, _Split) and data.split else ""
+    return f"{type(data).__name__}{split}, {settings}, seed {data.seed}"
 
 
 def gathered(rows: list[Row]) -> list[Row]:

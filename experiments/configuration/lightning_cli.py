@@ -45,10 +45,10 @@ class SentenceParser(LightningArgumentParser):
 
 
 def _add_writer(parser: LightningArgumentParser) -> None:
-    """Gives `predict` its own keys: `--output` and `--resume`, and `writer` with what else `CubeWriter` takes."""
-    from callbacks import CubeWriter
+    """Gives `predict` its own keys: `--output` and `--resume`, and `writer` with what else `PredictionWriter` takes."""
+    from callbacks import PredictionWriter
 
-    parser.add_lightning_class_args(CubeWriter, "writer")
+    parser.add_lightning_class_args(PredictionWriter, "writer")
     parser.add_argument("--output", type=str | None, default=None, help="folder for restored cubes")
     parser.add_argument("--resume", action="store_true", help="skip cubes that are finished")
     parser.link_arguments("output", "writer.folder")

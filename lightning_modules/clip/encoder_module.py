@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning import LightningModule
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from hyperalign.errors import NonFiniteError
@@ -19,6 +19,7 @@ from lightning_modules import checkpoints
 from lightning_modules.checkpoints import SafeCheckpointIO
 from lightning_modules.clip.encoder import Encoder, described, read_encoder, write_encoder
 from lightning_modules.clip.towers import ClipError
+from lightning_modules.optimizers import Interval, configured_optimizers
 
 __all__ = ["EncoderModule"]
 
@@ -49,7 +50,7 @@ class EncoderModule(LightningModule):
         subfolder: str = "image_encoder",
         optimizer: OptimizerCallable | None = None,
         scheduler: LRSchedulerCallable | None = None,
-        scheduler_interval: Literal["step", "epoch"] = "step",
+        scheduler_interval: Interval = "step",
         output: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -58,7 +59,7 @@ class EncoderModule(LightningModule):
         self.subfolder = subfolder
         self.optimizer = optimizer
         self.scheduler = scheduler
-        self.scheduler_interval = scheduler_interval
+        self.scheduler_interval: Interval = scheduler_interval
         self.output = output
         self.seed = seed
         self.encoder: torch.nn.Module | None = None
@@ -146,15 +147,9 @@ class EncoderModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the injected optimiser and schedule over the parameters that learn."""
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = self.optimizer(parameters) if self.optimizer else torch.optim.Adam(parameters, lr=1e-5)
-        if self.scheduler is None:
-            return optimizer
-        schedule: LRSchedulerConfigType = {
-            "scheduler": self.scheduler(optimizer),
-            "interval": self.scheduler_interval,
-        }
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return configured_optimizers(
+            self.parameters(), self.optimizer, self.scheduler, self.scheduler_interval, default_rate=1e-5
+        )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Load weights; a fit in forked processes gives them back to a process that has not read the encoder yet."""

@@ -36,14 +36,15 @@ import hyperalign  # noqa: F401
 import json, resource, sys, time, torch
 torch.set_num_threads(1)
 from lightning import Trainer
-from callbacks import CubeWriter
+from callbacks import PredictionWriter
 from datamodules import Folder
 from lightning_modules import RestorationModule
 
 source, target = sys.argv[1:]
 module = RestorationModule(torch.nn.Identity())
 module.trained_on = {"wavelengths": [400.0 + 10 * band for band in range(31)]}
-trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, callbacks=[CubeWriter(target)])
+writer = PredictionWriter(target)
+trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_progress_bar=False, callbacks=[writer])
 idle, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.perf_counter()
 trainer.predict(module, datamodule=Folder(source))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

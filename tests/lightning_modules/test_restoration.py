@@ -284,19 +284,29 @@ def test_a_resumed_fit_keeps_the_source_weights_apart(tmp_path: Path, source: Pa
     assert content["hyperalign"]["source_digest"] == weights_digest(read_weights(source))
 
 
-def test_source_network_before_any_fit_and_without_a_source(source: Path) -> None:
-    module = RestorationModule(compact(4), source=str(source))
+def test_a_module_restores_with_its_source_without_a_trainer(source: Path) -> None:
+    module, own = RestorationModule(compact(4), source=str(source)), compact(1)
+    own.load_state_dict(read_weights(source))
+    observation = Pairs().items[0]["observation"][None]
+    with torch.no_grad():
+        expected = own.eval()(observation)
+    assert torch.equal(module.restore({"observation": observation, "name": ["a"]}), expected)
+    assert torch.equal(module.eval()(observation), expected)
     assert weights_digest(module.source_network()) == weights_digest(read_weights(source))
-    assert weights_digest(module.network) == weights_digest(compact(4))
+
+
+def test_weights_given_after_the_source_stay(tmp_path: Path, source: Path) -> None:
+    module = RestorationModule(compact(4), source=str(source))
+    module.network.load_state_dict(compact(5).state_dict())
+    trainer(tmp_path).test(module, datamodule=Pairs(), verbose=False)
+    assert weights_digest(module.network) == weights_digest(compact(5))
+    assert weights_digest(module.source_network()) == weights_digest(read_weights(source))
+
+
+def test_without_a_source_there_is_no_source_network() -> None:
     with pytest.raises(ValueError, match=r"has no source weights; set model\.init_args\.source"):
         RestorationModule(compact()).source_network()
-
-
-def test_source_network_does_not_stop_the_first_load(tmp_path: Path, source: Path) -> None:
-    module = RestorationModule(compact(4), source=str(source))
-    module.source_network()
-    trainer(tmp_path).test(module, datamodule=Pairs(), verbose=False)
-    assert weights_digest(module.network) == weights_digest(read_weights(source))
+    assert RestorationModule(compact()).source_restorer() is None
 
 
 def resume(tmp_path: Path, module: RestorationModule, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -30,6 +30,7 @@ from hyperalign.errors import InputError
 from hyperalign.files import file_stem
 from hyperalign.folders import run_folder
 from hyperalign.ranks import Ranks
+from hyperalign.trainers import callbacks_of
 from lightning_modules.clip.towers import ClipError, ClipTowers
 
 Features = Literal["clip", "pixels"]
@@ -207,7 +208,7 @@ class GuideDiagnostics(Callback):
 
     def _stages(self, trainer: Trainer) -> tuple[ProxyGeneration, AfterProxies | None]:
         """Return what makes proxies, and scenes of them if there is such a callback; both stand before this one."""
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks = callbacks_of(trainer)
         before = callbacks[: callbacks.index(self)]
         proxy = next((one for one in before if isinstance(one, ProxyGeneration)), None)
         if proxy is None or any(isinstance(one, AfterProxies) for one in callbacks[len(before) :]):

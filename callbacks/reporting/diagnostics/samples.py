@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from callbacks.reporting.drawing import enlarged
-from datamodules.base import SceneDataModule
-from datamodules.sampling.full_scenes import FullSceneDataset
 from datamodules.scenes.scene import MappedScene
 from datamodules.scenes.wavelengths import to_rgb
+from datamodules.target import AdaptationTarget
 from hyperalign.rgb import DISPLAY_GAMMA
 from hyperalign.seeding import generator_for
 
@@ -58,12 +57,11 @@ class Samples:
 
 
 def candidates(
-    data: SceneDataModule, proxies: Sequence[MappedScene], made: Sequence[MappedScene], made_name: str, clean: bool
+    data: AdaptationTarget, proxies: Sequence[MappedScene], made: Sequence[MappedScene], made_name: str, clean: bool
 ) -> dict[str, list[Candidate]]:
     """Return the sets of HIR-ALIGN's Figure 4, those that exist.
 
-    Clean cubes are looked at as the test does, through the DataModule's test sets; they go nowhere but into pictures
-    and numbers.
+    Clean cubes, where the target has any, go nowhere but into pictures and numbers.
 
     Args:
         data: the target.
@@ -81,13 +79,8 @@ def candidates(
         "proxy": [Candidate(scene.name, partial(_cube, scene)) for scene in proxies],
         made_name: [Candidate(scene.name, partial(_cube, scene)) for scene in made],
     }
-    if clean and data.test_set_names:
-        # Through the data set and not its loader, which gives a rank its own share only.
-        sets["clean"] = [
-            Candidate(scene.name, partial(_cube, scene))
-            for loader in data.test_dataloader()
-            for scene in cast("FullSceneDataset", loader.dataset).scenes
-        ]
+    if clean:
+        sets["clean"] = [Candidate(scene.name, partial(_cube, scene)) for scene in data.clean_scenes()]
     return {name: scenes for name, scenes in sets.items() if scenes}
 
 

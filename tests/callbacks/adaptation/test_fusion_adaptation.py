@@ -108,10 +108,11 @@ def pair(value: float = 0.5, caption: str = "a lake", shift: float = 0.0) -> Obs
 
 def test_a_proxy_depends_on_the_pair_and_its_caption_and_on_nothing_else(tmp_path: Path) -> None:
     module = fusion_module(tmp_path)
-    network = module.source_network()
+    restorer, network = module.source_restorer(), module.source_network()
+    assert restorer is not None
 
     def proxy(observation: Observation) -> tuple[Path, Tensor]:
-        (made,) = make_proxies(network, [observation], tmp_path / "store", degradation={}, module=module)
+        (made,) = make_proxies(restorer, [observation], tmp_path / "store", degradation={})
         return made.path, made.load().cube
 
     path, cube = proxy(pair())
@@ -137,8 +138,7 @@ def test_captions_and_images_leave_the_key_of_a_single_sensor_alone(tmp_path: Pa
 
 
 def test_tiles_cut_both_images_alike(tmp_path: Path) -> None:
-    module = fusion_module(tmp_path)
-    network = module.source_network()
+    restorer = fusion_module(tmp_path)
     generator = torch.Generator().manual_seed(0)
     batch = {
         "observation": torch.rand(1, 8, 40, 24, generator=generator),
@@ -146,7 +146,7 @@ def test_tiles_cut_both_images_alike(tmp_path: Path) -> None:
         "caption": ["a lake"],
         "name": ["a"],
     }
-    whole, tiled = module.restore(batch, network), module.restore(batch, network, 16)
+    whole, tiled = restorer.restore(batch), restorer.restore(batch, 16)
     difference = (whole - tiled).abs()
     # Where only the first tile is, both are the same; at seams a tile sees no neighbour.
     assert float(difference[..., :44, :28].max()) < 1e-5
@@ -156,7 +156,7 @@ def test_tiles_cut_both_images_alike(tmp_path: Path) -> None:
 def test_a_missing_caption_ends_the_stage_in_one_sentence(tmp_path: Path) -> None:
     module = fusion_module(tmp_path)
     with pytest.raises(ValueError, match=r"^The scene a has no caption, which the network reads; name a caption file"):
-        make_proxies(module.source_network(), [pair(caption=" ")], tmp_path / "store", degradation={}, module=module)
+        make_proxies(module, [pair(caption=" ")], tmp_path / "store", degradation={})
     assert store_files(tmp_path / "store") == {}
 
 

@@ -218,10 +218,8 @@ def test_unusable_surroundings_are_one_sentence(tmp_path: Path) -> None:
 
 
 def test_missing_source_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    module = RestorationModule(MiniNetwork(), source=str(tmp_path / "absent.ckpt"))
-    trainer = tiny_trainer(tmp_path, [ProxyGeneration(str(tmp_path / "store"))])
     with pytest.raises(FileNotFoundError, match=r"^Checkpoint .*absent\.ckpt does not exist; give the path"):
-        trainer.fit(module, datamodule=tiny_data(tmp_path))
+        RestorationModule(MiniNetwork(), source=str(tmp_path / "absent.ckpt"))
 
 
 def test_unwritable_store_ends_the_fit_in_one_sentence(tmp_path: Path) -> None:

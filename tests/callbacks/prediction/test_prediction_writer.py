@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from callbacks import CubeWriter
+from callbacks import PredictionWriter
 from datamodules import Folder
 from datamodules.scenes.readers import CubeFile, open_cube
 from lightning_modules import FusionModule, RestorationModule
@@ -62,9 +62,9 @@ def predict(
     module: LightningModule | None = None,
     data: dict[str, Any] | None = None,
     **settings: Any,  # noqa: ANN401
-) -> CubeWriter:
+) -> PredictionWriter:
     """Predict a folder in tiles of 16 pixels."""
-    writer = CubeWriter(str(target), **({"tile": 16, "pictures": False} | settings))
+    writer = PredictionWriter(str(target), **({"tile": 16, "pictures": False} | settings))
     folder = Folder(str(source), **({"normalisation": "scale:2048"} | (data or {})))
     tiny_trainer(target.parent, [writer]).predict(module or halving(), datamodule=folder)
     return writer
@@ -272,7 +272,7 @@ def test_a_quick_look_and_spectra_lie_beside(tmp_path: Path) -> None:
 def test_without_a_folder_predictions_are_handed_to_the_caller(tmp_path: Path) -> None:
     cube = cube_values()
     write_cube(tmp_path / "in", "bsq", cube, CENTRES)
-    trainer = tiny_trainer(tmp_path, [CubeWriter()])
+    trainer = tiny_trainer(tmp_path, [PredictionWriter()])
     found: Any = trainer.predict(halving(), datamodule=Folder(str(tmp_path / "in"), normalisation="scale:2048"))
     np.testing.assert_allclose(found[0][0].numpy(), cube / 4096, rtol=1e-6)
 
@@ -345,9 +345,9 @@ def test_networks_that_restore_no_cube_are_refused(
 
 
 def test_other_data_and_fusion_are_refused(tmp_path: Path) -> None:
-    writer = CubeWriter(str(tmp_path / "out"))
+    writer = PredictionWriter(str(tmp_path / "out"))
     with pytest.raises(
-        TypeError, match=r"^CubeWriter writes the cubes of a folder, but as data they are MiniScenes: pred"
+        TypeError, match=r"^PredictionWriter writes the cubes of a folder, but as data they are MiniScenes: pred"
     ):
         tiny_trainer(tmp_path, [writer]).predict(halving(), datamodule=tiny_data(tmp_path))
     write_cube(tmp_path / "in", "bsq", cube_values(), CENTRES)
@@ -359,9 +359,11 @@ def test_other_data_and_fusion_are_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_settings_of_the_writer_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^CubeWriter got dtype='uint8': choose one of same, float32, uint16\.$"):
-        CubeWriter("out", dtype="uint8")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"^CubeWriter got tile=8: give at least 16 pixels"):
-        CubeWriter("out", tile=8)
-    with pytest.raises(ValueError, match=r"^CubeWriter got batch_size=0: give at least 1\.$"):
-        CubeWriter("out", batch_size=0)
+    with pytest.raises(
+        ValueError, match=r"^PredictionWriter got dtype='uint8': choose one of same, float32, uint16\.$"
+    ):
+        PredictionWriter("out", dtype="uint8")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^PredictionWriter got tile=8: give at least 16 pixels"):
+        PredictionWriter("out", tile=8)
+    with pytest.raises(ValueError, match=r"^PredictionWriter got batch_size=0: give at least 1\.$"):
+        PredictionWriter("out", batch_size=0)

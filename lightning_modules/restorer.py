@@ -1,0 +1,250 @@
+"""What a stage, a table, a picture and a writer need of anything that restores, with weights or without."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from hyperalign.errors import InputError, WrongTypeError
+from lightning_modules.checkpoints import network_identity, weights_digest
+from lightning_modules.metrics import MetricProtocol
+from lightning_modules.tiles import in_tiles
+
+__all__ = ["FILE_TILE", "Adaptable", "Inputs", "NetworkRestorer", "Restorer", "adaptable", "restored_by", "restorer_of"]
+
+FILE_TILE = 256
+Inputs: TypeAlias = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+"""Images of the same ground, the one with the fewest pixels first, of which every tile is given its part; and tensors
+that every tile is given whole."""
+
+
+@runtime_checkable
+class Restorer(Protocol):
+    """Anything that turns observations into restored cubes: a module, a frozen network, a training-free method."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables, records and headers, such as `SERT`."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of a batch that `restore` reads, `observation` first (see `datamodules.sampling.batches.Batch`)."""
+        ...
+
+    @property
+    def protocol(self) -> MetricProtocol:
+        """Metric conventions under which it is scored."""
+        ...
+
+    @property
+    def tile(self) -> int | None:
+        """Side, in observation pixels, of the tiles in which it restores scenes; None restores them whole."""
+        ...
+
+    @property
+    def file_tile(self) -> int:
+        """Side of the tiles in which files are restored where nothing else is asked for, so that any size fits."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    @property
+    def trained_on(self) -> Mapping[str, Any]:
+        """`wavelengths` (nm) and `normalisation` of its training data, each where known; empty without weights."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Return everything that a restored cube depends on beside the batch and the tile, as plain values.
+
+        It is part of the keys under which results are kept: `weights`, the sha256 of all weights, where there are any,
+        and the settings of the method.
+        """
+        ...
+
+    def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
+        """Restore a batch without gradients, wherever its tensors lie.
+
+        Args:
+            batch: holds what `needs` names; no target.
+            tile: side of the tiles in observation pixels; None takes the restorer's own setting.
+
+        Returns:
+            The restored cubes `B x C x H x W`, on `device`.
+        """
+        ...
+
+    def source_restorer(self) -> Restorer | None:
+        """Return what it restored like before it was adapted; None for what was not adapted from anything."""
+        ...
+
+
+@runtime_checkable
+class Adaptable(Restorer, Protocol):
+    """A restorer with weights that learn, so that it can be adapted in rounds."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the present weights, by name."""
+        ...
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Restorer:
+        """Return a frozen copy that restores with these weights."""
+        ...
+
+
+def restorer_of(module: object, user: str) -> Restorer:
+    """Return a module as what restores.
+
+    Args:
+        module: the Trainer's module.
+        user: who asks, for the sentence that refuses it.
+
+    Raises:
+        TypeError: when it restores nothing.
+    """
+    if isinstance(module, Restorer):
+        return module
+    raise WrongTypeError(
+        f"{user} needs something that restores, which {type(module).__name__} is not: take a RestorationModule, a "
+        "FusionModule or another module with the methods of lightning_modules.restorer.Restorer."
+    )
+
+
+def adaptable(module: object, user: str) -> Adaptable:
+    """Return a module as what restores and learns; see `restorer_of`.
+
+    Raises:
+        ValueError: when it restores nothing, or has no weights to adapt.
+    """
+    if isinstance(module, Adaptable):
+        return module
+    raise InputError(
+        f"{user} needs the source weights, which {type(module).__name__} does not know: use a RestorationModule with "
+        "source=<checkpoint>."
+    )
+
+
+class NetworkRestorer:
+    """A network that restores and learns nothing more: source weights, or those that a round began with.
+
+    Args:
+        network: put into evaluation mode for every restoration.
+        inputs: takes from a batch what the network is given; the observation alone when None.
+        needs: keys of a batch that `inputs` reads.
+        tile: side, in observation pixels, of the tiles in which scenes are restored; None restores them whole.
+        protocol: metric conventions; the defaults of `MetricProtocol` when None.
+        settings: gives what the inputs depend on beside the batch, JSON-able.
+        trained_on: see `Restorer`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        inputs: Callable[[Mapping[str, Any]], Inputs] | None = None,
+        *,
+        needs: tuple[str, ...] = ("observation",),
+        tile: int | None = None,
+        protocol: MetricProtocol | None = None,
+        settings: Callable[[], Mapping[str, Any]] = dict,
+        trained_on: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.network = network
+        self.inputs = inputs if inputs is not None else _observation_alone
+        self.needs = needs
+        self.tile = tile
+        self.protocol = protocol if protocol is not None else MetricProtocol()
+        self.trained_on: Mapping[str, Any] = dict(trained_on or {})
+        self._settings = settings
+
+    @property
+    def file_tile(self) -> int:
+        """Side of the tiles in which files are restored where nothing else is asked for."""
+        return FILE_TILE
+
+    @property
+    def name(self) -> str:
+        """Class of the network."""
+        return network_identity(self.network)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is; the CPU for one without parameters."""
+        return next((parameter.device for parameter in self.network.parameters()), torch.device("cpu"))
+
+    def identity(self) -> dict[str, Any]:
+        """Return the digests of the weights and of the network's structure, and the settings of its inputs."""
+        return network_settings(self.network) | dict(self._settings())
+
+    def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
+        """Restore a batch; see `Restorer.restore`."""
+        batch = moved(batch, self.network, self.device)
+        return restored_by(self.network, self.inputs(batch), tile or self.tile, grid_of(self.network, batch))
+
+    def source_restorer(self) -> None:
+        """Return None: it is a source itself."""
+
+
+def network_settings(network: nn.Module) -> dict[str, Any]:
+    """Return what a network's results depend on: equal `weights` may be put to different uses by the `network`.
+
+    Returns:
+        `weights`, the digest of all weights, and `network`, the sha256 of the printed structure.
+    """
+    structure = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
+    return {"weights": weights_digest(network), "network": hashlib.sha256(structure.encode()).hexdigest()}
+
+
+def grid_of(network: nn.Module, batch: Mapping[str, Any]) -> dict[str, float]:
+    """Return the sampling phase of the observation as `phase`, for networks that enlarge by it; else nothing."""
+    takes = bool(getattr(network, "takes_phase", False))
+    return {"phase": float(batch["phase"])} if takes and "phase" in batch else {}
+
+
+def moved(batch: Mapping[str, Any], network: nn.Module, device: torch.device) -> dict[str, Any]:
+    """Return a batch whose tensors are on a device and, where they are fractions, of the network's precision."""
+    precision = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
+    return {
+        key: one.to(device, precision if one.is_floating_point() else one.dtype) if isinstance(one, Tensor) else one
+        for key, one in batch.items()
+    }
+
+
+@torch.no_grad()
+def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapping[str, float]) -> Tensor:
+    """Restore by a network in evaluation mode, without gradients; afterwards it is in the mode in which it was.
+
+    Args:
+        network: takes the images and what is given whole.
+        inputs: both.
+        tile: side of the tiles in observation pixels; None restores scenes whole.
+        grid: where the observation's pixels lie; see `grid_of`.
+    """
+    images, whole = inputs
+    with _evaluating(network):
+        restored: Tensor = in_tiles(lambda *pieces: network(*pieces, *whole, **grid), *images, tile=tile)
+    return restored
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Switch off what only training does, and switch on again exactly what was on."""
+    trained = [module for module in network.modules() if module.training]
+    try:
+        network.eval()
+        yield
+    finally:
+        for module in trained:
+            module.training = True
+
+
+def _observation_alone(batch: Mapping[str, Any]) -> Inputs:
+    return (batch["observation"],), ()
