@@ -36,6 +36,8 @@ class FusionModule(RestorationModule):
         network: fuses `B x C x h x w` and `B x c x H x W` into `B x C x H x W`.
         towers: frozen CLIP towers; `ClipTowers()` when None. Networks without text do not use them.
         contrastive_weight: weight of Eq. 16 in Eq. 18; 1 is the paper.
+        l1_reduction: how Eq. 17 is taken over a sample's cube: `sum`, as it is printed, in which the pixels' error
+            outweighs the contrastive loss by the number of values in a cube; or their `mean`.
         contrastive_image: what stands for the multispectral image in Eq. 16: the `patch` of the batch, turned as it is,
             which the image tower encodes at every step; or the whole training `scene`, which the caption is about and
             whose embedding is kept on disk, so the tower runs once a scene.
@@ -53,6 +55,7 @@ class FusionModule(RestorationModule):
         network: nn.Module,
         towers: ClipTowers | None = None,
         contrastive_weight: float = 1.0,
+        l1_reduction: Literal["sum", "mean"] = "mean",
         contrastive_image: Literal["patch", "scene"] = "patch",
         rgb_channels: list[int] | None = None,
         **kwargs: Any,  # noqa: ANN401 - those of the parent
@@ -60,12 +63,15 @@ class FusionModule(RestorationModule):
         super().__init__(network, **kwargs)
         if contrastive_image not in ("patch", "scene"):
             raise InputError(f"FusionModule: contrastive_image {contrastive_image!r} is unknown; take patch or scene.")
+        if l1_reduction not in ("sum", "mean"):
+            raise InputError(f"FusionModule: l1_reduction {l1_reduction!r} is unknown; take sum or mean.")
         if contrastive_weight < 0:
             raise InputError(f"FusionModule: contrastive_weight {contrastive_weight} is below 0; give 0 or more.")
         if rgb_channels is not None and len(rgb_channels) != 3:
             raise InputError(f"FusionModule: rgb_channels is {rgb_channels}; give the numbers of red, green and blue.")
         self.towers = towers if towers is not None else ClipTowers()
         self.contrastive_weight = contrastive_weight
+        self.l1_reduction = l1_reduction
         self.contrastive_image = contrastive_image
         self.rgb_channels = tuple(rgb_channels) if rgb_channels is not None else (0, 1, 2)
         self._scene_embeddings: dict[str, Tensor] = {}
@@ -117,6 +123,8 @@ class FusionModule(RestorationModule):
             ValueError: inputs are missing, or a channel that `rgb_channels` names does not exist.
         """
         total = super().training_loss(batch)
+        if self.l1_reduction == "sum":
+            total = total * batch["target"][0].numel()
         parts = {"l1": total}
         if self.contrasts:
             parts["contrastive"] = self._contrastive_loss(batch)

@@ -73,6 +73,16 @@ def test_the_loss_is_that_of_equation_18(tmp_path: Path) -> None:
     assert float(loss.detach()) == pytest.approx(float((difference + 0.5 * contrast).detach()), rel=1e-6)
 
 
+def test_equation_17_as_a_sum_over_the_cube(tmp_path: Path) -> None:
+    batch = batch_of(tmp_path)
+    losses = {}
+    for reduction in ("mean", "sum"):
+        torch.manual_seed(0)
+        module = fusion_module(tmp_path, l1_reduction=reduction)
+        losses[reduction] = loss_of(module, batch)[1]["train/l1"]
+    assert losses["sum"] == pytest.approx(losses["mean"] * batch["target"][0].numel(), rel=1e-5)
+
+
 def test_every_part_of_the_network_learns_and_no_tower_does(tmp_path: Path) -> None:
     module = fusion_module(tmp_path)
     loss, _ = loss_of(module, batch_of(tmp_path))

@@ -42,7 +42,7 @@ class CO2IF(nn.Module):
     """Fuse a low-resolution hyperspectral cube and a high-resolution multispectral image under a caption.
 
     Without arguments: 3 278 913 parameters. A compact network that trains on a CPU: `CO2IF(dim=24, encoder_blocks=1,
-    decoder_blocks=1, feed_forward=2, state_dim=2, embedding_width=64, cot_smooth_steps=0)`.
+    decoder_blocks=1, feed_forward=2, state_dim=2, embedding_width=64)`.
 
     Args:
         input_channels: bands C of the cube.

@@ -88,19 +88,21 @@ def _solve(scores: Tensor, wanted: Tensor, iterations: int, tolerance: float) ->
     damping = torch.full_like(current.error, FIRST_DAMPING)
     rounding = 8 * torch.finfo(scores.dtype).eps
     for iteration in range(iterations):
-        if bool(((current.error <= tolerance) | (damping > GIVE_UP)).all()):
+        # Every image stops by itself: its plan must not depend on how long its batch-mates take.
+        active = (current.error > tolerance) & (damping <= GIVE_UP)
+        if not bool(active.any()):
             break
         if iteration < PLAIN_ITERATIONS:
             ratio = wanted.clamp_min(smallest) / current.columns.clamp_min(smallest)
-            current = _evaluate(scores, current.potentials + ratio.log(), wanted)
+            current = _choose(active, _evaluate(scores, current.potentials + ratio.log(), wanted), current)
             continue
         step = _curvature_solve(current.rows, wanted, wanted - current.columns, damping)
         step = step.clamp(-LONGEST_STEP, LONGEST_STEP)
         trial = _evaluate(scores, current.potentials + step, wanted)
         # The dual decides (far away the error may stand still or rise first), up to rounding, where the error does.
         rise = _dual_rise(current.rows, wanted, step)
-        accept = (rise > rounding) | ((rise > -rounding) & (trial.error < current.error))
-        damping = torch.where(accept, damping / LOWER, damping * RAISE)
+        accept = active & ((rise > rounding) | ((rise > -rounding) & (trial.error < current.error)))
+        damping = torch.where(active, torch.where(accept, damping / LOWER, damping * RAISE), damping)
         current = _choose(accept, trial, current)
     return current
 

@@ -92,7 +92,8 @@ def smooth_plan(
         cost: `B x (H W) x M`.
         lattice: (H, W).
         beta: weight of the smoothness, a nonnegative scalar tensor; may require a gradient. At epsilon 0.01, two
-            steps smooth most for beta near 0.1; beyond, the steps that are sure to help become short.
+            steps smooth most for beta near 0.1; beyond, the steps that are sure to help become short and more are
+            needed (60 for beta 1).
         epsilon: weight of the entropy, in units of the cost.
         iterations: most Sinkhorn iterations of each of the `outer_steps + 1` plans.
         tolerance: of their column sums.

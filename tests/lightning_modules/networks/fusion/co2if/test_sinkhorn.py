@@ -174,3 +174,11 @@ def test_sentences() -> None:
         sinkhorn_plan(cost, text_mask=torch.ones(1, 77))
     with pytest.raises(ValueError, match="Caption 0 of the batch has no text token left"):
         sinkhorn_plan(cost, text_mask=torch.zeros(1, 77, dtype=torch.bool))
+
+
+def test_a_plan_does_not_depend_on_its_batch_mates() -> None:
+    easy, hard = costs("random").double()[:1], costs("far").double()[:1]
+    for one, other in ((easy, hard), (hard, easy)):
+        alone = sinkhorn_plan(one, tolerance=1e-3)
+        beside = sinkhorn_plan(torch.cat([one, other]), tolerance=1e-3)[:1]
+        assert float((alone - beside).abs().max()) < 1e-12

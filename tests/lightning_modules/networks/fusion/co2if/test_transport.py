@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lightning_modules.networks.fusion.co2if.alignment import cross_entropy_alignment, softmax_plan
-from lightning_modules.networks.fusion.co2if.transport import CrossModalTransport, TransportForm
+from lightning_modules.networks.fusion.co2if.transport import MAXIMUM_BETA, CrossModalTransport, TransportForm
 from tests.lightning_modules.networks.fusion.co2if.samples import random_tokens
 
 FORMS = get_args(TransportForm)
@@ -116,7 +116,7 @@ def test_gradient_reaches_every_parameter_and_both_inputs(cot: TransportForm) ->
 
 
 def test_gradcheck_of_the_module() -> None:
-    network = module(epsilon=0.1, iterations=300, tolerance=1e-13, temperature=0.3, initial_beta=0.2).double()
+    network = module(epsilon=0.1, iterations=300, tolerance=1e-13, temperature=0.3, initial_beta=0.05).double()
     features, text, _ = inputs(torch.float64)
 
     def run(features: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,9 +162,15 @@ def test_autocast_changes_only_the_gate() -> None:
 
 
 @torch.no_grad()
-def test_beta_starts_where_told_and_stays_positive() -> None:
+def test_beta_starts_where_told_and_stays_within_its_bounds() -> None:
     assert abs(module(initial_beta=0.01).beta.item() - 0.01) < 1e-6
-    assert abs(module(initial_beta=3.0).beta.item() - 3.0) < 1e-5
+    assert abs(module(initial_beta=0.09).beta.item() - 0.09) < 1e-5
+    network = module(initial_beta=0.01)
+    for raw, wanted in ((-30.0, 0.0), (30.0, MAXIMUM_BETA)):
+        network.raw_beta.data.fill_(raw)  # type: ignore[union-attr]
+        assert abs(network.beta.item() - wanted) < 1e-6
+    with pytest.raises(ValueError, match=r"initial_beta below 0\.1"):
+        module(initial_beta=0.1)
     assert float(module(smooth_steps=0).beta) == 0
 
 
@@ -193,7 +199,7 @@ def test_sentences() -> None:
         module(cot="sinkhorn")
     with pytest.raises(ValueError, match="mutual_information 'x' is unknown; choose one of pointwise, global"):
         module(mutual_information="x")
-    with pytest.raises(ValueError, match="must be positive, tolerance"):
+    with pytest.raises(ValueError, match="must be positive, initial_beta below"):
         module(epsilon=-1.0)
     for wrong in (text[:1], text[..., :9], text[0]):
         with pytest.raises(ValueError, match="give 2 captions of 10 channels as B x M x C"):
