@@ -3,6 +3,15 @@
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from callbacks.adaptation.generated_training import GeneratedTraining
 from callbacks.adaptation.proxy_generation import ProxyGeneration
+from callbacks.adaptation.restorers import (
+    ChainRestorer,
+    FlipRestorer,
+    FolderRestorer,
+    MeanRestorer,
+    OtherRestorer,
+    ProxyRestorer,
+    SourceRestorer,
+)
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.generators import CubeSource, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
@@ -16,21 +25,28 @@ CubeWriter = PredictionWriter
 """The name under which older configurations ask for `PredictionWriter`."""
 
 __all__ = [
+    "ChainRestorer",
     "CubeSource",
     "CubeWriter",
     "DistributionAdaptiveSynthesis",
     "ExternalCubes",
+    "FlipRestorer",
+    "FolderRestorer",
     "GeneratedTraining",
     "GuideDiagnostics",
     "Guides",
     "HSIGene",
     "HSIGeneGuides",
+    "MeanRestorer",
+    "OtherRestorer",
     "PhotometricGuides",
     "Pictures",
     "PredictionWriter",
     "ProxyDiffusionGuides",
     "ProxyGeneration",
+    "ProxyRestorer",
     "ResultsTable",
+    "SourceRestorer",
     "SpectralTransfer",
     "UnCLIPGuides",
 ]

@@ -5,8 +5,10 @@ from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
+from torch import nn
 
 from callbacks.adaptation.proxies import make_proxies
+from callbacks.adaptation.restorers import OtherRestorer, ProxyRestorer, SourceRestorer
 from callbacks.adaptation.rounds import (
     check_rounds,
     load_round_weights,
@@ -38,6 +40,10 @@ class ProxyGeneration(Callback):
             the schedules of *one* round; otherwise they go on over all rounds.
         tile: Side of the square tiles (observation pixels) a scene is restored in; None takes the module's own setting.
         clamp: Whether the proxies are clamped to [0, 1].
+        restorer: What makes the proxies: a training-free method such as ``lightning_modules.WhitenedRCTV``, or one of
+            ``SourceRestorer`` (the source network, also where None), ``OtherRestorer`` (another network with its
+            checkpoint), ``FolderRestorer`` (cubes that another program restored), ``ChainRestorer``, ``MeanRestorer``
+            and ``FlipRestorer``. Only those in which the source network has a part change from round to round.
 
     Attributes:
         proxies: The current round's proxies.
@@ -51,6 +57,7 @@ class ProxyGeneration(Callback):
         restart_optimizer: bool = True,
         tile: int | None = None,
         clamp: bool = True,
+        restorer: ProxyRestorer | nn.Module | None = None,
     ) -> None:
         if rounds < 1:
             raise InputError(f"ProxyGeneration got rounds={rounds}: give at least 1.")
@@ -60,6 +67,7 @@ class ProxyGeneration(Callback):
         self.restart_optimizer = restart_optimizer
         self.tile = tile
         self.clamp = clamp
+        self.restorer = OtherRestorer(restorer) if isinstance(restorer, nn.Module) else restorer or SourceRestorer()
         self.proxies: list[MappedScene] = []
         self.round = 0
         self._start_weights: str | None = None
@@ -129,10 +137,11 @@ class ProxyGeneration(Callback):
         begin, ranks, data = time.perf_counter(), Ranks(), target_data(trainer)
         with isolate_rng(), StageBar.of(trainer) as bar:
             with ranks.meeting():
-                restorer = self._restorer(adaptable(pl_module, "ProxyGeneration"))
+                module = adaptable(pl_module, "ProxyGeneration")
+                self.restorer.bind(module, self._source(module) if self.restorer.uses_source else None)
                 observations = data.observations()
             self.proxies = make_proxies(
-                restorer,
+                self.restorer,
                 observations,
                 self.store,
                 degradation=data.degradation.settings(),
@@ -145,14 +154,8 @@ class ProxyGeneration(Callback):
         self._made_round = self.round
         log_stage(trainer, "proxies", {"round": self.round, "seconds": time.perf_counter() - begin})
 
-    def _restorer(self, module: Adaptable) -> Restorer:
-        """Return the restorer of this round: that of the source weights, later of those the round started from."""
+    def _source(self, module: Adaptable) -> Restorer | None:
+        """Return the network of this round: that of the source weights, later of those the round started from."""
         if self._start_weights is not None:
             return module.with_weights(load_round_weights(self.store, self._start_weights))
-        source = module.source_restorer()
-        if source is None:
-            raise InputError(
-                f"{type(module).__name__} has no source weights; set model.init_args.source to the source-trained "
-                "checkpoint."
-            )
-        return source
+        return module.source_restorer()
