@@ -1,10 +1,11 @@
-"""The `lightning` command (also `hyperalign` and `python -m experiments`): what a user types and reads.
+"""The `hyperalign` command (also `lightning` and `python -m experiments`): what a user types and reads.
 
 Lightning itself is imported only once there is something to run, so that the help appears at once.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import textwrap
@@ -12,34 +13,53 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from experiments.configuration.files import packaged_configs, resolve_configs
-from hyperalign.errors import HyperalignError, sentence
+from experiments.configuration.names import nearest_name
+from experiments.failures import told
+from experiments.surroundings import let_own_code_in
+from hyperalign.errors import UsageError
 
 if TYPE_CHECKING:
     from experiments.configuration.lightning_cli import HyperalignCLI
 
+RUNS = {
+    "fit": "train, or adapt to a target domain when the config asks for the two stages before training",
+    "validate": "score the validation scenes",
+    "test": "score the test scenes",
+    "predict": "restore cubes that have no ground truth: --data Folder --data.root IN --output OUT --ckpt_path X",
+    "adapt": "fit, then test, and predict with --output, as one run under one logger",
+}
+"""The commands that run a Trainer."""
+
+COMMANDS = {
+    "prepare": "check a download and convert it once into the cache that training reads from",
+    "caption": "write a caption for every scene of a data set, for a person to review",
+    "demo": "adapt a shipped denoiser to an unseen sensor, on embedded scenes",
+    "study": "source-only, each training set and the upper bound of one task, in one table",
+    "guide-table": "sources of training scenes beside each other, in one table",
+    "ablations": "CO2IF beside its ablations, in one table",
+    "flops": "operations of CO2IF and its ablations",
+    "export": "keep a run's weights, or its CLIP encoder, and leave the rest behind",
+}
+"""The other commands, each in the module of `experiments.commands` that bears its name."""
+
 _OVERVIEW = """\
-usage: lightning {fit,validate,test,predict,prepare,caption} [--config NAME ...] [--KEY VALUE ...]
+usage: hyperalign COMMAND [--config NAME ...] [--KEY VALUE ...]      (`lightning` is the same command)
 
 Trains, adapts and tests hyperspectral restoration and fusion networks.
 
-  fit        train, or adapt to a target domain when the config asks for the two stages before training
-  validate   score the validation scenes
-  test       score the test scenes
-  predict    restore cubes that have no ground truth: --data Folder --data.root IN --output OUT --ckpt_path X
-  prepare    check a download and convert it once into the cache that training reads from
-  caption    write a caption for every scene of a data set, for a person to review
+{commands}
 
-  lightning fit --config A --config B --trainer.max_epochs 3    B overrides A, the command line overrides both
-  lightning fit --config A --print_config                       the whole configuration, itself a config
-  lightning fit --help                                          every key
-  lightning fit --model.help NAME                               every key of one class
+  hyperalign fit --config A --config B --trainer.max_epochs 3    B overrides A, the command line overrides both
+  hyperalign fit --config A --print_config                       the whole configuration, itself a config
+  hyperalign fit --help                                          every key
+  hyperalign fit --model.help NAME                               every key of one class
 
 HYPERALIGN_TRACEBACK=1 shows the traceback behind a one-sentence error.
 """
 
 
 def overview() -> str:
-    """The text of `lightning --help`: the commands, and the packaged experiments by folder."""
+    """Return the text of `hyperalign --help`: the commands, and the packaged experiments by folder."""
     folders: dict[str, list[str]] = {}
     for name in packaged_configs():
         folder, _, last = name.rpartition("/")
@@ -49,14 +69,15 @@ def overview() -> str:
     listing = (
         "\npackaged configs (--config FOLDER/NAME; a file of your own works the same):\n" + "\n".join(lines) + "\n"
     )
-    return _OVERVIEW + (listing if lines else "")
+    commands = "\n".join(f"  {name:<12} {purpose}" for name, purpose in (RUNS | COMMANDS).items())
+    return _OVERVIEW.format(commands=commands) + (listing if lines else "")
 
 
 def run(arguments: Sequence[str]) -> HyperalignCLI:
-    """Runs one command inside this process.
+    """Run one command that has a Trainer inside this process.
 
     Args:
-        arguments: What would stand after `lightning` on the command line.
+        arguments: What would stand after `hyperalign` on the command line.
 
     Returns:
         The finished command, with its `trainer`, `model` and `datamodule`.
@@ -72,37 +93,48 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and reports an error of ours in one sentence on stderr.
+    """Run the command line and report what goes wrong in one sentence on stderr.
 
     Args:
         arguments: What stands after the program's name; the process's own arguments by default.
 
     Returns:
-        The exit code: 0, 2 for a mistake in the configuration, 1 for an error of ours while running.
+        The exit code: 0, 2 for a mistake in the command or the configuration, 1 for a failure while running.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in {"-h", "--help"}:
+    if not given or given[0] in {"-h", "--help", "help"}:
         sys.stdout.write(overview())
         return 0
     if given[0] == "--version":
-        from importlib.metadata import version
+        import hyperalign
 
-        sys.stdout.write(f"hyperalign {version('hyperalign')}\n")
+        sys.stdout.write(f"hyperalign {hyperalign.__version__}\n")
         return 0
     try:
-        if given[0] == "caption":
-            from experiments.commands.caption import main as caption
-
-            caption(given[1:])
-        elif given[0] == "prepare":
-            from experiments.commands.prepare import main as prepare
-
-            return prepare(given[1:])
-        else:
-            run(given)
-    except HyperalignError as error:
-        if os.environ.get("HYPERALIGN_TRACEBACK") == "1":
+        let_own_code_in()
+        return _dispatch(given)
+    except Exception as error:
+        found = told(error)
+        if found is None or os.environ.get("HYPERALIGN_TRACEBACK") == "1":
             raise
-        sys.stderr.write(f"error: {sentence(error)}\n")
-        return error.exit_code
-    return 0
+        sentence, code = found
+        sys.stderr.write(f"error: {sentence}\n")
+        return code
+
+
+def _dispatch(given: Sequence[str]) -> int:
+    """Run the command that is named first.
+
+    Raises:
+        UsageError: Where there is none, or one that does not exist.
+    """
+    name = given[0]
+    if name in COMMANDS:
+        command = importlib.import_module(f"experiments.commands.{name.replace('-', '_')}")
+        return int(command.main(list(given[1:])) or 0)
+    if name in RUNS:
+        run(given)
+        return 0
+    if name.startswith("-"):
+        raise UsageError(f"A command comes first, such as `hyperalign fit {name} ...`: `hyperalign --help` lists them.")
+    raise UsageError(f"There is no command {name!r}: the nearest one is {nearest_name(name, RUNS | COMMANDS)!r}.")

@@ -6,4 +6,16 @@ Importing it imports neither torch nor any other package of this house.
 from hyperalign import torchvision_repair
 from hyperalign.errors import HyperalignError
 
-__all__ = ["HyperalignError", "torchvision_repair"]
+__all__ = ["HyperalignError", "__version__", "torchvision_repair"]
+
+
+def __getattr__(name: str) -> str:
+    """Return `__version__`, which is looked up only when it is asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("hyperalign")
+    except PackageNotFoundError:
+        return "0+checkout"

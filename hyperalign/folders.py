@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
-__all__ = ["cache_folder", "free_path", "run_folder"]
+__all__ = ["cache_folder", "claim_run_folder", "free_path", "run_folder"]
 
 
 def cache_folder(*parts: str) -> Path:
@@ -41,6 +41,31 @@ def run_folder(trainer: Trainer) -> Path:
             root = Path(logger.save_dir or trainer.default_root_dir)
             folder = str(root / str(logger.name) / str(logger.version))
     return Path(trainer.strategy.broadcast(folder))
+
+
+def claim_run_folder(trainer: Trainer) -> None:
+    """Make the numbered folder of a run that is about to start, so that no other run takes the same number.
+
+    Lightning's loggers of files look for the next free number and make its folder later; two runs started together
+    then share one, and one overwrites the other's checkpoint. Here the first process of a run makes the folder itself,
+    which only one process can, and gives its number to the logger. Loggers with a version of their own are left alone.
+    """
+    if not trainer.is_global_zero or getattr(trainer, "fast_dev_run", False):
+        return
+    for logger in trainer.loggers:
+        next_version = getattr(logger, "_get_next_version", None)
+        root = getattr(logger, "root_dir", None)
+        if next_version is None or getattr(logger, "_version", 0) is not None or root is None or "://" in str(root):
+            continue
+        number = int(next_version())
+        Path(root).mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                Path(root, f"version_{number}").mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        logger._version = number  # type: ignore[attr-defined]  # as the logger itself does when it has found one
 
 
 def free_path(folder: Path, stem: str, suffix: str) -> Path:

@@ -1,4 +1,4 @@
-"""`lightning caption`: one caption for every scene of a data set, by an image-to-text model, for a person to review."""
+"""`hyperalign caption`: a caption for every scene of a data set, by an image-to-text model, for a person to review."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CaptionOutputError(HyperalignError, OSError):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs `lightning caption`.
+    """Runs `hyperalign caption`.
 
     Args:
         arguments: What stands after `caption` on the command line.
@@ -129,7 +129,7 @@ def _write(output: Path, owner: str, captions: dict[str, str], unreviewed: set[s
 
 
 _DESCRIPTION = """\
-Writes a caption for every scene of a data set: `lightning caption --config data/cave --output captions.json`. The file
+Writes a caption for every scene of a data set: `hyperalign caption --config data/cave --output captions.json`. The file
 is written after every scene, and scenes that have a caption in it are left alone, so that an interrupted command goes
 on where it stopped. The keys of `caption` may be given without it, as in `--model FOLDER`. Review the captions, delete
 the names of the reviewed scenes from `unreviewed`, and use the file by `--data.captions captions.json`."""

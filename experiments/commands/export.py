@@ -1,47 +1,71 @@
-"""`hyperalign export RUN.ckpt WEIGHTS.ckpt`: keep the weights of a run, leave the rest of it behind.
+"""Keeps the weights of a run and leaves the rest of it behind.
 
-A run's checkpoint also holds the optimiser's state and the paths of the machine it ran on; what is handed to others
-needs the network's weights and which network they belong to, nothing else.
+`hyperalign export RUN.ckpt WEIGHTS.ckpt` writes a network's weights and what network they belong to; the optimiser's
+state and the paths of the machine that it ran on stay behind. Of a run that finetuned a CLIP encoder,
+`hyperalign export RUN.ckpt FOLDER` writes the encoder as pipelines load it.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from lightning_modules.checkpoints import IDENTITY_KEY, check_run, read_checkpoint, write_checkpoint
+from experiments.configuration.command_parser import CommandParser
+from hyperalign.errors import UsageError
 
-KEPT = ("state_dict", "pytorch-lightning_version", IDENTITY_KEY)
-"""What is kept of a run's checkpoint; the version is what Lightning asks of every checkpoint it loads."""
+VERSION_KEY = "pytorch-lightning_version"
+"""What Lightning asks of every checkpoint that it loads."""
 
 
 def export_weights(run: Path, target: Path) -> None:
     """Write the state dict and the network's identity of a run's checkpoint, beside the target and renamed into place.
 
     Raises:
+        MissingFileError: where there is no such run.
         CheckpointError: where the run's checkpoint cannot be read safely, or no run wrote it.
     """
+    from lightning_modules.checkpoints import IDENTITY_KEY, check_run, read_checkpoint, write_checkpoint
+
     checkpoint = read_checkpoint(run)
     check_run(checkpoint, str(run))
-    kept = {
-        "state_dict": checkpoint["state_dict"],
-        "pytorch-lightning_version": checkpoint["pytorch-lightning_version"],
-    }
-    if IDENTITY_KEY in checkpoint:
-        kept[IDENTITY_KEY] = checkpoint[IDENTITY_KEY]
+    kept = {key: value for key, value in checkpoint.items() if key in {"state_dict", VERSION_KEY, IDENTITY_KEY}}
     write_checkpoint(kept, target)
+
+
+def export(run: Path, target: Path) -> str:
+    """Write what a run trained: a network's weights to a file, a CLIP encoder to a folder.
+
+    Returns:
+        What was written, in one sentence.
+
+    Raises:
+        MissingFileError: where there is no such run.
+        CheckpointError: where the run's checkpoint cannot be read safely.
+        UsageError: where the target is a folder for weights, or a file for an encoder.
+    """
+    from lightning_modules.checkpoints import IDENTITY_KEY, read_checkpoint
+    from lightning_modules.clip.encoder import encoder_of_run, write_encoder
+
+    if "encoder" in read_checkpoint(run).get(IDENTITY_KEY, {}):
+        if target.is_file():
+            raise UsageError(f"{run} holds a CLIP encoder, which is written as a folder, but {target} is a file.")
+        write_encoder(encoder_of_run(run), target)
+        return f"{target}: the CLIP encoder of {run}, for UnCLIPGuides' `image_encoder`."
+    if target.is_dir():
+        raise UsageError(f"{run} holds a network's weights, which are one file, but {target} is a folder.")
+    export_weights(run, target)
+    return f"{target}: the weights of {run}, for `--ckpt_path` and `--model.source`."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export from the command line."""
-    parser = argparse.ArgumentParser(prog="hyperalign export", description=__doc__)
+    parser = CommandParser("export", __doc__)
     parser.add_argument("run", type=Path, help="checkpoint of a run")
-    parser.add_argument("target", type=Path, help="file to write")
+    parser.add_argument("target", type=Path, help="file to write, or the folder of an encoder")
     given = parser.parse_args(arguments)
-    export_weights(given.run, given.target)
+    sentence = export(given.run, given.target)
+
+    from rich.console import Console
+
+    Console().print(sentence, highlight=False, markup=False, soft_wrap=True)
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

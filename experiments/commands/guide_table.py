@@ -1,6 +1,6 @@
 """Sources of training scenes beside each other: alignment, diversity, seconds, and what adaptation gains from them.
 
-`hyperalign guide_table --root DATA` adapts the shipped denoiser to real CAVE scenes once for each row, all
+`hyperalign guide-table --root DATA` adapts the shipped denoiser to real CAVE scenes once for each row, all
 with the same proxies, steps and noise, and prints one table (compare Tables VIII and IX of HIR-ALIGN). A row is a
 packaged overlay: `photometric`, `proxy_diffusion`, `unclip`, `unclip_original`, `hsigene` or `external_cubes`;
 `proxies` synthesises nothing. A row may also be an overlay of yours, by its path: those of `unclip`, `hsigene` and
@@ -9,30 +9,22 @@ packaged overlay: `photometric`, `proxy_diffusion`, `unclip`, `unclip_original`,
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from lightning import Trainer
-from rich.console import Console
-from rich.markdown import Markdown
-
-from callbacks.adaptation.generated_training import GeneratedTraining
-from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
-from callbacks.adaptation.synthesised_scenes import synthesised_quality
-from callbacks.adaptation.training_scenes import AfterProxies
-from experiments.cli import run
-from experiments.commands.study import EPOCHS, SETS, SOURCE_ONLY, Study, averages, tested, write_rows
+from experiments.commands.study import EPOCHS, METRICS, SETS, SOURCE_ONLY, Study, study_of, tested
+from experiments.commands.tables import Scores, Table, arguments_of, averages, finish, fitted, table_parser
 from experiments.configuration.errors import ConfigError
-from hyperalign.files import put_in_place, write_text
+from experiments.configuration.files import PACKAGED
+from hyperalign.files import write_text
 
-log = logging.getLogger(__name__)
-PACKAGED = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from lightning import Trainer
+
 PROXIES = "proxies"
 ROWS = (PROXIES, "photometric", "proxy_diffusion")
 """The rows that need no files beside the scenes."""
@@ -74,7 +66,12 @@ def overlay(row: str) -> str:
 
 
 def measured(trainer: Trainer) -> Facts:
-    """Facts about what a finished fit trained on."""
+    """Return the facts about what a finished fit trained on."""
+    from callbacks.adaptation.generated_training import GeneratedTraining
+    from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
+    from callbacks.adaptation.synthesised_scenes import synthesised_quality
+    from callbacks.adaptation.training_scenes import AfterProxies
+
     stage = next((one for one in cast("Any", trainer).callbacks if isinstance(one, AfterProxies)), None)
     if isinstance(stage, GeneratedTraining):
         return Facts(scene_seconds=_mean([one.metadata.get("seconds") for one in stage.generated]))
@@ -91,33 +88,32 @@ def measured(trainer: Trainer) -> Facts:
 
 
 def label(row: str) -> str:
-    """What a row is called in the table: a packaged overlay's name, or the name of the user's file."""
+    """Return what a row is called in the table: a packaged overlay's name, or the name of the user's file."""
     return Path(row).stem
 
 
 def adapted(study: Study, row: str, seed: int) -> tuple[Path, Facts]:
-    """Checkpoint and facts of one row, made where they do not exist yet."""
-    folder = study.output / f"seed_{seed}" / label(row)
-    checkpoint, facts = folder / f"epoch_{EPOCHS - 1}.ckpt", folder / "facts.json"
-    if not (checkpoint.exists() and facts.exists()):
-        log.info("seed %d, %s: adapting", seed, row)
-        extra = ["--synthesis.init_args.training", "proxy_only"] if row == PROXIES else ["--config", overlay(row)]
-        words = [*study.arguments(seed, folder), *extra, *study.stages(), "--trainer.max_epochs", str(EPOCHS)]
-        command = run(["fit", *words])
+    """Return checkpoint and facts of one row, made where they do not exist yet."""
+    folder = study.table.folder(seed, label(row))
+    checkpoint, facts = folder / f"epoch_{study.epochs - 1}.ckpt", folder / "facts.json"
+    if not facts.exists():
+        checkpoint.unlink(missing_ok=True)
+    words = ["--synthesis.training", "proxy_only"] if row == PROXIES else ["--config", overlay(row)]
+    words += [*study.stages(), "--trainer.max_epochs", str(study.epochs)]
+    command = fitted(study.table, [checkpoint], seed, words)
+    if command is not None:
         write_text(facts, json.dumps(asdict(measured(command.trainer))) + "\n")
-        written = Path(cast("Any", command.trainer.checkpoint_callback).dirpath)
-        put_in_place(written / checkpoint.name, checkpoint)
     return checkpoint, Facts(**json.loads(facts.read_text(encoding="utf-8")))
 
 
-def summary(rows: Sequence[dict[str, str]], facts: dict[str, list[Facts]]) -> str:
-    """Markdown table, means over seeds and scenes; gains are over the source-only restorer."""
+def summary(rows: Sequence[Scores], facts: dict[str, list[Facts]]) -> str:
+    """Return the Markdown table, means over seeds and scenes; gains are over the source-only restorer."""
     lines = [
         "| source | alignment | diversity | training (s) | guide or cube (s) | transfer (s) "
         "| observed: PSNR (gain) | unobserved: PSNR (gain) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    base = {name: averages(rows, SOURCE_ONLY, name)["psnr"] for name in SETS}
+    base = {name: averages(rows, METRICS, model=SOURCE_ONLY, test_set=name)["psnr"] for name in SETS}
     gains = " | ".join(f"{base[name]:.2f}" for name in SETS)
     lines.append(f"| source-only | | | | | | {gains} |")
     for row, found in facts.items():
@@ -125,40 +121,39 @@ def summary(rows: Sequence[dict[str, str]], facts: dict[str, list[Facts]]) -> st
         cells = [shown(values["alignment"], 3), shown(values["diversity"], 3)]
         cells += [shown(values[f"{key}_seconds"], 1) for key in ("training", "scene", "transfer")]
         for name in SETS:
-            psnr = averages(rows, row, name)["psnr"]
+            psnr = averages(rows, METRICS, model=row, test_set=name)["psnr"]
             cells.append(f"{psnr:.2f} ({psnr - base[name]:+.2f})")
         lines.append(f"| {row} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def shown(values: Sequence[float | None], digits: int) -> str:
-    """Mean of what was measured, or nothing."""
+    """Return the mean of what was measured, or nothing."""
     mean = _mean(values)
     return "" if mean is None else f"{mean:.{digits}f}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """Mean of the known values; a store of an older version does not know all of them."""
+    """Return the mean of the known values; a store of an older version does not know all of them."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill the table from the command line and write `table.md` and `scenes.csv` in its output folder."""
-    parser = argparse.ArgumentParser(prog="hyperalign guide_table", description=__doc__)
+    parser = table_parser("guide-table", __doc__, Path("results") / "guides")
     parser.add_argument("--task", default="gaussian", help="a packaged task: gaussian, complex, super_resolution, ...")
     parser.add_argument("--data", default="hir_align/cave_target", help="config with the target scenes")
-    parser.add_argument("--root", default=None, help="folder of the data set")
     parser.add_argument("--source", default=None, help="checkpoint trained on the source for this task")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="length of one adaptation; 4 by default")
     parser.add_argument("--rows", nargs="+", default=list(ROWS), help="packaged overlays, or paths of your own")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--output", type=Path, default=Path("results") / "guides")
-    given, extra = parser.parse_known_args(arguments)
-    source = given.source or str(PACKAGED / "hir_align" / "checkpoints" / f"{given.task}.ckpt")
-    for row in set(given.rows) - {PROXIES}:
-        overlay(row)
-    study = Study(given.task, given.data, source, given.root, given.output, tuple(extra))
-    rows: list[dict[str, str]] = []
+    given, extra = arguments_of(parser, arguments)
+    for row in dict.fromkeys(given.rows):
+        if row != PROXIES:
+            overlay(row)
+    table = Table((), given.root, given.output, extra)
+    study = study_of(given.task, given.data, given.source, table, epochs=given.epochs)
+    rows: list[Scores] = []
     facts: dict[str, list[Facts]] = {}
     for seed in given.seeds:
         rows += tested(study, seed, SOURCE_ONLY, None)
@@ -166,12 +161,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checkpoint, found = adapted(study, row, seed)
             facts.setdefault(label(row), []).append(found)
             rows += tested(study, seed, label(row), checkpoint)
-    write_rows(given.output / "scenes.csv", rows)
-    table = summary(rows, facts)
-    write_text(given.output / "table.md", table)
-    Console().print(Markdown(table))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return finish(given.output, rows, summary(rows, facts))

@@ -1,4 +1,4 @@
-"""`lightning prepare`: checks a download and converts it once into the cache that training reads from."""
+"""`hyperalign prepare`: checks a download and converts it once into the cache that training reads from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from datamodules.preparation import Preparation, prepare
 from experiments.configuration.sections import built, data_parser
 
 _DESCRIPTION = """\
-Checks a download and converts every scene once into the memory-mapped cache: `lightning prepare --config data/cave
+Checks a download and converts every scene once into the memory-mapped cache: `hyperalign prepare --config data/cave
 --data.root FOLDER`. It says which scenes are missing or damaged and where to get them; the others are prepared. An
 interrupted command goes on where it stopped, and a second one finds everything done. Whole scenes are prepared unless
 the configs name a crop or a super-resolution task; crops are cut from prepared whole scenes later without decoding.
@@ -23,7 +23,7 @@ The exit code is 1 if a scene is damaged, or one that the configs train or test 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs `lightning prepare`.
+    """Runs `hyperalign prepare`.
 
     Args:
         arguments: What stands after `prepare` on the command line.

@@ -1,62 +1,87 @@
 """Source-only, proxy-only, generated-only, mixed (1 to 3 rounds) and the clean-target upper bound, in one table.
 
 `hyperalign study gaussian --root DATA --seeds 0 1` runs the packaged `hir_align` experiments on real CAVE
-scenes, one `lightning fit` and `lightning test` after another, and writes what Tables VI, X and XI of HIR-ALIGN show.
+scenes, one fit and test after another, and writes what Tables VI, X and XI of HIR-ALIGN show.
 A run whose results exist is not run again, so an interrupted study goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean
-from typing import TYPE_CHECKING, cast
 
-from rich.console import Console
-from rich.markdown import Markdown
+from experiments.commands.tables import (
+    Scores,
+    Table,
+    arguments_of,
+    averages,
+    finish,
+    fitted,
+    scored,
+    source_checkpoint,
+    table_parser,
+    without,
+)
+from experiments.configuration.files import find_config
 
-from experiments.cli import run
-from hyperalign.files import put_in_place, write_text
-
-if TYPE_CHECKING:
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
-log = logging.getLogger(__name__)
 ROUNDS = 3
 EPOCHS = 4
-"""Length of one round in epochs, as the schedule of hir_align/adapt has it."""
+"""Length of one round in epochs, unless another one is asked for."""
 SETS = ("observed", "unobserved")
+METRICS = ("psnr", "ssim", "sam")
 SOURCE_ONLY = "source-only"
 UPPER_BOUND = "clean target (upper bound)"
+STAGES = ("proxy", "synthesis")
+"""The sections of a config that the upper bound does without."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What one study runs: a task on a data set, with the checkpoint trained on the source for that task."""
+    """What one study runs: a task on a data set, with the checkpoint trained on the source for that task.
 
-    task: str
-    data: str
-    source: str
-    root: str | None
-    output: Path
-    extra: tuple[str, ...] = ()
+    Attributes:
+        table: the words that all runs share.
+        epochs: length of one round.
+    """
 
-    def arguments(self, seed: int, folder: Path) -> list[str]:
-        """Command-line arguments that every run of the study shares."""
-        backbone = "backbones/sert_compact_x4" if self.task == "super_resolution" else "backbones/sert_compact"
-        configs = (backbone, self.data, f"tasks/{self.task}", "hir_align/adapt", "hir_align/study")
-        shared = [word for name in configs for word in ("--config", name)]
-        shared += ["--model.init_args.source", self.source, "--data.init_args.seed", str(seed)]
-        shared += ["--seed_everything", str(seed), "--trainer.default_root_dir", str(folder)]
-        return [*shared, *(["--data.init_args.root", self.root] if self.root else []), *self.extra]
+    table: Table
+    epochs: int = EPOCHS
 
     def stages(self) -> list[str]:
-        """Where the stages of adaptation keep what they make: one store for all rows, so that they share it."""
-        return ["--proxy.init_args.store", str(self.output / "store")]
+        """Return where the stages of adaptation keep what they make: one store for all rows, so that they share it."""
+        return ["--proxy.store", str(self.table.output / "store")]
+
+
+def study_of(
+    task: str,
+    data: str,
+    source: str | None,
+    table: Table,
+    backbone: str | None = None,
+    epochs: int = EPOCHS,
+) -> Study:
+    """Return the study of a task.
+
+    Args:
+        task: name of a packaged task.
+        data: configuration with the target scenes.
+        source: checkpoint trained on the source; None takes the shipped one.
+        table: output, root and further words; its configurations are replaced.
+        backbone: configuration of the network; None takes the compact SERT.
+        epochs: length of one round.
+
+    Raises:
+        UsageError: where there is no such task.
+        MissingFileError: where there is no such checkpoint.
+        ConfigNotFoundError: where there is no such configuration.
+    """
+    checkpoint = source_checkpoint(task, source)
+    compact = "backbones/sert_compact_x4" if task == "super_resolution" else "backbones/sert_compact"
+    configs = (backbone or compact, data, f"tasks/{task}", "hir_align/adapt", "hir_align/study")
+    for config in configs:
+        find_config(config)
+    return Study(Table(configs, table.root, table.output, table.extra, ("--model.source", checkpoint)), epochs)
 
 
 @dataclass(frozen=True)
@@ -68,25 +93,26 @@ class Run:
     rounds: int = 1
 
     def options(self, study: Study, observed: Sequence[str]) -> list[str]:
-        """What this run adds to the study's command line.
+        """Return what this run adds to the study's command line.
 
         The upper bound is the finetuning of one round on the clean observed scenes.
         """
+        length = ["--trainer.max_epochs", str(study.epochs * self.rounds)]
         if self.training == "clean":
-            scenes = [word for name in observed for word in ("--data.init_args.training+", name)]
-            return ["--config", "hir_align/upper_bound", *scenes]
-        options = [*study.stages(), "--synthesis.init_args.training", self.training]
-        return [
-            *options,
-            "--proxy.init_args.rounds",
-            str(self.rounds),
-            "--trainer.max_epochs",
-            str(EPOCHS * self.rounds),
-        ]
+            scenes = [word for name in observed for word in ("--data.training+", name)]
+            return ["--config", "hir_align/upper_bound", *scenes, *length]
+        rounds = ["--proxy.rounds", str(self.rounds)]
+        return [*study.stages(), "--synthesis.training", self.training, *rounds, *length]
 
-    def epochs(self) -> list[int]:
-        """Epochs, counted from 0, after which it is tested."""
-        return [EPOCHS * number - 1 for number in range(1, self.rounds + 1)]
+    def table(self, study: Study) -> Table:
+        """Return the words that this run shares with the others."""
+        if self.training != "clean":
+            return study.table
+        return replace(study.table, extra=tuple(without(study.table.extra, STAGES)))
+
+    def epochs(self, study: Study) -> list[int]:
+        """Return the epochs, counted from 0, after which it is tested."""
+        return [study.epochs * number - 1 for number in range(1, self.rounds + 1)]
 
 
 RUNS = (
@@ -97,53 +123,34 @@ RUNS = (
 )
 
 
-def run_study(study: Study, seeds: Sequence[int]) -> list[dict[str, str]]:
+def run_study(study: Study, seeds: Sequence[int]) -> list[Scores]:
     """Run what is missing and return the per-scene rows of all runs, each with its seed and row name."""
-    rows: list[dict[str, str]] = []
+    rows: list[Scores] = []
     for seed in seeds:
         rows += tested(study, seed, SOURCE_ONLY, None)
         observed = list(dict.fromkeys(row["scene"] for row in rows if row["test_set"] == "observed"))
         for one in RUNS:
-            checkpoints = finetuned(study, one, seed, observed)
+            checkpoints = [study.table.folder(seed, one.name) / f"epoch_{epoch}.ckpt" for epoch in one.epochs(study)]
+            fitted(one.table(study), checkpoints, seed, one.options(study, observed))
             for number, checkpoint in enumerate(checkpoints, start=1):
                 label = f"{one.name}, round {number}" if one.rounds > 1 else one.name
                 rows += tested(study, seed, label, checkpoint)
     return rows
 
 
-def finetuned(study: Study, one: Run, seed: int, observed: Sequence[str]) -> list[Path]:
-    """Checkpoints of a finetuning run at the epochs it is tested after, running it where they do not exist yet."""
-    folder = study.output / f"seed_{seed}" / one.name.replace(" ", "_")
-    checkpoints = [folder / f"epoch_{epoch}.ckpt" for epoch in one.epochs()]
-    if not all(path.exists() for path in checkpoints):
-        log.info("seed %d, %s: finetuning", seed, one.name)
-        command = run(["fit", *study.arguments(seed, folder), *one.options(study, observed)])
-        written = Path(cast("ModelCheckpoint", command.trainer.checkpoint_callback).dirpath or folder)
-        for path in checkpoints:
-            put_in_place(written / path.name, path)
-    return checkpoints
+def tested(study: Study, seed: int, label: str, checkpoint: Path | None) -> list[Scores]:
+    """Return the rows of one tested model; the source-trained weights where no checkpoint is given."""
+    words = ["test", "--results.compare_source", "false", *(["--ckpt_path", str(checkpoint)] if checkpoint else [])]
+    return scored(study.table, study.table.folder(seed, "tests", label), label, seed, words)
 
 
-def tested(study: Study, seed: int, label: str, checkpoint: Path | None) -> list[dict[str, str]]:
-    """Rows of one tested model; the source-trained weights where no checkpoint is given."""
-    folder = study.output / f"seed_{seed}" / "tests" / label.replace(" ", "_")
-    table = folder / "results.csv"
-    if not table.exists():
-        options = ["--ckpt_path", str(checkpoint)] if checkpoint else []
-        options += ["--results.init_args.folder", str(folder), "--results.init_args.compare_source", "false"]
-        options += ["--results.init_args.name", label]
-        run(["test", *study.arguments(seed, folder), "--verbose", "false", *options])
-    with table.open(newline="", encoding="utf-8") as file:
-        return [{**row, "model": label, "seed": str(seed)} for row in csv.DictReader(file)]
-
-
-def summary(rows: Sequence[dict[str, str]]) -> str:
-    """Markdown table: means over scenes and seeds, and the share of the gap that each row closes."""
+def summary(rows: Sequence[Scores]) -> str:
+    """Return the Markdown table: means over scenes and seeds, and the share of the gap that each row closes."""
     labels = list(dict.fromkeys(row["model"] for row in rows))
     lines = ["| training set | set | PSNR (dB) | SSIM | SAM (deg) | gain (dB) | share of the gap |"]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for test_set in SETS:
-        values = {label: averages(rows, label, test_set) for label in labels}
+        values = {label: averages(rows, METRICS, model=label, test_set=test_set) for label in labels}
         low, high = values[SOURCE_ONLY]["psnr"], values[UPPER_BOUND]["psnr"]
         for label in labels:
             gain = values[label]["psnr"] - low
@@ -153,40 +160,17 @@ def summary(rows: Sequence[dict[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def averages(rows: Sequence[dict[str, str]], label: str, test_set: str) -> dict[str, float]:
-    """Mean over seeds and scenes of each metric of one row of the table."""
-    chosen = [row for row in rows if row["model"] == label and row["test_set"] == test_set]
-    return {metric: mean(float(row[metric]) for row in chosen) for metric in ("psnr", "ssim", "sam")}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a study from the command line and write `table.md` and `scenes.csv` in its output folder."""
-    parser = argparse.ArgumentParser(prog="hyperalign study", description=__doc__)
+    parser = table_parser("study", __doc__, None)
     parser.add_argument("task", help="a packaged task: gaussian, complex, super_resolution, ...")
     parser.add_argument("--data", default="hir_align/cave_target", help="config with the target scenes")
-    parser.add_argument("--root", default=None, help="folder of the data set")
+    parser.add_argument("--backbone", default=None, help="config of the network; the compact SERT by default")
     parser.add_argument("--source", default=None, help="checkpoint trained on the source for this task")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--output", type=Path, default=None, help="results/study_TASK by default")
-    given, extra = parser.parse_known_args(arguments)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="length of one round; 4 by default")
+    given, extra = arguments_of(parser, arguments)
     output = given.output or Path("results") / f"study_{given.task}"
-    source = given.source or str(
-        Path(__file__).resolve().parent.parent / "hir_align" / "checkpoints" / f"{given.task}.ckpt"
-    )
-    study = Study(given.task, given.data, source, given.root, output, tuple(extra))
+    table = Table((), given.root, output, extra)
+    study = study_of(given.task, given.data, given.source, table, given.backbone, given.epochs)
     rows = run_study(study, given.seeds)
-    write_rows(output / "scenes.csv", rows)
-    table = summary(rows)
-    write_text(output / "table.md", table)
-    Console().print(Markdown(table))
-    return 0
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    """Every scene of every run as CSV."""
-    header = list(rows[0])
-    write_text(path, "\n".join([",".join(header), *(",".join(row[key] for key in header) for row in rows)]) + "\n")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return finish(output, rows, summary(rows))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import get_args, get_origin
 
+from jsonargparse import ArgumentParser
+
+HOUSE = ("lightning_modules", "datamodules", "callbacks")
+"""The packages whose classes can be called by their short names."""
+
 _PLAIN = (str, int, float, bool, bytes, list, tuple, dict, set, type(None))
-
-
-def nearest_name(name: str, candidates: Iterable[str]) -> str:
-    """The candidate most like `name`, whatever its case; empty where there is no candidate."""
-    by_lower = {candidate.lower(): candidate for candidate in sorted(candidates)}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)
-    return by_lower[found[0]] if found else ""
 
 
 def find_class(name: str, bases: Sequence[type]) -> Callable[..., object] | None:
@@ -36,6 +33,24 @@ def find_class(name: str, bases: Sequence[type]) -> Callable[..., object] | None
     except ImportError:
         return None
     return target if callable(target) else None
+
+
+def takes(name: str, key: str) -> bool:
+    """Tell whether a class takes an argument; also True where the class cannot be found or its arguments are open."""
+    found = find_class(name, ()) if "." in name else _in_this_house(name)
+    if not inspect.isclass(found):
+        return True
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(found, fail_untyped=False)
+    return any(action.dest.partition(".")[0] == key for action in parser._actions)
+
+
+def _in_this_house(name: str) -> object:
+    """What the packages of this house, or of a test, call by a bare name."""
+    for package in HOUSE:
+        if found := getattr(importlib.import_module(package), name, None):
+            return found
+    return None
 
 
 def possible_names(name: str, bases: Sequence[type]) -> list[str]:

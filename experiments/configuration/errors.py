@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -20,14 +20,14 @@ from experiments.configuration.classes import (
     find_class,
     is_of_this_house,
     leaves,
-    nearest_name,
     possible_names,
 )
+from experiments.configuration.names import nearest_name
 from experiments.configuration.tree import CLASS_KEYS, COMMAND_LINE, ConfigTree, read_tree
 from hyperalign.errors import HyperalignError
 
 _STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with given class_path|Expected a path but)")
-_REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict)\.)?(.+)$")
+_REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict|adapt)\.)?(.+)$")
 _GIVEN = re.compile(r"^ *Given value: (.+)$", re.MULTILINE)
 _PARSER_KEY = re.compile(r'^Parser key "([^"]+)":?\s*(.*)$')
 
@@ -47,13 +47,19 @@ class _Finding:
     advice: str
 
 
-def explain(message: str, arguments: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
+def explain(
+    message: str,
+    arguments: Sequence[str],
+    commands: Mapping[str, ArgumentParser],
+    sections: Collection[str] | None = None,
+) -> str:
     """One sentence for a refused command line.
 
     Args:
         message: What the parser said.
         arguments: The command line, `--config` values being paths.
         commands: The parser of each command.
+        sections: The sections of a file that the command reads; None reads all.
 
     Returns:
         A sentence naming the first unknown command, key or class with the nearest valid one and where it was given;
@@ -66,13 +72,21 @@ def explain(message: str, arguments: Sequence[str], commands: Mapping[str, Argum
     try:
         tree = read_tree(arguments[positions[0] + 1 :])
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a config"
-        return f"YAML cannot be read in {place}: {error.problem}."
+        return unreadable(error)
+    if sections is not None:
+        for key in [key for key in tree.settings if key not in sections and tree.origins.get(key) != COMMAND_LINE]:
+            del tree.settings[key]
     finding = next(_walk_keys(commands[arguments[positions[0]]], tree.settings, "", ""), None)
     if finding is None:
         return innermost_reason(message)
     return f"{finding.problem} ({_origin(tree, finding.path)}): {finding.advice}."
+
+
+def unreadable(error: yaml.MarkedYAMLError) -> str:
+    """Return the sentence about a file that is not YAML."""
+    mark = error.problem_mark
+    place = f"{mark.name}, line {mark.line + 1}, column {mark.column + 1}" if mark else "a config"
+    return f"YAML cannot be read in {place}: {error.problem}."
 
 
 def _origin(tree: ConfigTree, path: str) -> str:

@@ -77,3 +77,11 @@ def resolve_configs(arguments: Sequence[str], folder: Path = PACKAGED) -> list[s
             resolved.append(argument)
         expects_name = argument in _OPTIONS
     return resolved
+
+
+def shown_name(path: str) -> str:
+    """Return the name by which `--config` takes a packaged file; any other path unchanged."""
+    file = Path(path)
+    if file.is_absolute() and file.is_relative_to(PACKAGED):
+        return file.relative_to(PACKAGED).with_suffix("").as_posix()
+    return path

@@ -8,13 +8,18 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from experiments.configuration.classes import HOUSE
 from experiments.configuration.errors import ConfigError, explain
+from experiments.configuration.merged import one_config
 from experiments.configuration.saved import SaveRunConfig
+from experiments.configuration.trainer import AdaptingTrainer
+from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
+from hyperalign.folders import claim_run_folder
 
-_HOUSE = ("lightning_modules", "datamodules", "callbacks")
 _NOISE = (
     "isinstance.treespec, LeafSpec",
     "Total length of .(list|TileStream). across ranks is zero",
@@ -22,6 +27,9 @@ _NOISE = (
 )
 """Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
 validation scenes or a prediction that is finished, and of testing a checkpoint of another run."""
+
+_WRITING = ("adapt", "predict")
+"""The commands that write restored cubes."""
 
 _CALLBACKS = ("proxy", "synthesis", "results", "pictures", "diagnostics")
 
@@ -38,14 +46,14 @@ class SentenceParser(LightningArgumentParser):
     """A parser that hands its complaint on instead of printing the usage and a nested trace."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raises ParserRefusalError where the process would have ended; inner parsers are left as they are."""
+        """Raise ParserRefusalError where the process would have ended; inner parsers are left as they are."""
         if not self.exit_on_error:
             super().error(message, ex)
         raise ParserRefusalError(message) from ex
 
 
 def _add_writer(parser: LightningArgumentParser) -> None:
-    """Gives `predict` its own keys: `--output` and `--resume`, and `writer` with what else `PredictionWriter` takes."""
+    """Give a command the keys `--output`, `--resume`, and `writer` with what else `PredictionWriter` takes."""
     from callbacks import PredictionWriter
 
     parser.add_lightning_class_args(PredictionWriter, "writer")
@@ -56,7 +64,7 @@ def _add_writer(parser: LightningArgumentParser) -> None:
 
 
 class HyperalignCLI(LightningCLI):
-    """`lightning fit | validate | test | predict` over any LightningModule and DataModule of this house.
+    """`hyperalign fit | validate | test | predict | adapt` over any LightningModule and DataModule of this house.
 
     Runs are seeded with 0 unless told otherwise, and everything they write goes below `runs/`. Optimisers are arguments
     of the modules, so none is added here.
@@ -68,15 +76,16 @@ class HyperalignCLI(LightningCLI):
         warnings.filterwarnings("ignore", message="Starting from v1.9.0, `tensorboardX` has been removed")
         for message in _NOISE:
             warnings.filterwarnings("ignore", message=f".{{0,2}}{message}")
-        for package in _HOUSE:
+        for package in HOUSE:
             # imported for their names: a class that is imported can be called by its short name
             importlib.import_module(package)
         super().__init__(
             LightningModule,
             LightningDataModule,
             save_config_callback=SaveRunConfig,
+            trainer_class=AdaptingTrainer,
             parser_class=SentenceParser,
-            parser_kwargs={"prog": "lightning", "allow_abbrev": False},
+            parser_kwargs={"prog": "hyperalign", "allow_abbrev": False},
             subclass_mode_model=True,
             subclass_mode_data=True,
             trainer_defaults={"default_root_dir": "runs"},
@@ -87,10 +96,10 @@ class HyperalignCLI(LightningCLI):
 
     @classmethod
     def from_arguments(cls, arguments: Sequence[str]) -> HyperalignCLI:
-        """Parses and runs one command.
+        """Parse and run one command.
 
         Args:
-            arguments: What stands after `lightning` on the command line, `--config` values being existing files.
+            arguments: What stands after `hyperalign` on the command line, `--config` values being existing files.
 
         Returns:
             The finished command.
@@ -103,13 +112,13 @@ class HyperalignCLI(LightningCLI):
     def setup_parser(
         self, add_subcommands: bool, main_kwargs: dict[str, Any], subparser_kwargs: dict[str, Any]
     ) -> None:
-        """Builds the parsers; the commands do not accept abbreviated keys either."""
+        """Build the parsers; the commands do not accept abbreviated keys either."""
         for command in self.subcommands():
             subparser_kwargs.setdefault(command, {}).setdefault("allow_abbrev", False)
         super().setup_parser(add_subcommands, main_kwargs, subparser_kwargs)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Gives the adaptation's callbacks keys of their own, so that an overlay or a sweep can reach into them.
+        """Give the adaptation's callbacks keys of their own, so that an overlay or a sweep can reach into them.
 
         `proxy`, `synthesis`, `results`, `pictures` and `diagnostics` each hold one callback or null; they come after
         `trainer.callbacks`, in this order. `diagnostics` is for `callbacks.GuideDiagnostics`, which draws what the
@@ -118,31 +127,75 @@ class HyperalignCLI(LightningCLI):
         for key in _CALLBACKS:
             parser.add_lightning_class_args(Callback, key, subclass_mode=True, required=False)
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Return the commands that run a Trainer, with the arguments that no user gives."""
+        return {**LightningCLI.subcommands(), "adapt": {"model", "datamodule"}}
+
+    def instantiate_classes(self) -> None:
+        """Build the objects of the configuration; what they refuse is a mistake of the configuration.
+
+        Raises:
+            HyperalignError: whatever one of our classes says about its arguments.
+            ConfigError: what the Trainer or another class says about them.
+        """
+        try:
+            super().instantiate_classes()
+        except (InputError, WrongTypeError) as error:
+            error.exit_code = 2
+            raise
+        except HyperalignError:
+            raise
+        except (MisconfigurationException, ValueError, TypeError) as error:
+            raise ConfigError(f"The configuration cannot be used: {' '.join(str(error).split())}") from error
+
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         return super()._instantiate_trainer(config, [one for one in callbacks if one is not None])
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses the command line, answering a mistake in one sentence.
+        """Parse the command line, answering a mistake in one sentence.
 
         Raises:
             ConfigError: Naming the wrong key, class, command or value.
         """
         arguments = list(args) if isinstance(args, list) else []
-        try:
-            self.config = parser.parse_args(arguments)
-        except ParserRefusalError as refusal:
-            raise ConfigError(explain(str(refusal), arguments, self._subcommand_parsers)) from refusal
+        command = next((index for index, word in enumerate(arguments) if word in self._subcommand_parsers), None)
+        if command is None:
+            raise ConfigError(explain("", arguments, self._subcommand_parsers))
+        with one_config(arguments[command + 1 :], ("data", "model", *_CALLBACKS)) as words:
+            try:
+                self.config = parser.parse_args([*arguments[: command + 1], *words])
+            except ParserRefusalError as refusal:
+                raise ConfigError(explain(str(refusal), arguments, self._subcommand_parsers)) from refusal
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        claim_run_folder(self.trainer)
+        super()._run_subcommand(subcommand)
 
     def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: object) -> LightningArgumentParser:
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         # a checkpoint is data, never code
         parser.set_defaults({"weights_only": True})
-        if subcommand == "predict":
+        if subcommand in _WRITING:
             _add_writer(parser)
         return parser
 
+    def before_adapt(self) -> None:
+        """Refuse, before anything is computed, to write cubes that cannot be restored afterwards.
+
+        Raises:
+            UsageError: Where `--output` is given and the data are no folder of cubes.
+        """
+        from datamodules import Folder
+
+        if self._get(self.config, "output") and not isinstance(self.datamodule, Folder):
+            raise UsageError(
+                f"The option --output writes the cubes of a folder, but the data are {type(self.datamodule).__name__}: "
+                "adapt with --data Folder --data.root CUBES, or without --output."
+            )
+
     def before_predict(self) -> None:
-        """Refuses to write cubes that a network without trained weights restored.
+        """Refuse to write cubes that a network without trained weights restored.
 
         Raises:
             ConfigError: Where neither a checkpoint nor source weights are given.
@@ -154,4 +207,4 @@ class HyperalignCLI(LightningCLI):
             raise ConfigError("The network has no trained weights to restore with: give --ckpt_path a checkpoint.")
 
     def _parse_ckpt_path(self) -> None:
-        """Leaves the configuration alone: hyper-parameters found in a checkpoint would silently override the YAML."""
+        """Leave the configuration alone: hyper-parameters found in a checkpoint would silently override the YAML."""

@@ -1,51 +1,109 @@
-"""What a user gave on the command line and in YAML, merged into one tree that remembers where each key came from."""
+"""What a user gave in YAML and on the command line, merged into one tree that remembers where each key came from.
+
+The files are merged first, in their order, then the options: a file may speak of the settings of a class that only a
+later file names, and an option wins over every file wherever it stands.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from experiments.configuration.classes import takes
+from experiments.configuration.files import shown_name
+
 CLASS_KEYS = ("class_path", "init_args", "dict_kwargs")
 COMMAND_LINE = "on the command line"
+CONFIG_OPTIONS = ("--config", "-c")
+
+_FLOAT = re.compile(
+    r"^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
+    r"|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `1e-4` as a number and leaves dates as text, as the command line's parser does."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, found) for tag, found in pairs if not tag.endswith((":float", ":timestamp"))]
+    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 @dataclass
 class ConfigTree:
     """Nested settings as given, later ones over earlier ones.
 
+    A class that takes another one's place takes none of the settings that were given together with the other one;
+    settings of files that name no class belong to whatever class is named, before or after them, and takes them.
+
     Attributes:
         settings: The merged tree of mappings, lists and plain values.
         origins: For every dotted key, where it was last given: `in FILE` or `on the command line`.
+        notices: A sentence for each class of a file that a later file replaced.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    _owners: dict[str, str] = field(default_factory=dict)
 
     def merge(self, update: dict[str, Any], origin: str) -> None:
-        """Lays the mapping of one config file over the tree."""
+        """Lay the mapping of one config file over the tree."""
         self._merge(self.settings, update, "", origin)
 
-    def _merge(self, tree: dict[str, Any], update: dict[str, Any], prefix: str, origin: str) -> None:
+    def _merge(self, tree: dict[str, Any], update: dict[str, Any], prefix: str, origin: str, owner: str = "") -> None:
         for given, value in update.items():
             key = str(given).removesuffix("+")
             path = f"{prefix}{key}"
+            present, before = tree.get(key), self.origins.get(f"{path}.class_path", self.origins.get(path, ""))
             self.origins[path] = origin
+            if prefix.endswith("init_args."):
+                self._owners[path] = owner
+            if isinstance(value, str) and _is_class(present):
+                value = {"class_path": value}
             if isinstance(value, dict):
-                present = _as_class(tree.get(key))
+                if isinstance(present, str) and _is_class(value):
+                    present = {"class_path": present}
                 tree[key] = present if isinstance(present, dict) else {}
-                _forget_other_class(tree[key], value.get("class_path"))
-                self._merge(tree[key], value, path + ".", origin)
-            elif str(given).endswith("+") and isinstance(tree.get(key), list):
-                tree[key] = tree[key] + (value if isinstance(value, list) else [value])
+                named = value.get("class_path")
+                self._replace_class(tree[key], named, path, (before, origin))
+                inner = _last(named) if isinstance(named, str) else owner if key == "init_args" else ""
+                self._merge(tree[key], value, path + ".", origin, inner)
+            elif str(given).endswith("+") and isinstance(present, list):
+                tree[key] = present + (value if isinstance(value, list) else [value])
             else:
                 tree[key] = value
 
+    def _replace_class(self, tree: dict[str, Any], name: object, path: str, files: tuple[str, str]) -> None:
+        """Drop what was given together with another class, and say so where a file had named it."""
+        present = tree.get("class_path")
+        if not isinstance(name, str) or not isinstance(present, str) or _last(name) == _last(present):
+            return
+        settings = tree.get("init_args")
+        settings = settings if isinstance(settings, dict) else {}
+        owned = [key for key in settings if self._owners.get(f"{path}.init_args.{key}") == _last(present)]
+        gone = [key for key in settings if key in owned or not takes(name, key)]
+        for key in gone:
+            del settings[key]
+        before, origin = files
+        if before.startswith("in ") and before != origin:
+            lost = f" and with it the settings {', '.join(gone)} given for it" if gone else ""
+            self.notices.append(
+                f"{_last(name)} ({_said(origin)}) takes the place of {_last(present)} ({_said(before)}) as "
+                f"{path.replace('init_args.', '')}{lost}, because it comes later."
+            )
+
     def assign(self, key: str, value: object) -> None:
-        """Sets one dotted key of the command line, descending into `init_args` and the last item of a list."""
+        """Set one dotted key of the command line, descending into `init_args` and the last item of a list."""
         append = key.endswith("+")
         *parents, last = key.removesuffix("+").split(".")
         tree: dict[str, Any] = self.settings
@@ -58,23 +116,30 @@ class ConfigTree:
             present = tree.get(last)
             tree[last] = (present if isinstance(present, list) else []) + [value]
         elif isinstance(tree.get(last), dict) and isinstance(value, str):
-            _forget_other_class(tree[last], value)
+            if _last(tree[last].get("class_path", value)) != _last(value):
+                tree[last].pop("init_args", None)
             tree[last]["class_path"] = value
         else:
             tree[last] = value
         self.origins[".".join([*path, last])] = COMMAND_LINE
 
 
+def _last(name: object) -> str:
+    return str(name).rpartition(".")[2]
+
+
+def _is_class(value: object) -> bool:
+    """Whether a setting is a mapping that names a class or its arguments."""
+    return isinstance(value, dict) and any(key in value for key in CLASS_KEYS)
+
+
+def _said(origin: str) -> str:
+    return f"in {shown_name(origin.removeprefix('in '))}"
+
+
 def _as_class(value: object) -> object:
     """A bare class name as the mapping it is short for; anything else unchanged."""
     return {"class_path": value} if isinstance(value, str) else value
-
-
-def _forget_other_class(tree: dict[str, Any], name: object) -> None:
-    """Drops the settings of another class: the parser, too, drops those that the newly named class does not have."""
-    present = tree.get("class_path")
-    if isinstance(name, str) and isinstance(present, str) and name.rpartition(".")[2] != present.rpartition(".")[2]:
-        tree.pop("init_args", None)
 
 
 def _descend(tree: dict[str, Any], path: list[str], key: str) -> tuple[dict[str, Any], list[str]]:
@@ -91,8 +156,42 @@ def _descend(tree: dict[str, Any], path: list[str], key: str) -> tuple[dict[str,
     return tree[key], [*path, key]
 
 
+def options(arguments: Sequence[str]) -> Iterator[tuple[str, str | None, list[str]]]:
+    """Yield option, value and words of everything on a command line; words that belong to no option have none."""
+    waiting = list(arguments)
+    while waiting:
+        words = [waiting.pop(0)]
+        option, equals, text = words[0].partition("=")
+        if not option.startswith("-"):
+            yield "", None, words
+            continue
+        value: str | None = text if equals else None
+        if value is None and waiting and not waiting[0].startswith("--"):
+            value = waiting.pop(0)
+            words.append(value)
+        yield option, value, words
+
+
+def read_files(arguments: Sequence[str]) -> ConfigTree:
+    """Merge the config files of a command line.
+
+    Args:
+        arguments: The command line after the command, `--config` values being paths of files.
+
+    Raises:
+        yaml.YAMLError: Where a file is not YAML; its `problem_mark.name` is the file.
+    """
+    tree = ConfigTree()
+    for option, value, _ in options(arguments):
+        if option in CONFIG_OPTIONS and value is not None:
+            content = read_settings(Path(value))
+            if isinstance(content, dict):
+                tree.merge(content, f"in {value}")
+    return tree
+
+
 def read_tree(arguments: Sequence[str]) -> ConfigTree:
-    """Merges the config files and options that follow a command's name.
+    """Merge the config files and then the options that follow a command's name.
 
     Args:
         arguments: The command line after the command, `--config` values being paths of files.
@@ -103,28 +202,32 @@ def read_tree(arguments: Sequence[str]) -> ConfigTree:
     Raises:
         yaml.YAMLError: Where a file is not YAML; its `problem_mark.name` is the file.
     """
-    tree = ConfigTree()
-    waiting = list(arguments)
-    while waiting:
-        option, equals, text = waiting.pop(0).partition("=")
-        if not option.startswith("-"):
-            continue
-        if not equals and waiting and not waiting[0].startswith("--"):
-            text = waiting.pop(0)
-        if option in {"-c", "--config"}:
-            with Path(text).open(encoding="utf-8") as stream:
-                content = yaml.safe_load(stream)
-            if isinstance(content, dict):
-                tree.merge(content, f"in {text}")
-        elif option.startswith("--"):
-            tree.assign(option[2:], _parsed(text))
+    tree = read_files(arguments)
+    for option, value, _ in options(arguments):
+        if option.startswith("--") and option not in CONFIG_OPTIONS:
+            tree.assign(option[2:], _parsed(value or ""))
     return tree
+
+
+def read_settings(path: Path) -> object:
+    """Return the content of a config file; a top-level section may be the name of a file beside it.
+
+    Raises:
+        yaml.YAMLError: Where it is not YAML.
+    """
+    with path.open(encoding="utf-8") as stream:
+        content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if isinstance(value, str) and value.endswith((".yaml", ".yml")) and (path.parent / value).is_file():
+                content[key] = read_settings(path.parent / value)
+    return content
 
 
 def _parsed(text: str) -> object:
     """The value of an option as YAML reads it, or the text itself."""
     try:
-        value: object = yaml.safe_load(text)
+        value: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError:
         return text
     return value

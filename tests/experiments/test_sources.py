@@ -10,8 +10,9 @@ import yaml
 
 from callbacks import ExternalCubes, GeneratedTraining, GuideDiagnostics
 from experiments.cli import run
-from experiments.commands.demo import SOURCE
+from experiments.commands.tables import source_checkpoint
 
+SOURCE = source_checkpoint("gaussian", None)
 STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt")
 SMALL = [
     "--data.init_args.crop=48",

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.cli import main as command
 from experiments.commands.export import main
+from hyperalign.errors import UsageError
 from lightning_modules import CheckpointError, read_weights
 from tests.callbacks.tiny import tiny_data, tiny_module, tiny_trainer
 
@@ -35,3 +37,26 @@ def test_damaged_run_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"run\.ckpt"):
         main([str(tmp_path / "run.ckpt"), str(tmp_path / "weights.ckpt")])
     assert not (tmp_path / "weights.ckpt").exists()
+
+
+def test_a_command_line_that_cannot_be_used_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, status, sentence in (
+        (
+            ["/nosuch", "x"],
+            1,
+            "Checkpoint /nosuch does not exist; give the path of an existing .ckpt, .pt or .pth file.",
+        ),
+        (["x"], 2, "The following arguments are required: target: `hyperalign export --help` shows what can be given."),
+        (["x", "y", "z"], 2, "Unrecognized arguments: z: `hyperalign export --help` shows what can be given."),
+        (["x", "y", "--hepl"], 2, "hyperalign export has no option '--hepl': the nearest one is '--help'."),
+    ):
+        assert command(["export", *words]) == status
+        assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_weights_that_are_of_no_run_and_a_folder_as_their_target_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "plain.pt")
+    with pytest.raises(CheckpointError, match=r"plain\.pt is of no run, so nothing has to be left behind"):
+        main([str(tmp_path / "plain.pt"), str(tmp_path / "out.ckpt")])
+    with pytest.raises(UsageError, match=r"holds a network's weights, which are one file, but .* is a folder\.$"):
+        main([str(tmp_path / "plain.pt"), str(tmp_path)])

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.commands.study import EPOCHS, RUNS, SOURCE_ONLY, UPPER_BOUND, Study, summary
+import pytest
+
+from experiments.cli import main
+from experiments.commands.study import EPOCHS, RUNS, SOURCE_ONLY, UPPER_BOUND, study_of, summary
+from experiments.commands.tables import Table
 
 
 def row(model: str, test_set: str, psnr: float, seed: int = 0) -> dict[str, str]:
@@ -33,18 +37,63 @@ def test_no_gap_is_said_instead_of_divided_by() -> None:
     assert "| +0.00 | no gap |" in summary(rows)
 
 
-def test_upper_bound_is_one_round_on_the_clean_observed_scenes() -> None:
-    study = Study("gaussian", "hir_align/cave_target", "source.ckpt", None, Path("out"))
+TABLE = Table((), None, Path("out"), ("--synthesis.ratio=1", "--proxy.tile", "64", "--data.crop", "48"))
+
+
+def value(options: list[str], key: str) -> str:
+    return options[options.index(key) + 1]
+
+
+def test_upper_bound_is_one_round_on_the_clean_observed_scenes_whatever_the_backbones_own_length() -> None:
+    study = study_of("gaussian", "hir_align/cave_target", None, TABLE, "backbones/t3sc", epochs=2)
     bound = next(run for run in RUNS if run.name == UPPER_BOUND)
     options = bound.options(study, ["balloons", "cloth"])
-    assert bound.epochs() == [EPOCHS - 1]
-    assert [options[i + 1] for i, word in enumerate(options) if word == "--data.init_args.training+"] == [
-        "balloons",
-        "cloth",
-    ]
-    assert "--proxy.init_args.store" not in options
+    assert bound.epochs(study) == [1]
+    assert value(options, "--trainer.max_epochs") == "2"
+    assert [options[i + 1] for i, word in enumerate(options) if word == "--data.training+"] == ["balloons", "cloth"]
+    assert "--proxy.store" not in options
+    assert bound.table(study).extra == ("--data.crop", "48")
+    assert bound.table(study).configs[0] == "backbones/t3sc"
 
 
 def test_mixed_run_is_tested_after_every_round() -> None:
+    study = study_of("gaussian", "hir_align/cave_target", None, TABLE)
     mixed = next(run for run in RUNS if run.name == "mixed")
-    assert mixed.epochs() == [EPOCHS - 1, 2 * EPOCHS - 1, 3 * EPOCHS - 1]
+    assert mixed.epochs(study) == [EPOCHS - 1, 2 * EPOCHS - 1, 3 * EPOCHS - 1]
+    assert value(mixed.options(study, []), "--trainer.max_epochs") == str(3 * EPOCHS)
+    assert mixed.table(study) is study.table
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["nosuchtask"], 2, "There is no task 'nosuchtask': the nearest one is "),
+        (
+            ["deblurring"],
+            1,
+            "The checkpoint deblurring.ckpt is not shipped for the task deblurring: give one by --source.",
+        ),
+        (
+            ["gaussian", "--source", "nowhere.ckpt"],
+            1,
+            "The checkpoint nowhere.ckpt does not exist: give one by --source.",
+        ),
+        (["gaussian", "--data", "data/kave"], 2, "There is no config 'data/kave'"),
+        (["gaussian", "--backbone", "backbones/set"], 2, "There is no config 'backbones/set'"),
+        (
+            ["gaussian", "complex"],
+            2,
+            "The word 'complex' belongs to no option: `hyperalign study --help` shows what can",
+        ),
+        ([], 2, "The following arguments are required: task: `hyperalign study --help` shows what can be given."),
+        (["gaussian", "--seeds", "one"], 2, "Argument --seeds: invalid int value: 'one': `hyperalign study --help`"),
+    ],
+)
+def test_a_mistake_is_answered_before_anything_runs(
+    words: list[str], status: int, sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", *words]) == status
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {sentence}")
+    assert captured.err.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == ["tiny.yaml"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.commands.encoder_export import main as export
+from experiments.commands.export import main as export
 from lightning_modules import CheckpointError, ClipError
 from lightning_modules.clip.encoder import encoder_of_run, read_encoder, write_encoder
 from tests.lightning_modules.tiny_clip import (

@@ -1,0 +1,211 @@
+"""What the tables of experiments share: each row is run where its results do not exist yet, and all are written down.
+
+A row is one or more runs of the command line in this process. Its scores lie as `results.csv` in a folder of its own,
+so that an interrupted table goes on where it stopped and several processes may fill the rows of one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, cast
+
+from experiments.cli import run
+from experiments.configuration.command_parser import CommandParser
+from experiments.configuration.files import PACKAGED, packaged_configs
+from experiments.configuration.names import nearest_name
+from hyperalign.errors import MissingFileError, UsageError
+from hyperalign.files import put_in_place, write_text
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    from experiments.configuration.lightning_cli import HyperalignCLI
+
+log = logging.getLogger(__name__)
+
+Scores = dict[str, str]
+"""One scene's line of `results.csv`, with its `model` and `seed`."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The words that all rows of a table share, and where its runs go.
+
+    Attributes:
+        configs: configurations laid over each other before a row's own.
+        root: folder of the data set, where its configuration needs one.
+        output: where runs and tables go.
+        extra: further command line words of every run.
+        settings: words that come before the extra ones.
+    """
+
+    configs: tuple[str, ...]
+    root: str | None
+    output: Path
+    extra: tuple[str, ...] = ()
+    settings: tuple[str, ...] = field(default=())
+
+    def words(self, seed: int, folder: Path) -> list[str]:
+        """Return the command line words of every run of one seed, which leaves its files in `folder`."""
+        words = [word for name in self.configs for word in ("--config", name)]
+        words += [*self.settings, "--data.seed", str(seed), "--seed_everything", str(seed)]
+        words += ["--trainer.default_root_dir", str(folder)]
+        return [*words, *(["--data.root", self.root] if self.root else []), *self.extra]
+
+    def folder(self, seed: int, *parts: str) -> Path:
+        """Return the folder of a row, or of a part of it, for one seed."""
+        return self.output.joinpath(f"seed_{seed}", *(part.replace(" ", "_") for part in parts))
+
+
+def table_parser(command: str, description: str | None, output: Path | None) -> CommandParser:
+    """Return the parser of a table's command with the options that all of them take.
+
+    Args:
+        command: the word after `hyperalign`.
+        description: what `--help` says about it.
+        output: where runs and tables go by default; None leaves that to the command.
+    """
+    parser = CommandParser(command, description)
+    parser.add_argument("--root", default=None, help="folder of the data set")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of noise, guides and training; 0 by default")
+    parser.add_argument("--output", type=Path, default=output, help="folder for runs, table.md and scenes.csv")
+    parser.epilog = "Further options go to every run, such as --config MINE or --trainer.accelerator gpu."
+    return parser
+
+
+def scored(table: Table, folder: Path, label: str, seed: int, words: Sequence[str]) -> list[Scores]:
+    """Return the scores of a row, running it where they do not exist yet.
+
+    Args:
+        table: what all rows share.
+        folder: where the row's `results.csv` lies.
+        label: what the row is called.
+        seed: of the row's runs.
+        words: the command (`test` or `adapt`) and what the row adds to the shared words.
+    """
+    scores = folder / "results.csv"
+    if not scores.exists():
+        log.info("seed %d, %s: %s", seed, label, words[0])
+        results = ["--results.folder", str(folder), "--results.name", label]
+        run([words[0], *table.words(seed, folder), "--verbose", "false", *words[1:], *results])
+    with scores.open(newline="", encoding="utf-8") as file:
+        return [{**line, "model": label, "seed": str(seed)} for line in csv.DictReader(file)]
+
+
+def fitted(table: Table, checkpoints: Sequence[Path], seed: int, words: Sequence[str]) -> HyperalignCLI | None:
+    """Train a row where its checkpoints do not exist yet, and move them into place.
+
+    Args:
+        table: what all rows share.
+        checkpoints: the files wanted, in one folder, named as the run's ModelCheckpoint names them.
+        seed: of the run.
+        words: what the row adds to the shared words.
+
+    Returns:
+        The finished command, or None where all checkpoints existed.
+
+    Raises:
+        MissingFileError: where the run did not write one of them.
+    """
+    if all(path.exists() for path in checkpoints):
+        return None
+    folder = checkpoints[0].parent
+    log.info("seed %d, %s: fit", seed, folder.name)
+    command = run(["fit", *table.words(seed, folder), *words])
+    written = Path(cast("ModelCheckpoint", command.trainer.checkpoint_callback).dirpath or folder)
+    for path in checkpoints:
+        if not (written / path.name).exists():
+            raise MissingFileError(
+                f"The run in {folder} left no {path.name}: the overlays given must keep the ModelCheckpoint and the "
+                "number of epochs of the table's own configurations."
+            )
+        put_in_place(written / path.name, path)
+    return command
+
+
+def averages(rows: Iterable[Scores], metrics: Sequence[str], **where: str) -> dict[str, float]:
+    """Return the mean of each metric over the lines whose columns have the values given by `where`."""
+    chosen = [row for row in rows if all(row.get(column) == value for column, value in where.items())]
+    return {metric: fmean(float(row[metric]) for row in chosen) for metric in metrics}
+
+
+def finish(output: Path, rows: Sequence[Scores], table: str) -> int:
+    """Write `scenes.csv` and `table.md`, show the table, and return the exit code 0."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    header = list(rows[0])
+    lines = [",".join(header), *(",".join(row[key] for key in header) for row in rows)]
+    write_text(output / "scenes.csv", "\n".join(lines) + "\n")
+    write_text(output / "table.md", table)
+    console = Console()
+    console.print(Markdown(table))
+    console.print(f"Table: {output / 'table.md'}. Scene by scene: {output / 'scenes.csv'}.", soft_wrap=True)
+    return 0
+
+
+def source_checkpoint(task: str, given: str | None) -> str:
+    """Return the checkpoint that a table starts from: the one given, or the shipped one of a task.
+
+    Raises:
+        UsageError: where there is no such task.
+        MissingFileError: where there is no such checkpoint.
+    """
+    tasks = [name.partition("/")[2] for name in packaged_configs() if name.startswith("tasks/")]
+    if task not in tasks:
+        raise UsageError(
+            f"There is no task {task!r}: the nearest one is {nearest_name(task, tasks)!r}, of {', '.join(tasks)}."
+        )
+    path = Path(given) if given else PACKAGED / "hir_align" / "checkpoints" / f"{task}.ckpt"
+    if not path.is_file():
+        where = "does not exist" if given else f"is not shipped for the task {task}"
+        raise MissingFileError(f"The checkpoint {path.name if not given else path} {where}: give one by --source.")
+    return str(path)
+
+
+def checked_names(kind: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        UsageError: naming the nearest one.
+    """
+    for name in given:
+        if name not in known:
+            nearest = nearest_name(name, known)
+            raise UsageError(f"There is no {kind} {name!r}: the nearest one is {nearest!r}, of {', '.join(known)}.")
+
+
+def arguments_of(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[argparse.Namespace, tuple[str, ...]]:
+    """Return what a table's own options say, and the further words for its runs.
+
+    Raises:
+        UsageError: where a word belongs to no option.
+    """
+    given, extra = parser.parse_known_args(arguments)
+    before = ""
+    for word in extra:
+        if not word.startswith("--") and (not before.startswith("-") or "=" in before):
+            raise UsageError(f"The word {word!r} belongs to no option: `{parser.prog} --help` shows what can be given.")
+        before = word
+    return given, tuple(extra)
+
+
+def without(words: Sequence[str], sections: Sequence[str]) -> list[str]:
+    """Return the words without the options of some sections of a config, such as `--proxy.rounds 2`."""
+    kept: list[str] = []
+    dropping = False
+    for word in words:
+        if word.startswith("--"):
+            section = word[2:].partition("=")[0].partition(".")[0].removesuffix("+")
+            dropping = section in sections
+        if not dropping:
+            kept.append(word)
+    return kept

@@ -1,0 +1,56 @@
+"""Which errors a person reads as one sentence, and the status that the command line ends with."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from hyperalign.errors import HyperalignError, sentence
+
+MISUSE, FAILURE = 2, 1
+_RAISED = re.compile(r"^((?:\w+\.)+\w+): ", flags=re.MULTILINE)
+
+
+def told(error: BaseException) -> tuple[str, int] | None:
+    """Return the sentence and the exit status of an error; None where only its traceback helps.
+
+    Told are the errors of this project wherever they were raised (here, in a loader's worker, in a process that the
+    Trainer started), what Lightning says about a Trainer that cannot be, files that cannot be read or written, and a
+    GPU whose memory is full.
+    """
+    if isinstance(error, HyperalignError):
+        return sentence(error), error.exit_code
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    if "torch.multiprocessing.spawn.ProcessRaisedException" in names:
+        return _of_process(str(error))
+    if "lightning.fabric.utilities.exceptions.MisconfigurationException" in names:
+        return " ".join(str(error).split()), MISUSE
+    if "torch.OutOfMemoryError" in names or "torch.cuda.OutOfMemoryError" in names:
+        return (
+            "The memory of the GPU is full: make --data.batch_size, --data.patch_size or --model.tile smaller, or give "
+            "--trainer.precision bf16-mixed.",
+            FAILURE,
+        )
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
+        return _of_file(error)
+    return None
+
+
+def _of_file(error: OSError) -> tuple[str, int] | None:
+    """A file that is not there or cannot be used, by its name."""
+    if error.filename is None or error.strerror is None:
+        text = " ".join(str(error).split())
+        return (text, FAILURE) if isinstance(error, FileNotFoundError) and text else None
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
+    return f"{error.strerror}: {name}; check the path, its permissions and the space on its disk.", FAILURE
+
+
+def _of_process(text: str) -> tuple[str, int] | None:
+    """The error of this project that ended a process of the Trainer's, found by its class in the text it left."""
+    for found in reversed(list(_RAISED.finditer(text))):
+        module, _, last = found[1].rpartition(".")
+        kind = getattr(sys.modules.get(module), last, None)
+        if isinstance(kind, type) and issubclass(kind, HyperalignError):
+            return text[found.end() :].strip(), kind.exit_code
+    return None

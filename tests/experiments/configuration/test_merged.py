@@ -1,0 +1,107 @@
+"""Config files combine in any order, and a class that gives way to another is told."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from experiments.cli import main, run
+from experiments.configuration.merged import dumped, one_config
+from experiments.configuration.tree import _Loader, read_files
+
+CAVE, TASK, BACKBONE = "data/cave", "tasks/gaussian", "backbones/sert"
+
+
+def printed(names: tuple[str, ...], capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    with pytest.raises(SystemExit) as stopped:
+        run(["fit", *(word for name in names for word in ("--config", name)), *words, "--print_config"])
+    assert stopped.value.code == 0
+    content: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
+    return content
+
+
+def test_backbone_data_and_task_combine_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:
+    orders = [(BACKBONE, TASK, CAVE), (TASK, CAVE, BACKBONE), (CAVE, TASK, BACKBONE)]
+    sizes = ["--data.patch_size", "64", "--data.batch_size", "16"]  # which both the data set and the backbone set
+    first, *others = [printed(order, capsys, *sizes) for order in orders]
+    assert first["data"]["class_path"] == "datamodules.CAVE"
+    assert first["data"]["init_args"]["degradation"]["class_path"] == "datamodules.NonIIDGaussian"
+    assert first["model"]["init_args"]["network"]["init_args"]["dim"] == 96
+    for other in others:
+        assert other == first
+
+
+def test_both_ways_of_writing_an_option_before_or_after_the_files(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in itertools.product(
+        ("--data.root", "--data.init_args.root"), ("--model.tile", "--model.init_args.tile")
+    ):
+        given = ["fit", words[0], "here", "--config", BACKBONE, words[1], "96", "--data.seed=5", "--config", CAVE]
+        with pytest.raises(SystemExit):
+            run([*given, "--print_config"])
+        content = yaml.safe_load(capsys.readouterr().out)
+        assert content["data"]["init_args"]["root"] == "here"
+        assert content["data"]["init_args"]["seed"] == 5
+        assert content["model"]["init_args"]["tile"] == 96
+
+
+def test_a_class_of_an_earlier_file_that_gives_way_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    configs = ["backbones/sert_compact", "guides/photometric", CAVE, TASK, "hir_align/adapt"]
+    with pytest.raises(SystemExit):
+        run(["fit", *(word for name in configs for word in ("--config", name)), "--print_config"])
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [
+        "note: ProxyDiffusionGuides (in hir_align/adapt) takes the place of PhotometricGuides (in guides/photometric) "
+        "as synthesis.guides and with it the settings illumination, illumination_scale, tint, displacement, "
+        "displacement_scale, gamma given for it, because it comes later."
+    ]
+    content = yaml.safe_load(captured.out)
+    assert content["synthesis"]["init_args"]["guides"]["class_path"] == "callbacks.ProxyDiffusionGuides"
+
+
+def test_settings_of_files_without_a_class_stay_where_another_class_takes_them(folder: Path) -> None:
+    (folder / "other.yaml").write_text("data: {class_path: datamodules.KAIST, init_args: {split: all}}\n")
+    files = [word for name in (CAVE, TASK) for word in ("--config", f"{name}.yaml")]
+    packaged = Path(__file__).parents[3] / "experiments"
+    given = [str(packaged / word) if word.endswith(".yaml") else word for word in files]
+    tree = read_files([*given, "--config", "other.yaml"])
+    settings = tree.settings["data"]["init_args"]
+    assert settings["split"] == "all"
+    assert settings["degradation"]["class_path"] == "datamodules.NonIIDGaussian"
+    assert "root" not in settings  # CAVE's
+    assert len(tree.notices) == 1
+
+
+def test_what_is_merged_reads_as_it_was_written() -> None:
+    settings = {"a": "1e-4", "b": 1e-7, "c": "null", "d": None, "e": ["yes", True, 0.5], "f": {"g": "2001-01-01"}}
+    assert yaml.load(dumped(settings), Loader=_Loader) == settings  # noqa: S506 - a safe loader
+    assert yaml.load("lr: 1e-4\nday: 2001-01-01", Loader=_Loader) == {"lr": 1e-4, "day": "2001-01-01"}  # noqa: S506
+
+
+def test_one_config_holds_the_sections_asked_for_and_classes_come_first(folder: Path) -> None:
+    (folder / "more.yaml").write_text("data: {init_args: {x: 1}}\nmodel: {}\n")
+    given = ["--config", "more.yaml", "--data.root", "in", "a", "--data", "CAVE", "--overwrite"]
+    with one_config(given, {"data"}, {"data"}) as words:
+        assert words[0] == "--config"
+        assert yaml.safe_load(Path(words[1]).read_text()) == {"data": {"init_args": {"x": 1}}}
+        assert words[2:] == ["--data", "CAVE", "--data.root", "in", "a", "--overwrite"]
+    assert not Path(words[1]).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"- 1\n", "The config broken.yaml holds a list instead of sections such as `model:` and `data:`"),
+        (b"just words\n", "The config broken.yaml holds a str instead of sections"),
+        (b"\xff\xfe\x00", "The config broken.yaml is no text in UTF-8: give a YAML file."),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_named(
+    content: bytes, sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "broken.yaml").write_bytes(content)
+    assert main(["fit", "--config", "broken.yaml"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {sentence}")
