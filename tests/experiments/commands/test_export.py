@@ -11,6 +11,7 @@ from experiments.cli import main as command
 from experiments.commands.export import main
 from hyperalign.errors import UsageError
 from lightning_modules import CheckpointError, read_weights
+from lightning_modules.checkpoints import load_weights
 from tests.callbacks.tiny import tiny_data, tiny_module, tiny_trainer
 
 
@@ -28,8 +29,8 @@ def test_exported_weights_are_the_runs_and_carry_nothing_else(tmp_path: Path) ->
     assert str(tmp_path).encode() not in (tmp_path / "out" / "weights.ckpt").read_bytes()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["weights.ckpt"]
     again = tiny_module(tmp_path)
-    again.source = str(tmp_path / "out" / "weights.ckpt")
-    assert torch.equal(next(again.source_network().parameters()), next(module.network.parameters()))
+    load_weights(again.network, tmp_path / "out" / "weights.ckpt")
+    assert torch.equal(next(again.network.parameters()), next(module.network.parameters()))
 
 
 def test_damaged_run_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_a_command_line_that_cannot_be_used_is_one_sentence(tmp_path: Path, caps
 
 def test_weights_that_are_of_no_run_and_a_folder_as_their_target_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(2)}, tmp_path / "plain.pt")
-    with pytest.raises(CheckpointError, match=r"plain\.pt is of no run, so nothing has to be left behind"):
+    with pytest.raises(CheckpointError, match=r"plain\.pt has no field .state_dict., so no run wrote it"):
         main([str(tmp_path / "plain.pt"), str(tmp_path / "out.ckpt")])
     with pytest.raises(UsageError, match=r"holds a network's weights, which are one file, but .* is a folder\.$"):
         main([str(tmp_path / "plain.pt"), str(tmp_path)])
