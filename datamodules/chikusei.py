@@ -124,7 +124,7 @@ class Chikusei(SceneDataModule):
         """
         row, column = self._corner(name)
         file = self._file()
-        window = file.window(row, column, self.patch_side, self.patch_side)
+        window = file.complete(row, column, self.patch_side, self.patch_side)
         scale = self.scale if self.scale is not None else self._crop_maximum(file)
         cube = torch.from_numpy(window.astype(np.float32, copy=False) / np.float32(scale))
         where = f"rows {row + 1} to {row + self.patch_side}, columns {column + 1} to {column + self.patch_side}"

@@ -101,11 +101,11 @@ class CombinedScenes(SceneDataModule):
         pairs = (self._member(name) for name in (*self.names("observed"), *self.names("unobserved")))
         return {("clean", type(member).__name__, own) for member, own in pairs}
 
-    def prepared(self, name: str) -> MappedScene | None:
-        """Return the clean scene from its member's cache, None where it has no sound cube yet."""
+    def prepared(self, name: str, verify: bool = False) -> MappedScene | None:
+        """Return the clean scene from its member's cache, None where it has no sound cube; see `SceneDataModule`."""
         name = self.canonical_name(name)
         member, own = self._member(name)
-        scene = member.prepared(own)
+        scene = member.prepared(own, verify)
         return None if scene is None else replace(scene, name=name)
 
     def read_scene(self, name: str) -> Scene:

@@ -11,10 +11,11 @@ from lightning import LightningDataModule
 
 from datamodules.sampling.tile_stream import TileStream, Tiling
 from datamodules.scenes.band_matching import BandRule, band_centres, match_bands
+from datamodules.scenes.facts.limits import MAX_BYTES
+from datamodules.scenes.failures import incomplete
 from datamodules.scenes.folder_scene import FolderScene, MaskRule
 from datamodules.scenes.normalisation import CHECKPOINT, check_rule
-from datamodules.scenes.readers import READERS, find_cubes, open_cube
-from datamodules.scenes.readers.png_cube import is_png_stack
+from datamodules.scenes.readers import READERS, open_cube, survey
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.ranks import world
 
@@ -46,8 +47,17 @@ class Folder(LightningDataModule):
         normalisation: how a cube's values come to [0, 1]; undone in the output. `none`; `maximum` of the cube; `minmax`
             of the cube; `scale:VALUE`, for example `scale:10000`; `checkpoint`, the rule of the training data as the
             checkpoint records it, `none` if it records none.
-        nan: values that are NaN or infinite: `refuse` the cube; or `keep` them: the network is given the median of
-            their band, and the output holds NaN wherever it draws on one.
+        nan: values that are missing, that is NaN, infinite, or marked by the file (`data ignore value`, GDAL's no-data
+            tag and masks, `_FillValue`): `refuse` the cube; or `keep` them: the network is given the median of their
+            band, and the output holds the same mark wherever it draws on one.
+        missing: values that mark missing ones, beside those that the files declare; None takes the usual ones, -9999,
+            -32768 and the fill values of netCDF; an empty list none.
+        include: patterns of the cubes to take, as `*.tif` or `day1/*`, of names or of paths below the folder; what is
+            asked for is taken whatever its name says it is. None takes all but masks, previews, geometry, class maps
+            and spectral libraries, which are told by their names.
+        exclude: patterns of cubes to leave out.
+        strict: stop at the first cube that cannot be used; otherwise it is named at the end, after the others.
+        max_bytes: bytes that one cube that must be decoded whole, or one strip of another, may take in memory.
 
     Raises:
         ValueError: for a setting that is unknown.
@@ -65,6 +75,11 @@ class Folder(LightningDataModule):
         bands: BandRule = "refuse",
         normalisation: str = CHECKPOINT,
         nan: MaskRule = "refuse",
+        missing: list[float] | None = None,
+        include: list[str] | None = None,
+        exclude: list[str] | None = None,
+        strict: bool = False,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         super().__init__()
         for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
@@ -81,8 +96,16 @@ class Folder(LightningDataModule):
             if trained_wavelengths is None
             else band_centres(trained_wavelengths, "data.init_args.trained_wavelengths")
         )
+        if max_bytes < 1:
+            raise InputError(f"Folder got max_bytes={max_bytes}: give at least 1.")
+        self.missing, self.max_bytes = missing, max_bytes
+        self.include, self.exclude = tuple(include or ()), tuple(exclude or ())
+        self.strict = strict
         self.scenes: tuple[FolderScene, ...] = ()
+        self.failures: dict[str, str] = {}
+        """One sentence for each cube that cannot be used, by its name; of this rank."""
         self._tiling: Tiling | None = None
+        self._collects = False
         self._wanted: Callable[[FolderScene], bool] = lambda _: True
         # With more ranks than cubes some ranks have none.
         self.allow_zero_length_dataloader_with_multiple_devices = True
@@ -90,11 +113,13 @@ class Folder(LightningDataModule):
     def stream(self, tiling: Tiling | None, wanted: Callable[[FolderScene], bool]) -> None:
         """Say how scenes are cut and which are wanted; a later `predict_dataloader` follows it.
 
+        Whoever says it also tells what is in `failures`: without, the first cube that cannot be used ends the run.
+
         Args:
             tiling: how scenes are cut; None leaves them whole.
             wanted: tells, of every scene, whether it is to be restored.
         """
-        self._tiling, self._wanted = tiling, wanted
+        self._tiling, self._wanted, self._collects = tiling, wanted, True
 
     def paths(self) -> list[Path]:
         """Return the cubes by name, without opening them.
@@ -105,26 +130,23 @@ class Folder(LightningDataModule):
         """
         if not self.root.exists():
             raise MissingFileError(f"There is no folder {self.root}: set data.init_args.root to your cubes.")
-        if self.root.is_file() or is_png_stack(self.root):
+        if self.root.is_file():
             return [self.root]
-        below = sorted(path for path in self.root.rglob("*") if path.is_dir()) if self.recursive else []
-        stacks: set[Path] = set()
-        found: list[Path] = []
-        for folder in (self.root, *below):
-            # The pictures of a stack are its bands and no cubes of their own.
-            if not stacks.intersection((folder, *folder.parents)) and not _hidden(folder.relative_to(self.root)):
-                cubes = find_cubes(folder)
-                stacks.update(path for path in cubes if path.is_dir())
-                found += cubes
-        if not found:
-            listed = ", ".join(sorted(entry.name for entry in self.root.iterdir())[:5]) or "nothing"
+        found = survey(self.root, recursive=self.recursive, include=self.include, exclude=self.exclude)
+        self.failures |= {self._name(path): sentence for path, sentence in found.unreadable.items()}
+        told = found.told()
+        if not found.cubes and not found.unreadable:
             endings = ", ".join(ending for ending in READERS if ending not in ("", ".hdr"))
+            listed = ", ".join(sorted(entry.name for entry in self.root.iterdir())[:5]) or "nothing"
             raise MissingFileError(
                 f"No cube is in {self.root}, which holds {listed}; looked for files ending in {endings}, ENVI images "
-                "with a header and folders of PNG files: set data.init_args.root to another folder, or "
-                "data.init_args.recursive to true."
+                f"with a header and folders of PNG files{f' (left out: {told})' if told else ''}: set "
+                "data.init_args.root to another folder, data.init_args.recursive to true, or name the cubes with "
+                "data.init_args.include."
             )
-        return sorted(found, key=lambda path: path.relative_to(self.root).parts)
+        if told:
+            _log.warning("Left out of %s: %s.", self.root, told)
+        return found.cubes
 
     def open_scenes(self, trained_on: Mapping[str, Any]) -> tuple[FolderScene, ...]:
         """Open every cube and match its bands, reading headers only, so that a wrong one is refused before any work.
@@ -139,25 +161,64 @@ class Folder(LightningDataModule):
         """
         trained = self._trained_wavelengths(trained_on)
         rule = self._rule(trained_on)
-        scenes = []
-        for number, path in enumerate(self.paths()):
-            file = open_cube(path, key=self.key, axes=self.axes, wavelengths=self.wavelengths)
-            if file.wavelengths is None:
-                raise InputError(
-                    f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "
-                    f"its {file.shape[0]} bands in nm, as a list or as FIRST:LAST:COUNT."
-                )
-            match = match_bands(file.wavelengths, trained or file.wavelengths, self.bands, f"The cube {path}")
-            if match.held:
-                _log.warning(
-                    "%s has no band at %s nm: the network is given its outermost band there, and these bands are not "
-                    "written.",
-                    path,
-                    ", ".join(f"{centre:g}" for centre in match.held),
-                )
-            name = path.name if path == self.root else path.relative_to(self.root).as_posix()
-            scenes.append(FolderScene(number, name, file, match, rule, self.nan))
+        self.failures = {}
+        scenes: list[FolderScene] = []
+        first: Exception | None = None
+        for path in self.paths():
+            try:
+                scenes.append(self._open(path, len(scenes), trained, rule))
+            except (ValueError, OSError, ImportError) as error:
+                if self.strict or path == self.root:
+                    raise
+                first = first or error
+                self.failures[self._name(path)] = str(error)
+        if not scenes and first is not None and len(set(self.failures.values())) == 1:
+            raise first
+        if not scenes or (self.strict and self.failures):
+            raise incomplete(self.failures, "opened")
         return tuple(scenes)
+
+    def fail(self, scene: FolderScene, error: Exception) -> None:
+        """Take note of a cube that cannot be used, so that the others go on.
+
+        Args:
+            scene: the cube.
+            error: why.
+
+        Raises:
+            Exception: the error itself, if the first one is to stop the run.
+        """
+        if self.strict or not self._collects or (len(self.scenes) == 1 and not self.failures):
+            raise error
+        self.failures[scene.name] = str(error)
+
+    def _open(self, path: Path, number: int, trained: tuple[float, ...], rule: str) -> FolderScene:
+        """Open one cube and match its bands."""
+        file = open_cube(
+            path,
+            key=self.key,
+            axes=self.axes,
+            wavelengths=self.wavelengths,
+            missing=self.missing,
+            max_bytes=self.max_bytes,
+        )
+        if file.wavelengths is None:
+            raise InputError(
+                f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "
+                f"its {file.shape[0]} bands in nm, as a list or as FIRST:LAST:COUNT."
+            )
+        match = match_bands(file.wavelengths, trained or file.wavelengths, self.bands, f"The cube {path}")
+        if match.held:
+            _log.warning(
+                "%s has no band at %s nm: the network is given its outermost band there, and these bands are not "
+                "written.",
+                path,
+                ", ".join(f"{centre:g}" for centre in match.held),
+            )
+        return FolderScene(number, self._name(path), file, match, rule, self.nan)
+
+    def _name(self, path: Path) -> str:
+        return path.name if path == self.root else path.relative_to(self.root).as_posix()
 
     def predict_dataloader(self) -> TileStream:
         """Return this rank's scenes that are wanted, in tiles or whole.
@@ -169,9 +230,11 @@ class Folder(LightningDataModule):
         module = getattr(self.trainer, "lightning_module", None)
         trained_on = getattr(module, "trained_on", {})
         self.scenes = self.open_scenes(trained_on)
+        if self.failures and not self._collects:
+            raise incomplete(self.failures, "opened")
         ranks, rank = world()
         mine = [scene for scene in self.scenes[rank::ranks] if self._wanted(scene)]
-        return TileStream(mine, self._trained_wavelengths(trained_on), self._tiling)
+        return TileStream(mine, self._trained_wavelengths(trained_on), self._tiling, self.fail)
 
     def _trained_wavelengths(self, trained_on: Mapping[str, Any]) -> tuple[float, ...]:
         recorded: Sequence[float] | None = trained_on.get("wavelengths")
@@ -193,7 +256,3 @@ class Folder(LightningDataModule):
         if self.normalisation != CHECKPOINT:
             return self.normalisation
         return check_rule(str(trained_on.get("normalisation", "none")))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

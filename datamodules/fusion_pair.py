@@ -13,7 +13,7 @@ from datamodules.degradations import FusionObservation
 from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.expected import listing
 from datamodules.scenes.measured import MeasuredKind
-from datamodules.scenes.readers import CubeFile, open_cube
+from datamodules.scenes.readers import CubeFile, find_cubes, open_cube
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import file_states_digest
 
@@ -214,17 +214,15 @@ class FusionPair(SceneDataModule):
             raise MissingFileError(f"There is no file or folder {self.root} with a pair of images: {_WHERE}.")
         first, second = self.root / "hyperspectral", self.root / "multispectral"
         if first.is_dir() and second.is_dir():
-            others = {path.stem: path for path in sorted(second.iterdir()) if path.suffix != ".hdr"}
-            images = [path for path in sorted(first.iterdir()) if path.suffix != ".hdr"]
+            others = {path.stem: path for path in find_cubes(second)}
+            images = find_cubes(first)
             if lonely := [path.name for path in images if path.stem not in others]:
                 raise MissingFileError(
                     f"The images {', '.join(lonely)} of {first} have none of their name in {second}."
                 )
             pairs = {path.stem: (path, others[path.stem]) for path in images}
         else:
-            files = sorted(
-                path for path in self.root.iterdir() if path.suffix in (".mat", ".h5", ".hdf5", ".nc", ".npz")
-            )
+            files = [path for path in find_cubes(self.root) if path.suffix.lower() in _SEVERAL]
             pairs = {path.stem: (path, path) for path in files}
         if not pairs:
             raise MissingFileError(f"The folder {self.root} holds no pair but {listing(self.root)}: {_WHERE}.")
@@ -232,4 +230,4 @@ class FusionPair(SceneDataModule):
 
 
 def _floats(file: CubeFile, window: tuple[int, int, int, int]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(file.window(*window), dtype=np.float32))
+    return torch.from_numpy(np.ascontiguousarray(file.complete(*window), dtype=np.float32))

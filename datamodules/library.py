@@ -150,8 +150,13 @@ class SceneLibrary(ABC):
             for kind, cache in self._measured_caches().items()
         }
 
-    def prepared(self, name: str) -> MappedScene | None:
+    def prepared(self, name: str, verify: bool = False) -> MappedScene | None:
         """Return the clean scene from the cache, None where it, or what was measured beside it, has no sound cube yet.
+
+        Args:
+            name: name of the scene.
+            verify: compare every byte with its checksum, where otherwise size and time of a file are trusted; a damaged
+                file is forgotten, so that it is made again.
 
         Raises:
             ValueError: if its files cannot be told apart.
@@ -159,9 +164,9 @@ class SceneLibrary(ABC):
         """
         name = self.canonical_name(name)
         key = self._key(name, self.crop, self.degradation.scale)
-        if any(cache.find(name, key) is None for cache in self._measured_caches().values()):
-            return None
-        return self.cache.find(name, key)
+        measured = [cache.find(name, key, verify) for cache in self._measured_caches().values()]
+        clean = self.cache.find(name, key, verify)
+        return None if any(image is None for image in measured) else clean
 
     def _measured_caches(self) -> dict[MeasuredKind, SceneCache]:
         # Beside the folder of the clean cubes, so that a path tells which of the two a file is.

@@ -65,13 +65,17 @@ class _Outcome:
     remarks: tuple[str, ...] = ()
 
 
-def prepare(data: SceneDataModule, workers: int, progress: Callable[[int, int], None]) -> Preparation:
+def prepare(
+    data: SceneDataModule, workers: int, progress: Callable[[int, int], None], verify: bool = False
+) -> Preparation:
     """Convert all scenes that have no sound cube yet, with the crop and the scale of the configuration.
 
     Args:
         data: the data set.
         workers: processes that convert; 1 converts in this one.
         progress: is called with the number of converted scenes and the number to convert.
+        verify: compare every prepared cube with its checksum, where otherwise size and time are trusted, and make a
+            damaged one again.
 
     Raises:
         ValueError: for fewer than one worker.
@@ -83,7 +87,7 @@ def prepare(data: SceneDataModule, workers: int, progress: Callable[[int, int], 
         raise InputError(f"No scene can be prepared by {workers} processes: give at least 1, or leave `workers` out.")
     names, expected = data.scene_names(), data.expected()
     data.cache.remove_remains()
-    kept, outcomes = _present(data, names, expected)
+    kept, outcomes = _present(data, names, expected, verify)
     waiting = [name for name in names if name not in outcomes]
     if waiting:
         progress(0, len(waiting))
@@ -106,14 +110,14 @@ def prepare(data: SceneDataModule, workers: int, progress: Callable[[int, int], 
 
 
 def _present(
-    data: SceneDataModule, names: Sequence[str], expected: Expected
+    data: SceneDataModule, names: Sequence[str], expected: Expected, verify: bool
 ) -> tuple[tuple[str, ...], dict[str, _Outcome]]:
     """The scenes that are prepared, and what is known of them and of those whose files cannot even be listed."""
     kept: list[str] = []
     outcomes: dict[str, _Outcome] = {}
     for name in names:
         try:
-            scene = data.prepared(name)
+            scene = data.prepared(name, verify)
         except (ValueError, OSError) as error:
             outcomes[name] = _Outcome(str(error))
             continue

@@ -28,7 +28,7 @@ def load_float(file: CubeFile) -> Tensor:
     """Return a whole cube as `C x H x W`, float32, without holding it a second time in the file's own type.
 
     Raises:
-        ValueError: if the file is damaged.
+        ValueError: if the file is damaged, or holds missing values.
     """
     cube = torch.empty(file.shape)
     for first, strip in _strips(file):
@@ -46,7 +46,7 @@ def load_resized(file: CubeFile, height: int, width: int, method: Resizing) -> T
         method: see `Resizing`.
 
     Raises:
-        ValueError: for an unknown method, or a damaged file.
+        ValueError: for an unknown method, a damaged file, or one that holds missing values.
     """
     bands, rows, columns = file.shape
     along = SparseRows(_matrix(columns, width, method))
@@ -117,5 +117,5 @@ def _strips(file: CubeFile) -> Iterator[tuple[int, Tensor]]:
     bands, rows, columns = file.shape
     step = max(1, _STRIP_VALUES // (bands * columns))
     for first in range(0, rows, step):
-        strip = file.window(first, 0, min(step, rows - first), columns)
+        strip = file.complete(first, 0, min(step, rows - first), columns)
         yield first, torch.from_numpy(np.ascontiguousarray(strip, dtype=np.float32))

@@ -79,6 +79,10 @@ class Ranks:
             if message is not None:
                 raise StageError(f"Rank {rank} of {self.size} ended the stage with {message}")
 
+    def gathered(self, item: T) -> list[T]:
+        """Return every rank's item, in the order of the ranks; every rank must call it at the same point."""
+        return cast("list[T]", self._gather(item)) if self.distributed else [item]
+
     def first(self, work: Callable[[], T]) -> T:
         """Run ``work`` on rank 0 alone and return its (picklable) result on every rank.
 

@@ -10,13 +10,17 @@ from typing import Any, get_args
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
+from rich.table import Table
+from torch import Tensor
 
 from callbacks.prediction.records import is_finished, scene_settings, write_record
 from callbacks.prediction.restored_cube import OutputType, RestoredCube
 from datamodules.folder import Folder
 from datamodules.sampling.tile_stream import Tiling
+from datamodules.scenes.failures import incomplete
 from datamodules.scenes.folder_scene import FolderScene
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
+from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
 from lightning_modules.restorer import Restorer, restorer_of
 from lightning_modules.tiles import check_tile, tile_starts
@@ -70,6 +74,7 @@ class PredictionWriter(Callback):
         self._side = tile or 0
         self._restorer: Restorer
         self._data: Folder
+        self._said = False
         self._shared: dict[str, Any] = {}
         self._cube: RestoredCube | None = None
         self._finished = 0
@@ -98,7 +103,7 @@ class PredictionWriter(Callback):
                 "with a RestorationModule, or test it on a data set of pairs."
             )
         check_output(self.folder, data)
-        self.written, self._shared, self._finished = [], {}, 0
+        self.written, self._shared, self._finished, self._said = [], {}, 0, False
         self._restorer, self._data = restorer, data
         self._side = self.tile or restorer.tile or restorer.file_tile
         tiling = Tiling(self._side, partial(tile_starts, tile=self._side), self.batch_size)
@@ -121,20 +126,62 @@ class PredictionWriter(Callback):
         """Blend the tiles of a batch into their cube, and finish the cube after its last one."""
         if self.folder is None:
             return
+        data = self._data
         missing = batch.get("missing")
         for index, (number, top, left) in enumerate(batch["tiles"]):
-            scene = self._data.scenes[number]
-            if self._cube is None:
-                asked = self._asked(scene)
-                name = self._restorer.name
-                self._cube = RestoredCube(scene, asked, self._side, self.dtype, name, self.pictures)
+            scene = data.scenes[number]
+            if scene.name in data.failures:
+                continue
+            if self._cube is not None and self._cube.scene is not scene:
+                # It could not be read to its end.
+                self._abandon()
             holes = None if missing is None else missing[index]
-            if self._cube.add(top, left, batch["observation"][index], outputs[index], holes):
-                written, notes = self._cube.close(), self._cube.notes
-                self._cube = None
-                write_record(self._asked(scene), written, self._settings(scene), notes)
-                self.written.append(written)
-                log.info("%s written", written)
+            try:
+                self._add(scene, (top, left), (batch["observation"][index], outputs[index], holes))
+            except ValueError as error:
+                self._abandon()
+                data.fail(scene, error)
+
+    def _add(
+        self,
+        scene: FolderScene,
+        place: tuple[int, int],
+        tile: tuple[Tensor, Tensor, Tensor | None],
+    ) -> None:
+        """Blend one tile, what was observed, restored and missing, into its cube, and finish it after the last one."""
+        asked = self._asked(scene)
+        if self._cube is None:
+            self._cube = RestoredCube(scene, asked, self._side, self.dtype, self._restorer.name, self.pictures)
+            if scene.avoided:
+                log.warning("%s: %s.", scene.file.path, self._cube.notes["bands not drawn on"])
+        observed, restored, holes = tile
+        if self._cube.add(*place, observed, restored, holes):
+            written, notes = self._cube.close(), self._cube.notes
+            self._cube = None
+            write_record(asked, written, self._settings(scene), notes)
+            self.written.append(written)
+            log.info("%s written", written)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the cubes that could not be restored.
+
+        Raises:
+            IncompleteError: if there are any, on this rank or another.
+        """
+        if self.folder is None:
+            return
+        self._abandon()
+        mine = self._data.failures
+        failures = {name: sentence for part in Ranks().gathered(mine) for name, sentence in part.items()}
+        if not failures:
+            return
+        if trainer.is_global_zero:
+            table = Table("cube", "why it could not be restored", box=None)
+            for name, sentence in sorted(failures.items()):
+                table.add_row(name, sentence)
+            Console().print(table, markup=False, highlight=False)
+            self._say(trainer)
+        raise incomplete(failures, "restored")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Remove the unfinished file."""
@@ -143,10 +190,15 @@ class PredictionWriter(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Say what was done; remove the unfinished file of a prediction that was limited to some batches."""
         self._abandon()
-        if stage == "predict" and self.folder is not None and trainer.is_global_zero:
+        if stage == "predict":
+            self._say(trainer)
+
+    def _say(self, trainer: Trainer) -> None:
+        if self.folder is not None and trainer.is_global_zero and not self._said:
             skipped = f", {self._finished} were finished already" if self._finished else ""
             count = f"{len(self.written)} cube{'s' if len(self.written) != 1 else ''}"
             Console().print(f"{count} restored to {self.folder}{skipped}.", highlight=False, soft_wrap=True)
+            self._said = True
 
     def _abandon(self) -> None:
         if self._cube is not None:

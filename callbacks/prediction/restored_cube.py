@@ -51,6 +51,7 @@ class RestoredCube:
         self._dtype = written_type(scene.file.dtype, dtype)
         self._gain = stored_gain(scene, self._dtype)
         self._clipped = 0
+        self._missing = False
         self._writer: CubeWriter | None = None
 
     def add(self, top: int, left: int, observation: Tensor, restored: Tensor, missing: Tensor | None) -> bool:
@@ -82,6 +83,7 @@ class RestoredCube:
                 "the checkpoint and data.init_args.normalisation, or use full precision."
             )
         if missing is not None:
+            self._missing = True
             scale = values.shape[-2] // missing.shape[-2]
             holes = missing[self._kept].cpu().repeat_interleave(scale, -1).repeat_interleave(scale, -2)
             values[holes] = torch.nan
@@ -125,7 +127,18 @@ class RestoredCube:
             self._look.add_restored(row, rows, self._blended.scale)
         normalisation = self.scene.normalisation
         rows.mul_(normalisation.scale).add_(normalisation.offset)
-        self._writer.write(row, 0, self._stored(rows.numpy()))
+        values = rows.numpy()
+        holes = np.isnan(values) if self._missing else None
+        if holes is None or not holes.any():
+            self._writer.write(row, 0, self._stored(values))
+            return
+        marks = marked(self.scene, row, holes, self._blended.scale, self._dtype)
+        values[holes] = 0.0
+        stored = self._stored(values)
+        # Marks beyond the range of float32 are those of files of doubles.
+        self._writer.write(
+            row, 0, np.where(holes, marks, stored).astype(np.result_type(stored, self._dtype), copy=False)
+        )
 
     def _opened(self, scale: int) -> CubeWriter:
         """Open the file, once the size of the restored cube is known."""
@@ -146,6 +159,10 @@ class RestoredCube:
         if self.scene.match.held:
             outside = ", ".join(f"{centre:g}" for centre in self.scene.match.held)
             notes["bands not written"] = f"{outside} nm, outside of the observation's range"
+        if self.scene.avoided:
+            centres = self.scene.file.wavelengths or ()
+            avoided = ", ".join(f"{centres[band]:g}" for band in self.scene.avoided)
+            notes["bands not drawn on"] = f"{avoided} nm, bad or constant in the observation"
         if self._gain != 1.0:
             notes["reflectance scale factor"] = f"{self._gain * own_factor(self.scene):.9g}"
         return notes
@@ -154,11 +171,6 @@ class RestoredCube:
         """Return rows on the scale of the file, where the writer rounds and clips them; count what is clipped."""
         if not np.issubdtype(self._dtype, np.integer):
             return rows
-        if np.isnan(rows).any():
-            raise InputError(
-                f"The restored {self.scene.name} holds NaN, which {self._dtype} cannot hold: set writer.dtype to "
-                "float32."
-            )
         limits = np.iinfo(self._dtype)
         if self._gain != 1.0:
             rows *= np.float32(self._gain)
@@ -166,6 +178,45 @@ class RestoredCube:
         low, high = float(limits.min) - 0.5, float(limits.max) + 0.5
         self._clipped += int(np.count_nonzero(rows < low) + np.count_nonzero(rows > high))
         return rows
+
+
+def marked(
+    scene: FolderScene, row: int, holes: NDArray[np.bool_], scale: int, dtype: np.dtype[Any]
+) -> NDArray[np.float64]:
+    """Return what is written where values are missing: what the observation holds there, if it is its own band.
+
+    Args:
+        scene: the observation.
+        row: first row of the restored cube.
+        holes: where values are missing, `C x rows x width`.
+        scale: side of an observation's pixel in pixels of the restored cube.
+        dtype: type of the written values.
+
+    Returns:
+        `C x rows x width`, of use where `holes` are.
+
+    Raises:
+        ValueError: one sentence, if the type can hold no mark of missing values.
+    """
+    mark = scene.file.marks.written(dtype)
+    if mark is None:
+        raise InputError(
+            f"The restored {scene.name} holds NaN, which {dtype} cannot hold: set writer.dtype to float32."
+            if not scene.file.marks.declared
+            else f"The restored {scene.name} lacks values, for which {dtype} has no mark: set writer.dtype to float32."
+        )
+    marks = np.full(holes.shape, mark, dtype=np.float64)
+    first, last = row // scale, -(-(row + holes.shape[1]) // scale)
+    window = scene.file.window(first, 0, last - first, scene.file.shape[2])
+    mask = scene.file.missing(first, 0, window)
+    if mask is None or scene.file.dtype != dtype:
+        return marks
+    for plane, source in zip(marks, scene.match.sources(), strict=True):
+        if source is not None:
+            own = np.where(mask[source] & ~np.isinf(window[source]), window[source].astype(np.float64), mark)
+            finer = own.repeat(scale, 0).repeat(scale, 1)
+            plane[:] = finer[row - first * scale :][: holes.shape[1]]
+    return marks
 
 
 def written_type(own: np.dtype[Any], asked: OutputType) -> np.dtype[Any]:

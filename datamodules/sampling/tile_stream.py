@@ -47,12 +47,20 @@ class TileStream:
         scenes: the cubes.
         trained: centres of the network's bands in nm; empty where it takes those of every scene.
         tiling: how scenes are cut; None leaves them whole.
+        failed: is told of a scene that cannot be read on, whose other tiles are left out; None raises the error.
     """
 
-    def __init__(self, scenes: Sequence[FolderScene], trained: tuple[float, ...], tiling: Tiling | None) -> None:
+    def __init__(
+        self,
+        scenes: Sequence[FolderScene],
+        trained: tuple[float, ...],
+        tiling: Tiling | None,
+        failed: Callable[[FolderScene, Exception], None] | None = None,
+    ) -> None:
         self.scenes = tuple(scenes)
         self.trained = trained
         self.tiling = tiling
+        self._failed = failed
 
     def __len__(self) -> int:
         """Return the number of batches."""
@@ -69,13 +77,25 @@ class TileStream:
         """
         for scene in self.scenes:
             for top in self._tops(scene):
-                yield from self._row(scene, top)
+                try:
+                    strip, missing = scene.strip(top, self._height(scene, top))
+                except (ValueError, OSError) as error:
+                    if self._failed is None:
+                        raise
+                    self._failed(scene, error)
+                    break
+                yield from self._row(scene, top, strip, missing)
 
-    def _row(self, scene: FolderScene, top: int) -> Iterator[TileBatch]:
-        """Read one strip and cut it."""
-        _, height, width = scene.file.shape
-        side, count = (self.tiling.side, self.tiling.batch_size) if self.tiling else (max(height, width), 1)
-        strip, missing = scene.strip(top, min(side, height - top))
+    def _height(self, scene: FolderScene, top: int) -> int:
+        """Rows of the strip that starts at a row."""
+        rows = scene.file.shape[1]
+        return min(self.tiling.side, rows - top) if self.tiling else rows
+
+    def _row(
+        self, scene: FolderScene, top: int, strip: NDArray[np.float32], missing: NDArray[np.bool_] | None
+    ) -> Iterator[TileBatch]:
+        """Cut one strip."""
+        side, count = (self.tiling.side, self.tiling.batch_size) if self.tiling else (max(scene.file.shape[1:]), 1)
         lefts = self._lefts(scene)
         for first in range(0, len(lefts), count):
             chosen = lefts[first : first + count]

@@ -1,7 +1,7 @@
 """The bands of a cube brought to the bands that a network was trained on: by wavelength, never by number."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -45,6 +45,38 @@ class BandMatch:
             return picked
         matched: NDArray[np.float32] = np.tensordot(self.weights, cube, axes=1)
         return matched
+
+    def without(self, bad: Sequence[int], centres: Sequence[float]) -> "BandMatch":
+        """Return a match that draws on the neighbours, by wavelength, of bands that are not to be drawn on.
+
+        Args:
+            bad: numbers of the cube's bands to avoid; not all of those that are used.
+            centres: centres of the cube's bands in nm.
+        """
+        good = np.setdiff1d(self.used, np.asarray(bad, dtype=np.intp))
+        concerned = np.flatnonzero(self.weights[:, list(bad)].any(axis=1)) if len(bad) else np.array([], np.intp)
+        if not len(concerned) or not len(good):
+            return self
+        own = np.asarray(centres, dtype=np.float64)
+        good = good[np.argsort(own[good], kind="stable")]
+        weights = self.weights.copy()
+        for row in concerned:
+            share = np.interp(float(self.weights[row] @ own), own[good], np.arange(len(good)))
+            left = int(share)
+            weights[row] = 0.0
+            weights[row, good[left]] = 1.0 - (share - left)
+            if share > left:
+                weights[row, good[left + 1]] = share - left
+        return replace(self, weights=weights)
+
+    def narrowed(self, bands: NDArray[np.intp]) -> "BandMatch":
+        """Return the match as seen from some of the cube's bands, so that the others are not carried along."""
+        return replace(self, weights=self.weights[:, bands])
+
+    def sources(self) -> tuple[int | None, ...]:
+        """Return, for each written band, the cube's band that it is; None where it is mixed of several."""
+        rows = self.weights[list(self.kept)]
+        return tuple(int(row.argmax()) if np.count_nonzero(row) == 1 else None for row in rows)
 
     def missing(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return where the network's bands, `C_network x h x w`, draw on masked values of the cube's bands."""

@@ -55,14 +55,15 @@ class SceneCache:
         scene = self.find(name, key)
         return self._build(name, *self._files(name, key), build()) if scene is None else scene
 
-    def find(self, name: str, key: str) -> MappedScene | None:
+    def find(self, name: str, key: str, verify: bool = False) -> MappedScene | None:
         """Return a scene that has been built, None if it is not there or damaged.
 
         Args:
             name: name of the scene.
             key: everything the cube depends on.
+            verify: compare the file's bytes with their checksum even if its size and time are the recorded ones.
         """
-        return self._recorded(name, *self._files(name, key))
+        return self._recorded(name, *self._files(name, key), verify)
 
     def remove_remains(self, age: float = 3600.0) -> None:
         """Delete the temporary files that killed processes left.
@@ -80,7 +81,7 @@ class SceneCache:
         digest = hashlib.sha256(f"{_VERSION}\n{name}\n{key}".encode()).hexdigest()[:20]
         return self.folder / name / f"{digest}.npy", self.folder / name / f"{digest}.json"
 
-    def _recorded(self, name: str, cube: Path, record: Path) -> MappedScene | None:
+    def _recorded(self, name: str, cube: Path, record: Path, verify: bool = False) -> MappedScene | None:
         """Return the scene if its files are there and sound."""
         try:
             facts = json.loads(record.read_text())
@@ -88,8 +89,10 @@ class SceneCache:
             if status.st_size != facts["bytes"]:
                 _log.warning("The cached cube %s has a wrong size: it is built again.", cube)
                 return None
-            if status.st_mtime_ns != facts["modified"] and _checksum(cube) != facts["checksum"]:
+            if (verify or status.st_mtime_ns != facts["modified"]) and _checksum(cube) != facts["checksum"]:
                 _log.warning("The cached cube %s is damaged: it is built again.", cube)
+                # Whoever does not verify must not take it either.
+                record.unlink(missing_ok=True)
                 return None
             scene = MappedScene(name, cube, tuple(facts["wavelengths"]), facts["caption"])
             if list(scene.shape) != facts["shape"]:

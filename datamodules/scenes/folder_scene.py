@@ -1,8 +1,9 @@
 """One cube of a user's folder as a network is given it: its bands matched, its values normalised, its NaN filled."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from datamodules.scenes.normalisation import (
     RULES,
     Normalisation,
     Statistics,
+    extremes,
     measured,
     normalisation_of,
     reads_all_values,
@@ -21,7 +23,11 @@ from datamodules.scenes.readers import CubeFile, check_depth
 from hyperalign.errors import InputError
 
 MaskRule = Literal["refuse", "keep"]
-"""What to do with values that are NaN or infinite: refuse the cube, or fill them for the network and write NaN."""
+"""What to do with missing values: refuse the cube, or fill them for the network and write them back as missing."""
+
+_FEWEST_PIXELS = 64
+"""A band of fewer pixels that holds one value only may be sound."""
+_FIRST_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class FolderScene:
         file: the open cube.
         match: its bands against the network's.
         rule: normalisation, not `checkpoint`.
-        nan: what to do with values that are NaN or infinite.
+        nan: what to do with values that are missing: NaN, infinite, or marked by the file.
 
     Raises:
         ValueError: if the file holds 8-bit values where the rule expects 16 bits, or the like.
@@ -54,15 +60,55 @@ class FolderScene:
 
     @cached_property
     def statistics(self) -> Statistics | None:
-        """What a pass over the whole cube finds; None, without a pass, where the rules do not need it.
+        """What a pass over the whole cube finds in the bands drawn on; None, without a pass, where nothing needs it.
 
         Raises:
-            ValueError: if the cube holds no finite value, or its file is damaged.
+            ValueError: if the cube holds no value that is not missing, or its file is damaged.
         """
-        fills = self.nan == "keep" and np.issubdtype(self.file.dtype, np.floating)
-        if not fills and not reads_all_values(self.rule):
+        if self._pass is None:
+            return None
+        places = np.flatnonzero(np.isin(self.match.used, self._fed.used))
+        return self._pass.over(places)
+
+    @cached_property
+    def avoided(self) -> tuple[int, ...]:
+        """Numbers of the file's bands that are not drawn on, though the network's bands need them.
+
+        The file calls them bad, or they hold one value everywhere, or none at all. A cube all of whose bands are such
+        is taken as it is.
+
+        Raises:
+            ValueError: as `statistics`.
+        """
+        used, found = self.match.used, set(self.file.bad_bands)
+        if self._pass is not None and math.prod(self.file.shape[1:]) >= _FEWEST_PIXELS:
+            found |= set(used[self._pass.lows >= self._pass.highs].tolist())
+        elif self._pass is not None:
+            found |= set(used[~np.isfinite(self._pass.lows)].tolist())
+        bad = sorted(found & set(used.tolist()))
+        return tuple(bad) if len(bad) < len(used) else ()
+
+    @cached_property
+    def _fed(self) -> BandMatch:
+        """The match that the network is fed by: neighbours in place of the avoided bands."""
+        return self.match.without(self.avoided, self.file.wavelengths or ())
+
+    @cached_property
+    def _pass(self) -> Statistics | None:
+        """The pass over all bands that the match uses."""
+        fills = self.nan == "keep" and self.file.may_lack_values
+        if not fills and not reads_all_values(self.rule) and not self._suspect():
             return None
         return measured(self.file, self.match.used, fills)
+
+    def _suspect(self) -> bool:
+        """Tell from the first rows whether a band may hold one value everywhere, so that most cubes are read once."""
+        bands, height, width = self.file.shape
+        rows = min(height, max(1, _FIRST_VALUES // (bands * width)))
+        values = self.file.window(0, 0, rows, width)[self.match.used]
+        mask = self.file.missing(0, 0, values)
+        lows, highs = extremes(values, np.zeros(values.shape, np.bool_) if mask is None else mask)
+        return bool((lows >= highs).any())
 
     @property
     def normalisation(self) -> Normalisation:
@@ -77,48 +123,51 @@ class FolderScene:
             height: number of rows.
 
         Returns:
-            The network's bands, `C x height x W`, normalised and without NaN; and, if there were any, where they draw
-            on values that were missing.
+            The network's bands, `C x height x W`, normalised and with every missing value filled; and, if there were
+            any, where they are missing in the file.
 
         Raises:
-            ValueError: for NaN or infinite values under the rule `refuse`, values that are not on the network's scale,
-                or a damaged file.
+            ValueError: for missing values under the rule `refuse`, values that are not on the network's scale, or a
+                damaged file.
         """
         used = self.match.used
-        window = self.file.window(row, 0, height, self.file.shape[2])
-        values = window if len(used) == len(window) else window[used]
-        values = values.astype(np.float32, copy=False)
-        mask = self._filled(values, row) if np.issubdtype(window.dtype, np.floating) else None
+        stored = self.file.window(row, 0, height, self.file.shape[2])
+        stored = stored if len(used) == len(stored) else stored[used]
+        mask = self.file.missing(row, 0, stored)
+        values = stored.astype(np.float32, copy=False)
+        if mask is not None:
+            self._fill(stored, values, mask, row)
         normalisation = self.normalisation
         if normalisation.offset:
             values -= np.float32(normalisation.offset)
         if normalisation.scale != 1.0:
             values /= np.float32(normalisation.scale)
-        self._check_scale(values)
-        match = self.match if len(used) == len(window) else self._match_of_used
-        return match.apply(values), None if mask is None else match.missing(mask)
+        fed = self._fed.narrowed(used).apply(values)
+        self._check_scale(fed)
+        return fed, None if mask is None else self.match.narrowed(used).missing(mask)
 
-    @cached_property
-    def _match_of_used(self) -> BandMatch:
-        """The match as seen from the bands that are used, so that the others are not carried along."""
-        return BandMatch(self.match.weights[:, self.match.used], self.match.kept, self.match.wavelengths)
+    def _fill(self, stored: NDArray[Any], values: NDArray[np.float32], mask: NDArray[np.bool_], row: int) -> None:
+        """Put each band's median in place of what is missing.
 
-    def _filled(self, values: NDArray[np.float32], row: int) -> NDArray[np.bool_] | None:
-        """Put each band's median in place of what is not finite, and return where that was; None if nowhere."""
-        mask = ~np.isfinite(values)
-        if not mask.any():
-            return None
+        Raises:
+            ValueError: under the rule `refuse`.
+        """
         statistics = self.statistics
         if self.nan == "refuse" or statistics is None:
             band, first, column = np.argwhere(mask)[0].tolist()
+            value = stored[band, first, column]
+            what = (
+                "NaN or infinite values"
+                if not np.isfinite(value)
+                else f"missing values ({self.file.marks.shown(stored[mask])})"
+            )
             raise InputError(
-                f"The cube {self.file.path} holds NaN or infinite values, the first in band "
-                f"{int(self.match.used[band])} at row {row + first}, column {column}: repair it, or set "
-                "data.init_args.nan to keep, which gives the network the band's median there and writes NaN."
+                f"The cube {self.file.path} holds {what}, the first in band {int(self.match.used[band])} at row "
+                f"{row + first}, column {column}: repair it, or set data.init_args.nan to keep, which gives the "
+                "network the band's median there and writes them back as missing."
             )
         for plane, holes, median in zip(values, mask, statistics.medians, strict=True):
             plane[holes] = median
-        return mask
 
     def _check_scale(self, values: NDArray[np.float32]) -> None:
         # Minimum and maximum, as an array of absolute values would be another strip in memory.
@@ -126,5 +175,16 @@ class FolderScene:
         if largest > LARGEST:
             raise InputError(
                 f"The cube {self.file.path} reaches {largest:g} after the normalisation {self.rule!r}, where the "
-                f"network expects values in [0, 1]: set data.init_args.normalisation to another of {RULES}."
+                f"network expects values in [0, 1]{self._stated_scale()}: set data.init_args.normalisation to another "
+                f"of {RULES}."
             )
+
+    def _stated_scale(self) -> str:
+        """What the file says about the scale of its values, for a sentence."""
+        facts = self.file.metadata
+        if (factor := facts.get("reflectance scale factor")) is not None:
+            return f" (its header says reflectance scale factor = {factor})"
+        names = {name.lower(): value for name, value in facts.items()}
+        if (factor := names.get("scale_factor")) is not None:
+            return f" (its attributes say scale_factor = {factor})"
+        return " (its metadata say a scale for each band)" if 'role="scale"' in facts.get("GDAL_METADATA", "") else ""

@@ -1,7 +1,7 @@
 """Values of a file brought to the scale that networks know, and back: four rules, one affine map."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,17 +37,29 @@ class Statistics:
     """What one pass over a cube finds in the bands that are used.
 
     Attributes:
-        low: smallest finite value.
-        high: largest finite value.
-        missing: number of values that are NaN or infinite.
-        medians: median of every band's finite values, 0 for a band that has none; of a regular grid of the pixels where
+        low: smallest value that is not missing.
+        high: largest value that is not missing.
+        missing: number of values that are missing: NaN, infinite, or marked.
+        medians: median of every band's other values, 0 for a band that has none; of a regular grid of the pixels where
             the cube has more than 2^24 values, so that they need not be held all at once.
+        lows: smallest value of every band, plus infinity for a band that has none.
+        highs: largest value of every band, minus infinity for a band that has none.
     """
 
     low: float
     high: float
     missing: int
     medians: NDArray[np.float32]
+    lows: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    highs: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+    def over(self, places: NDArray[np.intp]) -> "Statistics":
+        """Return the statistics with the extremes of some of the bands only.
+
+        Args:
+            places: which of the bands, counted as they were given to `measured`.
+        """
+        return replace(self, low=float(self.lows[places].min()), high=float(self.highs[places].max()))
 
 
 def check_rule(rule: str) -> str:
@@ -98,26 +110,37 @@ def measured(file: CubeFile, bands: NDArray[np.intp], medians: bool) -> Statisti
         medians: whether the medians are needed; else they are 0.
 
     Raises:
-        ValueError: if the cube holds no finite value, or its file is damaged.
+        ValueError: if the cube holds no value that is not missing, or its file is damaged.
     """
     _, height, width = file.shape
     step = max(1, _STRIP_VALUES // (file.shape[0] * width))
     stride = math.ceil(math.sqrt(max(1.0, len(bands) * height * width / _MEDIAN_VALUES)))
-    low, high, missing, grid = math.inf, -math.inf, 0, []
+    lows, highs = np.full(len(bands), np.inf), np.full(len(bands), -np.inf)
+    missing, grid = 0, []
     for row in range(0, height, step):
         strip = file.window(row, 0, min(step, height - row), width)[bands]
-        finite = _finite(strip)
-        if finite is None:
-            low, high = min(low, float(strip.min())), max(high, float(strip.max()))
+        mask = file.missing(row, 0, strip)
+        if mask is None:
+            lowest, highest = strip.min(axis=(1, 2)), strip.max(axis=(1, 2))
         else:
-            missing += int(finite.size - np.count_nonzero(finite))
-            low = min(low, float(strip.min(where=finite, initial=np.inf)))
-            high = max(high, float(strip.max(where=finite, initial=-np.inf)))
+            missing += int(np.count_nonzero(mask))
+            lowest, highest = extremes(strip, mask)
+        lows, highs = np.minimum(lows, lowest), np.maximum(highs, highest)
         if medians:
-            grid.append(strip[:, -row % stride :: stride, ::stride].astype(np.float32))
-    if not math.isfinite(low):
-        raise InputError(f"The cube {file.path} holds no value that is not NaN or infinite: leave it out.")
-    return Statistics(low, high, missing, _medians(np.concatenate(grid, axis=1) if grid else None, len(bands)))
+            known = strip if mask is None else np.where(mask, np.nan, strip.astype(np.float32))
+            grid.append(known[:, -row % stride :: stride, ::stride].astype(np.float32))
+    if not np.isfinite(lows).any():
+        raise InputError(f"The cube {file.path} holds no value that is not NaN, infinite or missing: leave it out.")
+    centre = _medians(np.concatenate(grid, axis=1) if grid else None, len(bands))
+    return Statistics(float(lows.min()), float(highs.max()), missing, centre, lows, highs)
+
+
+def extremes(values: NDArray[Any], mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and the largest value of every band that is not masked; infinities where there is none."""
+    known = values.astype(np.float64)
+    lowest: NDArray[np.float64] = known.min(axis=(1, 2), where=~mask, initial=np.inf)
+    highest: NDArray[np.float64] = known.max(axis=(1, 2), where=~mask, initial=-np.inf)
+    return lowest, highest
 
 
 def _medians(grid: NDArray[np.float32] | None, bands: int) -> NDArray[np.float32]:
@@ -126,8 +149,3 @@ def _medians(grid: NDArray[np.float32] | None, bands: int) -> NDArray[np.float32
         if len(values := plane[np.isfinite(plane)]):
             centre[band] = np.median(values)
     return centre
-
-
-def _finite(values: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Return where values are finite; None where they cannot be anything else."""
-    return np.isfinite(values) if np.issubdtype(values.dtype, np.floating) else None

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datamodules.scenes.facts.causes import raise_true_cause
 from hyperalign.errors import InputError, MissingFileError
 
 
@@ -148,6 +149,9 @@ class MappedScene:
             raise MissingFileError(
                 f"The cube file of scene {self.name!r} is missing at {self.path}: run again to make it anew."
             ) from error
+        except OSError as error:
+            raise_true_cause(self.path, error)
+            raise
         except (ValueError, EOFError) as error:
             raise InputError(
                 f"The cube file of scene {self.name!r} at {self.path} is damaged or is no .npy file: "
@@ -162,7 +166,8 @@ class MappedScene:
         return array
 
 
-@lru_cache(maxsize=256)
+# A map keeps its file open, and a process may have as few as 256 open files.
+@lru_cache(maxsize=128)
 def _map_cube(path: str, _inode: int, _modified: int, _size: int) -> NDArray[np.float32]:
     """Map one file; the file's identity is part of the key, so that a replaced file is never read from an old map."""
     mapped: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)

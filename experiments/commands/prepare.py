@@ -40,11 +40,14 @@ def main(arguments: Sequence[str]) -> int:
     """
     parser = data_parser("prepare", _DESCRIPTION)
     parser.add_argument("--workers", type=int, default=_cores(), help="Processes; fewer need less memory.")
+    parser.add_argument(
+        "--verify", action="store_true", help="Compare prepared cubes with their checksums; make damaged ones again."
+    )
     given = built(parser, "prepare", arguments)
     data: SceneDataModule = given.data
     data.captions = None  # a caption file is none of the files that are prepared
     with closing(_Bar()) as bar:
-        done = prepare(data, given.workers, bar)
+        done = prepare(data, given.workers, bar, given.verify)
     console = Console()
     if done.failed:
         table = Table("scene", "why it cannot be used")

@@ -188,7 +188,11 @@ def test_every_header_is_checked_before_any_work(tmp_path: Path) -> None:
     save(tmp_path / "a.npy")
     save(tmp_path / "b.npy", bands=4)
     with pytest.raises(ValueError, match=r"b\.npy has 4 bands .* but 3 wavelengths"):
-        folder(tmp_path).open_scenes(KNOWN)
+        folder(tmp_path, strict=True).open_scenes(KNOWN)
+    data = folder(tmp_path)
+    assert [scene.name for scene in data.open_scenes(KNOWN)] == ["a.npy"]
+    assert list(data.failures) == ["b.npy"]
+    assert "has 4 bands" in data.failures["b.npy"]
 
 
 def test_bands_that_are_held_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

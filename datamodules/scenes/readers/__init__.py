@@ -13,7 +13,8 @@ from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpyCube, NpzCube
 from datamodules.scenes.readers.png_cube import PngStackCube
 from datamodules.scenes.readers.png_stack import read_png_stack
-from datamodules.scenes.readers.registry import READERS, find_cubes, open_cube
+from datamodules.scenes.readers.registry import READERS, open_cube
+from datamodules.scenes.readers.survey import Survey, find_cubes, survey
 from datamodules.scenes.readers.tiff import TiffCube
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "NpyCube",
     "NpzCube",
     "PngStackCube",
+    "Survey",
     "TiffCube",
     "check_depth",
     "check_shape",
@@ -35,4 +37,5 @@ __all__ = [
     "read_mat",
     "read_mat_cube",
     "read_png_stack",
+    "survey",
 ]

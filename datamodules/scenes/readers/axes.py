@@ -69,7 +69,7 @@ def _told(shape: Sequence[int], bands: int | None, what: str) -> tuple[int, int,
         )
     raise InputError(
         f"The bands of {what} of {' x '.join(map(str, shape))} can be on more than one axis: give `axes`, CHW if they "
-        "are first, HWC if they are last."
+        "are first, HWC if they are last, HCW if they are between rows and columns."
     )
 
 

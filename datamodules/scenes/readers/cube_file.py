@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.limits import MAX_BYTES, check_bytes
+from datamodules.scenes.facts.missing import Missing
+from datamodules.scenes.readers.centres import Centres
 from hyperalign.errors import InputError
 
 _STRIP_VALUES = 1 << 23
@@ -26,6 +29,10 @@ class CubeFile(ABC):
 
     Attributes:
         path: the file or folder.
+        marks: the values that mean that nothing was measured; windows hold them as they are stored.
+        stated: the centres as the file states them, in its own unit; None if it does not.
+        bad_bands: numbers of the bands that the file calls unusable.
+        max_bytes: bytes that one window, or the whole cube where it must be decoded whole, may take in memory.
     """
 
     def __init__(
@@ -41,6 +48,10 @@ class CubeFile(ABC):
         self._dtype = dtype.newbyteorder("=")
         self._wavelengths = wavelengths
         self._metadata = MappingProxyType(dict(metadata or {}))
+        self.marks = Missing()
+        self.stated: Centres | None = None
+        self.bad_bands: tuple[int, ...] = ()
+        self.max_bytes = MAX_BYTES
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -65,25 +76,61 @@ class CubeFile(ABC):
     def window(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
         """Return a copy of all bands of a window, `C x height x width`, in the file's own type.
 
+        Missing values are returned as they are stored; `missing` tells where they are.
+
         Raises:
-            ValueError: if the window leaves the cube, or the file is damaged there.
+            ValueError: if the window leaves the cube or would take more memory than `max_bytes`, or the file is damaged
+                there.
         """
         self._check_window(row, column, height, width)
+        check_bytes(self.path, (self.shape[0], height, width), self.dtype, self.max_bytes, "in a window")
         part = self._read(slice(row, row + height), slice(column, column + width))
         # A copy in any case: a view would keep the whole map or the whole decoded cube alive.
         return np.array(part, dtype=part.dtype.newbyteorder("="), order="C")
 
+    @property
+    def may_lack_values(self) -> bool:
+        """Whether values of this cube can be missing at all."""
+        return self.marks.may_occur(self.dtype)
+
+    def missing(self, row: int, column: int, values: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return where values mean that nothing was measured; None if nowhere.
+
+        Args:
+            row: first row of the window that the values are of.
+            column: its first column.
+            values: `C x height x width`, all bands or some of them, as `window` returned them.
+        """
+        return self.marks.mask(values)
+
+    def complete(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
+        """Return a window as `window` does, of which every value was measured.
+
+        Raises:
+            ValueError: naming the first missing value and its place; or as `window`.
+        """
+        values = self.window(row, column, height, width)
+        if (mask := self.missing(row, column, values)) is not None:
+            band, first, second = np.argwhere(mask)[0].tolist()
+            raise InputError(
+                f"The cube {self.path} holds missing values ({self.marks.shown(values[mask])}), "
+                f"{np.count_nonzero(mask)} in this part, the first in band {band} at row {row + first}, column "
+                f"{column + second}: crop or fill them, or leave the cube out."
+            )
+        return values
+
     def maximum(self, row: int, column: int, height: int, width: int) -> float:
-        """Return the largest finite value in a window, without holding more than a strip of it in memory.
+        """Return the largest value in a window that is not missing, without holding more than a strip of it in memory.
 
         Raises:
             ValueError: if the window leaves the cube, or the file is damaged there.
         """
         step = max(1, _STRIP_VALUES // max(1, self.shape[0] * width))
-        return max(
-            largest_finite(self.window(first, column, min(step, row + height - first), width))
-            for first in range(row, row + max(1, height), step)
-        )
+        largest = -np.inf
+        for first in range(row, row + max(1, height), step):
+            values = self.window(first, column, min(step, row + height - first), width)
+            largest = max(largest, largest_of(values, self.missing(first, column, values)))
+        return largest
 
     def _check_window(self, row: int, column: int, height: int, width: int) -> None:
         _, rows, columns = self.shape
@@ -113,11 +160,12 @@ def take(data: Any, order: tuple[int, int, int], rows: slice, columns: slice) ->
     return part.transpose(order)
 
 
-def largest_finite(values: NDArray[Any]) -> float:
-    """Return the largest value that is neither NaN nor infinite, minus infinity if there is none."""
-    if not np.issubdtype(values.dtype, np.floating):
+def largest_of(values: NDArray[Any], missing: NDArray[np.bool_] | None) -> float:
+    """Return the largest value that is not missing, minus infinity if there is none."""
+    if missing is None:
         return float(values.max())
-    return float(values.max(where=np.isfinite(values), initial=-np.inf))
+    known = values[~missing]
+    return float(known.max()) if known.size else -float("inf")
 
 
 def check_depth(cube: CubeFile, full_scale: float) -> None:

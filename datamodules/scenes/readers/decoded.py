@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.limits import check_bytes
 from datamodules.scenes.readers.cube_file import CubeFile
 
 
@@ -20,6 +21,7 @@ class DecodedCube(CubeFile):
     """
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
+        check_bytes(self.path, self.shape, self.dtype, self.max_bytes, "whole")
         status = self.path.stat()
         decoded = _decoded(_Decoder(self.path, self._identity(), self._decode), status.st_mtime_ns, status.st_size)
         return decoded[:, rows, columns]

@@ -1,16 +1,27 @@
 """ENVI files, an image beside a text header, read by windows through a memory map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.missing import Missing, declared_marks
+from datamodules.scenes.facts.names import bad_bands
 from datamodules.scenes.readers.axes import axis_order
-from datamodules.scenes.readers.centres import centres_from_file, centres_from_user
-from datamodules.scenes.readers.cube_file import CubeFile, largest_finite
-from datamodules.scenes.readers.refusals import refuse_axes, refuse_key
+from datamodules.scenes.readers.centres import Centres, centres_from_user, stated_centres
+from datamodules.scenes.readers.cube_file import CubeFile, largest_of
+from datamodules.scenes.readers.envi_header import (
+    ORDERS,
+    Entries,
+    is_envi_header,
+    layout_of,
+    read_entries,
+    stated_wavelengths,
+)
+from datamodules.scenes.readers.refusals import refuse_axes, refuse_key, refuse_objects
 from hyperalign.errors import InputError, MissingFileError
 
 IMAGE_SUFFIXES = ("", ".img", ".bsq", ".bil", ".bip", ".dat", ".raw", ".bin", ".cube")
@@ -20,17 +31,19 @@ IMAGE_SUFFIXES = ("", ".img", ".bsq", ".bil", ".bip", ".dat", ".raw", ".bin", ".
 class EnviCube(CubeFile):
     """An ENVI image of any interleave (BSQ, BIL, BIP), type and byte order.
 
-    Its metadata are the entries of its header, lists in braces as they stand there.
+    Its metadata are the entries of its header, lists in braces as they stand there. `data ignore value` marks missing
+    values, `bbl` bands that are not usable.
 
     Args:
-        path: the image, its header being `<stem>.hdr` or `<name>.hdr` beside it; or the header.
+        path: the image, its header being `<name>.hdr` or `<stem>.hdr` beside it, in any case; or the header.
         key: must be None, as the format holds one image.
         axes: must be None, as the header says the interleave.
         wavelengths: takes the place of the header's.
 
     Raises:
         FileNotFoundError: if the image or its header is missing.
-        ValueError: if the header is damaged, or the image is shorter than its header says.
+        ValueError: if the header is damaged or of something else than an image of real numbers, or the image is shorter
+            than its header says.
     """
 
     def __init__(
@@ -41,87 +54,107 @@ class EnviCube(CubeFile):
         axes: str | None = None,
         wavelengths: Sequence[float] | None = None,
     ) -> None:
-        # The package imports its plots along with its file formats, half a second that only ENVI files are worth.
-        from spectral.io import envi  # type: ignore[import-untyped]
-        from spectral.utilities.errors import SpyException  # type: ignore[import-untyped]
-
         refuse_key(path, key, "an ENVI file holds one image")
         refuse_axes(path, axes)
         if path.suffix.lower() == ".hdr":
             path = image_of(path)
         self.header = header_of(path)
-        try:
-            image = envi.open(str(self.header.resolve()), str(path.resolve()))
-            shape = (int(image.nbands), int(image.nrows), int(image.ncols))
-            dtype = np.dtype(image.dtype)
-            needed = int(image.offset) + int(np.prod(shape)) * dtype.itemsize
-            self.entries: dict[str, str | list[str]] = dict(image.metadata)
-        except (SpyException, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
+        self.entries: Entries = read_entries(self.header)
+        layout = self._layout = layout_of(self.header, self.entries)
+        refuse_objects(layout.dtype, path)
+        if (size := path.stat().st_size) < layout.end:
             raise InputError(
-                f"The ENVI header {self.header} is damaged or describes no image: download it again."
-            ) from error
-        if (size := path.stat().st_size) < needed:
-            raise InputError(
-                f"The ENVI file {path} of {size} bytes is truncated, as its header means {needed}: download it again."
+                f"The ENVI file {path} of {size} bytes is truncated, as its header means {layout.end}: download it "
+                "again."
             )
         given = None if wavelengths is None else centres_from_user(wavelengths, str(path))
         if given is not None:
-            axis_order(shape, "CHW", None, len(given), f"the ENVI image {path}")
-        super().__init__(path, shape, dtype, given, _as_text(self.entries))
-        self._image = image
+            axis_order(layout.shape, "CHW", None, len(given), f"the ENVI image {path}")
+        text = {
+            name: value if isinstance(value, str) else "{" + ", ".join(value) + "}"
+            for name, value in self.entries.items()
+        }
+        super().__init__(path, layout.shape, layout.dtype, given, text)
+        self.marks = Missing(declared_marks(text.get("data ignore value")), word="data ignore value")
+        flags = self.entries.get("bbl")
+        self.bad_bands = bad_bands(flags if isinstance(flags, list) else None, layout.shape[0])
 
     @property
     def wavelengths(self) -> tuple[float, ...] | None:
         """Centres of the bands in nm, given or from the header; None if neither says them.
 
         Raises:
-            ValueError: as `centres_from_file`.
+            ValueError: as `stated_centres`.
         """
-        stated = self.entries.get("wavelength")
-        if self._wavelengths is not None or stated is None:
-            return self._wavelengths
-        return centres_from_file(stated, self.shape[0], f"The ENVI header {self.header}")
+        if self._wavelengths is None and (centres := self._centres()) is not None:
+            self.stated, self._wavelengths = centres, centres.nanometres
+        return self._wavelengths
+
+    @property
+    def interleave(self) -> str:
+        """How the bands lie in the file: `bsq`, `bil` or `bip`."""
+        return self._layout.interleave
+
+    @property
+    def stated_in_header(self) -> bool:
+        """Whether the header states wavelengths, though its user may have given others."""
+        return stated_wavelengths(self.entries, self.shape[0]) is not None
 
     def maximum(self, row: int, column: int, height: int, width: int) -> float:
-        """Return the largest finite value in a window, reading it band by band."""
+        """Return the largest value in a window that is not missing, reading it band by band."""
         self._check_window(row, column, height, width)
         mapped = self._mapped()
-        return max(
-            largest_finite(mapped[band, row : row + height, column : column + width]) for band in range(self._shape[0])
+        bands = (mapped[band, row : row + height, column : column + width] for band in range(self._shape[0]))
+        return max(largest_of(plane, self.missing(row, column, plane)) for plane in bands)
+
+    def _centres(self) -> Centres | None:
+        found = stated_wavelengths(self.entries, self.shape[0])
+        return (
+            None
+            if found is None
+            else stated_centres(found[0], self.shape[0], f"The ENVI header {self.header}", found[1])
         )
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         return self._mapped()[:, rows, columns]
 
     def _mapped(self) -> NDArray[Any]:
-        mapped: NDArray[Any] = self._image.open_memmap(interleave="bsq")
-        return mapped
+        layout = self._layout
+        try:
+            mapped: NDArray[Any] = np.memmap(self.path, layout.dtype, "r", layout.offset, layout.stored)
+        except (OSError, ValueError) as error:
+            raise_true_cause(self.path, error)
+            raise InputError(
+                f"The ENVI file {self.path} is truncated, as its header means {layout.end} bytes: download it again."
+            ) from error
+        return mapped.transpose(ORDERS[layout.interleave])
 
 
 def header_of(path: Path) -> Path:
-    """Return the header beside an ENVI image.
+    """Return the header beside an ENVI image: `<name>.hdr` before `<stem>.hdr`, which may be of a neighbour.
 
     Raises:
         FileNotFoundError: if the image or its header is missing.
     """
     if not path.is_file():
         raise MissingFileError(f"There is no ENVI file {path}: check the path, or download it.")
-    for header in _headers(path):
-        if header.is_file():
-            return header
+    if (header := find_header(path)) is not None:
+        return header
     raise MissingFileError(
         f"The ENVI file {path} has no header {path.with_suffix('.hdr').name} beside it: copy the header there, or "
         "unpack the archive again."
     )
 
 
-def has_header(path: Path) -> bool:
-    """Tell whether a file has an ENVI header beside it."""
-    return any(header.is_file() for header in _headers(path))
-
-
-def _headers(path: Path) -> tuple[Path, Path]:
-    return path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr")
+def find_header(path: Path) -> Path | None:
+    """Return the ENVI header beside a file, None if there is none; a `.hdr` of another format is none."""
+    for header in (path.with_name(f"{path.name}.hdr"), path.with_suffix(".hdr")):
+        for spelled in (header, header.with_suffix(".HDR"), header.with_suffix(".Hdr")):
+            if spelled != path and spelled.is_file() and is_envi_header(spelled):
+                return spelled
+    # A damaged header is named as what it is, rather than as missing.
+    headers = (path.with_name(f"{path.name}.hdr"), path.with_suffix(".hdr"))
+    return next((header for header in headers if header != path and header.is_file()), None)
 
 
 def image_of(header: Path) -> Path:
@@ -130,6 +163,8 @@ def image_of(header: Path) -> Path:
     Raises:
         FileNotFoundError: if there is none.
     """
+    if not header.is_file():
+        raise MissingFileError(f"There is no ENVI header {header}: check the path, or download it.")
     for suffix in IMAGE_SUFFIXES:
         for path in (header.with_suffix(suffix), header.with_suffix(suffix.upper())):
             if path.is_file():
@@ -138,11 +173,3 @@ def image_of(header: Path) -> Path:
         f"The ENVI header {header} has no image {header.stem} beside it (endings tried: none, "
         f"{', '.join(IMAGE_SUFFIXES[1:])}): copy the image there, or unpack the archive again."
     )
-
-
-def _as_text(entries: Mapping[str, str | list[str]]) -> dict[str, str]:
-    """Entries of a header as text."""
-    return {
-        name: value if isinstance(value, str) else "{" + ", ".join(map(str, value)) + "}"
-        for name, value in entries.items()
-    }

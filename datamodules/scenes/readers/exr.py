@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import centres_from_user
 from datamodules.scenes.readers.cube_file import CubeFile
+from datamodules.scenes.readers.exr_process import DamagedExrError, ask_decoder
 from datamodules.scenes.readers.refusals import refuse_axes, refuse_key
 from hyperalign.errors import InputError, MissingFileError, MissingPackageError
 
@@ -44,7 +45,8 @@ def exr_library() -> Any:  # noqa: ANN401
 class ExrCube(CubeFile):
     """An OpenEXR file of which the channels named by wavelengths are the bands, by ascending wavelength.
 
-    Other channels (R, G, B, alpha) are left out. Only the rows of a window are decoded.
+    Other channels (R, G, B, alpha) are left out. Only the rows of a window are decoded, in a process of its own: the
+    library ends its process with some damaged files.
 
     Args:
         path: the file.
@@ -70,8 +72,9 @@ class ExrCube(CubeFile):
         refuse_axes(path, axes)
         if not path.is_file():
             raise MissingFileError(f"There is no OpenEXR file {path}: check the path, or download it.")
-        header = _asked(path, lambda file: file.header())
-        named = {name: band_of_channel(name) for name in header["channels"]}
+        header = _asked(path)[0]
+        kinds_of, window = header["channels"], header["window"]
+        named = {name: band_of_channel(name) for name in kinds_of}
         bands = sorted((centre, name) for name, centre in named.items() if centre is not None)
         if not bands:
             raise InputError(
@@ -84,10 +87,11 @@ class ExrCube(CubeFile):
                 "remove those that do not belong to the cube."
             )
         self.channels = tuple(name for _, name in bands)
-        low, high = header["dataWindow"].min, header["dataWindow"].max
-        shape = (len(bands), high.y - low.y + 1, high.x - low.x + 1)
-        self._first_row = int(low.y)
-        kinds = {str(header["channels"][name].type) for name in self.channels}
+        shape = (len(bands), window[3] - window[1] + 1, window[2] - window[0] + 1)
+        self._first_row = int(window[1])
+        kinds = {kinds_of[name] for name in self.channels}
+        if header["sampled"]:
+            raise InputError(f"The OpenEXR file {path} has channels of reduced size: save it with all pixels of each.")
         if len(kinds) != 1 or not kinds <= set(_TYPES):
             raise InputError(
                 f"The OpenEXR file {path} mixes values of the types {', '.join(sorted(kinds))} in its bands: save it "
@@ -100,24 +104,25 @@ class ExrCube(CubeFile):
         super().__init__(path, shape, dtype, centres, {"channels": " ".join(self.channels)})
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
-        lines = {"scanLine1": self._first_row + rows.start, "scanLine2": self._first_row + rows.stop - 1}
-        planes = _asked(self.path, lambda file: file.channels(list(self.channels), **lines))
-        width = self.shape[2]
-        strip = [np.frombuffer(plane, self.dtype).reshape(-1, width)[:, columns] for plane in planes]
+        first, last = self._first_row + rows.start, self._first_row + rows.stop - 1
+        width, count = self.shape[2], rows.stop - rows.start
+        _, planes = _asked(self.path, self.channels, first, last)
+        if any(len(plane) != width * count * self.dtype.itemsize for plane in planes):
+            raise _damaged(self.path)
+        strip = [np.frombuffer(plane, self.dtype).reshape(count, width)[:, columns] for plane in planes]
         return np.stack(strip)
 
 
-def _asked(path: Path, ask: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-    """Open a file, ask it something and close it again."""
-    library = exr_library()
+def _asked(
+    path: Path, channels: Sequence[str] = (), first: int = 0, last: int = 0
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Ask the decoder, and turn damage into one sentence."""
     try:
-        file = library.InputFile(str(path))
-        try:
-            return ask(file)
-        finally:
-            file.close()
-    # The binding answers a damaged file with errors of several kinds.
-    except Exception as error:
-        raise InputError(
-            f"The file {path} of {path.stat().st_size} bytes is truncated or is no OpenEXR file: download it again."
-        ) from error
+        return ask_decoder(path, channels, first, last)
+    except DamagedExrError as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> ValueError:
+    size = path.stat().st_size
+    return InputError(f"The file {path} of {size} bytes is truncated or is no OpenEXR file: download it again.")

@@ -1,6 +1,7 @@
 """HDF5 and netCDF-4 files, one data set by its key, read by windows."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.missing import Missing, declared_marks
+from datamodules.scenes.facts.names import (
+    bad_bands,
+    is_plain_list_of_bands,
+    names_centres,
+    names_good_bands,
+    names_missing,
+)
 from datamodules.scenes.readers.axes import axis_order
-from datamodules.scenes.readers.centres import centres_from_file, centres_from_user
+from datamodules.scenes.readers.centres import are_numbers_of_bands, centres_from_user, stated_centres
 from datamodules.scenes.readers.cube_file import CubeFile, take
-from datamodules.scenes.readers.mat_cube import CENTRE_NAMES
+from datamodules.scenes.readers.hdf5_links import is_numeric, own_data_sets, refuse_outside
 from datamodules.scenes.readers.refusals import refuse_objects
 from hyperalign.errors import InputError, MissingFileError
 
@@ -20,8 +30,10 @@ from hyperalign.errors import InputError, MissingFileError
 class Hdf5Cube(CubeFile):
     """A three-dimensional data set of an HDF5 or netCDF-4 file, of which windows are read.
 
-    Its wavelengths are an attribute of the data set, or a data set beside it or in the root, named `wavelength(s)`,
-    `wvl`, `lambda` or `center_wavelength`. Values are as stored: scale factors stay in the metadata.
+    Its wavelengths are an attribute of the data set, a data set anywhere in the file (`wavelength`,
+    `sensor_band_parameters/wavelengths`, ...), or a list of the attributes (`List_Cw_Vnir` of PRISMA's `VNIR_Cube`).
+    `_FillValue`, `missing_value` and a fill value of the data set's own mark missing values. Values are as stored:
+    scale factors stay in the metadata. Links into other files are never followed.
 
     Args:
         path: the file.
@@ -31,7 +43,8 @@ class Hdf5Cube(CubeFile):
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a damaged file, an unknown key, or axes that cannot be told.
+        ValueError: for a damaged file, an unknown key, complex values, values in another file, or axes that cannot be
+            told.
     """
 
     def __init__(
@@ -48,18 +61,26 @@ class Hdf5Cube(CubeFile):
         with _opened(path) as file:
             shapes = _shapes(file)
             self.key = _chosen(path, key, shapes)
-            shape, dtype = shapes[self.key], np.dtype(file[self.key].dtype)
+            data = file[self.key]
+            refuse_outside(path, data)
+            shape, dtype = shapes[self.key], np.dtype(data.dtype)
             stated = None if given else _stated(file, self.key, shape)
-            metadata = {name: _text(value) for name, value in file[self.key].attrs.items() if _is_plain(value)}
+            metadata = {name: _text(value) for name, value in data.attrs.items() if _is_plain(value)}
+            marks = _marks(data)
+            flags = _flags(file)
         refuse_objects(dtype, path)
         what = f"the data set {self.key!r} in {path}"
-        known = given or stated
+        known = given or (stated[1] if stated else None)
         self.order = axis_order(shape, axes, None, len(known) if known else None, what)
-        centres = given
-        if stated is not None:
-            centres = centres_from_file(stated, shape[self.order[0]], f"The data set {self.key!r} in {path}")
         sizes = (shape[self.order[0]], shape[self.order[1]], shape[self.order[2]])
-        super().__init__(path, sizes, dtype, centres, {**metadata, "key": self.key})
+        centres = None
+        if stated is not None:
+            centres = stated_centres(stated[1], sizes[0], f"The data set {self.key!r} in {path}", stated[2])
+        super().__init__(path, sizes, dtype, centres.nanometres if centres else given, {**metadata, "key": self.key})
+        self.stated = centres
+        self.centres_name = stated[0] if stated else None
+        self.marks = Missing(marks, word="_FillValue")
+        self.bad_bands = next((bad for stated in flags if (bad := bad_bands(stated, sizes[0]))), ())
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         with _opened(self.path) as file:
@@ -69,20 +90,23 @@ class Hdf5Cube(CubeFile):
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a file and turn what HDF5 answers to damage into one sentence."""
-    with path.open("rb") as raw:
-        start = raw.read(4)
-    if start[:3] == b"CDF":
-        raise InputError(
-            f"The file {path} is a classic netCDF file: convert it to netCDF-4 with `nccopy -k nc4` and try again."
-        )
     try:
+        with path.open("rb") as raw:
+            start = raw.read(4)
+        if start[:3] == b"CDF":
+            raise InputError(
+                f"The file {path} is a classic netCDF file: convert it to netCDF-4 with `nccopy -k nc4` and try again."
+            )
         file = h5py.File(path, "r")
     except OSError as error:
+        raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
     with file:
         try:
             yield file
-        except (OSError, RuntimeError) as error:
+        # Damage within the file is met as an error of nearly any kind.
+        except (OSError, RuntimeError, KeyError, TypeError, SystemError, MemoryError, UnicodeError) as error:
+            raise_true_cause(path, error)
             raise InputError(_damaged(path)) from error
 
 
@@ -92,14 +116,9 @@ def _damaged(path: Path) -> str:
 
 def _shapes(file: Any) -> dict[str, tuple[int, ...]]:  # noqa: ANN401
     """Shape of every numeric data set of the whole file by its path."""
-    found: dict[str, tuple[int, ...]] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and np.issubdtype(item.dtype, np.number):
-            found[name] = tuple(item.shape)
-
-    file.visititems(visit)
-    return found
+    return {
+        name: tuple(item.shape) for name, item in own_data_sets(file) if is_numeric(item) and item.shape is not None
+    }
 
 
 def _chosen(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> str:
@@ -115,22 +134,74 @@ def _chosen(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> 
     return name
 
 
-def _stated(file: Any, key: str, shape: tuple[int, ...]) -> list[float] | None:  # noqa: ANN401
-    """Centres of the bands as the file states them, one per position of one of the axes."""
-    group = file[key].parent
-    places = [
-        {name.lower(): value for name, value in file[key].attrs.items()},
-        *({name.lower(): item for name, item in place.items()} for place in (group, file)),
+def _marks(data: Any) -> tuple[float, ...]:  # noqa: ANN401
+    """Marks of missing values: attributes of the data set, or a fill value that its writer chose."""
+    found = [mark for name, value in data.attrs.items() if names_missing(name) for mark in declared_marks(value)]
+    if data.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
+        # A plain 0 is every writer's habit and declares nothing.
+        found += [mark for mark in declared_marks(data.fillvalue) if mark != 0]
+    return tuple(dict.fromkeys(found))
+
+
+def _flags(file: Any) -> list[list[float]]:  # noqa: ANN401
+    """Lists of good and bad bands anywhere in the file."""
+    return [
+        np.asarray(item).ravel().tolist()
+        for name, item in own_data_sets(file)
+        if names_good_bands(name.rpartition("/")[2]) and is_numeric(item) and len(item.shape or ()) == 1
     ]
-    for place in places:
-        for name in CENTRE_NAMES:
-            item = place.get(name)
-            if item is None or isinstance(item, h5py.Group):
-                continue
-            values = np.asarray(item).ravel()
-            if values.size in shape and np.issubdtype(values.dtype, np.number):
-                return [float(value) for value in values]
+
+
+def _stated(file: Any, key: str, shape: tuple[int, ...]) -> tuple[str, list[float], str] | None:  # noqa: ANN401
+    """Where the file states the centres of its bands, one per position of an axis; they; its word for their unit."""
+    data = file[key]
+    for name, value in data.attrs.items():
+        if names_centres(name) and (found := _list(value, shape, name)):
+            return "@" + name, found, _unit(data.attrs, "wavelength_units", "wavelength units")
+    group = key.rpartition("/")[0]
+    places = [(name, item) for name, item in own_data_sets(file) if names_centres(name.rpartition("/")[2])]
+    # Those of the own group first, then those near the root; what may be the bands' numbers last.
+    places.sort(
+        key=lambda place: (
+            is_plain_list_of_bands(place[0].rpartition("/")[2]),
+            place[0].rpartition("/")[0] != group,
+            place[0].count("/"),
+        )
+    )
+    for name, item in places:
+        if name != key and (found := _list(item, shape, name)):
+            return name, found, _unit(item.attrs, "units", "unit")
+    return _listed(file, key, shape)
+
+
+def _listed(file: Any, key: str, shape: tuple[int, ...]) -> tuple[str, list[float], str] | None:  # noqa: ANN401
+    """Centres in a list of the root's attributes that is named for the data set, as PRISMA's `List_Cw_Vnir`."""
+    part = re.split(r"[_\W]", key.rpartition("/")[2].lower())[0]
+    lists = {name: value for name, value in file.attrs.items() if name.lower().startswith("list_cw")}
+    for name, value in lists.items():
+        if name.lower().rpartition("_")[2] == part and (found := _list(value, shape, name)):
+            return "/@" + name, found, ""
     return None
+
+
+def _list(item: Any, shape: tuple[int, ...], name: str) -> list[float] | None:  # noqa: ANN401
+    """Return numbers, one for each position of one of the axes; None for anything else."""
+    size = getattr(item, "size", None)
+    if size is None and not isinstance(item, list | tuple):
+        return None
+    outside = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+    if outside or (size is not None and size not in shape):
+        return None
+    values = np.asarray(item).ravel()
+    if values.size not in shape or values.size < 1 or not np.issubdtype(values.dtype, np.number):
+        return None
+    numbers = [float(value) for value in values]
+    selected = is_plain_list_of_bands(name.rpartition("/")[2])
+    return None if are_numbers_of_bands(numbers, selected) else numbers
+
+
+def _unit(attributes: Mapping[str, Any], *names: str) -> str:
+    return next((_text(attributes[name]) for name in names if name in attributes), "")
 
 
 def _is_plain(value: object) -> bool:

@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 from scipy.io.matlab import MatReadError
 from torch import Tensor
 
-from hyperalign.errors import HyperalignError, InputError, MissingFileError
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.limits import MAX_BYTES, TooLargeError, check_bytes
+from datamodules.scenes.readers.hdf5_links import OutsideError, is_numeric, own_data_sets, refuse_outside
+from datamodules.scenes.readers.refusals import NotRealError, refuse_objects
+from hyperalign.errors import InputError, MissingFileError
+
+_NUMERIC = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
 
 
-def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
+def read_mat(path: Path, key: str | None = None, max_bytes: int = MAX_BYTES) -> NDArray[Any]:
     """Read one numeric array from a MATLAB file.
 
     MATLAB v4 to v7 files are read by scipy, v7.3 files, which are HDF5, by h5py. HDF5 shows MATLAB's axes in reverse
@@ -25,19 +31,24 @@ def read_mat(path: Path, key: str | None = None) -> NDArray[Any]:
 
     Args:
         path: the `.mat` file.
-        key: name of the variable; None takes the only three-dimensional numeric one.
+        key: name of the variable, `struct.field` (or `struct/field`) for a field; None takes the only three-dimensional
+            numeric one.
+        max_bytes: what the array may take in memory.
 
     Returns:
         The array with MATLAB's axes and the file's own type.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: for a truncated or foreign file, an unknown key, or no key where several arrays could be meant.
+        ValueError: for a truncated or foreign file, an unknown key, complex values, an array above the limit, or no key
+            where several arrays could be meant.
     """
     if not path.is_file():
         raise MissingFileError(f"There is no MATLAB file {path}: check the path, or download it.")
     with reading(path):
-        return _read_hdf5(path, key) if h5py.is_hdf5(path) else _read_classic(path, key)
+        array = _read_hdf5(path, key, max_bytes) if h5py.is_hdf5(path) else _read_classic(path, key, max_bytes)
+        refuse_objects(array.dtype, path)
+    return array
 
 
 def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -> Tensor:
@@ -65,7 +76,7 @@ def read_mat_cube(path: Path, key: str | None = None, full_scale: float = 1.0) -
     return torch.from_numpy(np.ascontiguousarray(scaled, dtype=np.float32))
 
 
-class NoVariableError(HyperalignError, ValueError):
+class NoVariableError(InputError):
     """The file is sound but does not hold what was asked for."""
 
 
@@ -74,12 +85,11 @@ def reading(path: Path) -> Iterator[None]:
     """Turn whatever the two libraries answer to a damaged file into one sentence."""
     try:
         yield
-    except NoVariableError:
+    except (NoVariableError, TooLargeError, OutsideError, NotRealError):
         raise
     # They answer a cut file with errors of many kinds, according to where it has been cut.
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, MemoryError) as error:
-        raise InputError(_damaged(path)) from error
-    except (MatReadError, zlib.error) as error:
+    except (Exception, MatReadError, zlib.error) as error:
+        raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
 
 
@@ -89,33 +99,83 @@ def _damaged(path: Path) -> str:
 
 
 def hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of every numeric array with MATLAB's axes."""
+    """Shape of every numeric array with MATLAB's axes; fields of structs as `struct.field`."""
     with h5py.File(path, "r") as file:
         return {
-            name: tuple(reversed(item.shape))
-            for name, item in file.items()
-            if isinstance(item, h5py.Dataset) and np.issubdtype(item.dtype, np.number)
+            name.replace("/", "."): tuple(reversed(item.shape))
+            for name, item in own_data_sets(file)
+            if is_numeric(item) and item.shape is not None
         }
 
 
-def classic_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of every numeric array, from the headers alone."""
-    numeric = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
-    return {name: tuple(shape) for name, shape, kind in scipy.io.whosmat(path) if kind in numeric}
+def classic_shapes(path: Path, key: str | None = None) -> dict[str, tuple[int, ...]]:
+    """Shape of every numeric array, from the headers alone; of fields as well where they may be meant.
+
+    Args:
+        path: a file of a version before v7.3.
+        key: the variable that is asked for.
+    """
+    variables = scipy.io.whosmat(path)
+    shapes = {name: tuple(shape) for name, shape, kind in variables if kind in _NUMERIC}
+    plain = any(len(shape) == 3 for shape in shapes.values()) if key is None else key in shapes
+    if not plain:
+        structs = [name for name, _, kind in variables if kind == "struct"]
+        shapes |= {name: field.shape for name, field in _fields(path, structs).items()}
+    return shapes
 
 
-def _read_hdf5(path: Path, key: str | None) -> NDArray[Any]:
+def classic_types(path: Path) -> dict[str, np.dtype[Any]]:
+    """Type of every numeric variable, as MATLAB has it."""
+    names = {"double": "float64", "single": "float32", "logical": "uint8"}
+    return {name: np.dtype(names.get(kind, kind)) for name, _, kind in scipy.io.whosmat(path) if kind in _NUMERIC}
+
+
+def _fields(path: Path, structs: list[str]) -> dict[str, NDArray[Any]]:
+    """The numeric fields of structs, of any depth, as `struct.field`."""
+    if not structs:
+        return {}
+    found: dict[str, NDArray[Any]] = {}
+
+    def visit(name: str, value: object) -> None:
+        if isinstance(value, dict):
+            for field, inner in value.items():
+                visit(f"{name}.{field}", inner)
+        elif isinstance(value, np.ndarray | np.generic | float | int) and np.issubdtype(
+            (array := np.asarray(value)).dtype, np.number
+        ):
+            found[name] = array
+
+    content = scipy.io.loadmat(path, variable_names=structs, simplify_cells=True)
+    for name in structs:
+        visit(name, content.get(name))
+    return found
+
+
+def _read_hdf5(path: Path, key: str | None, max_bytes: int) -> NDArray[Any]:
     name = choose(path, key, hdf5_shapes(path))
     with h5py.File(path, "r") as file:
-        array: NDArray[Any] = np.asarray(file[name])
+        data = file[hdf5_path(name)]
+        refuse_outside(path, data)
+        check_bytes(path, data.shape, data.dtype, max_bytes, "whole")
+        array: NDArray[Any] = np.asarray(data)
     return array.transpose()
 
 
-def _read_classic(path: Path, key: str | None) -> NDArray[Any]:
+def _read_classic(path: Path, key: str | None, max_bytes: int) -> NDArray[Any]:
     # The name comes from the headers, so that only the one array is decoded.
-    name = choose(path, key, classic_shapes(path))
+    shapes = classic_shapes(path, key)
+    name = choose(path, key, shapes)
+    types = classic_types(path)
+    if name not in types:
+        return _fields(path, [name.partition(".")[0]])[name]
+    check_bytes(path, shapes[name], types[name], max_bytes, "whole")
     array: NDArray[Any] = np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
     return array
+
+
+def hdf5_path(name: str) -> str:
+    """Return the path in a v7.3 file of a variable or of a field of a struct."""
+    return name.replace(".", "/")
 
 
 def choose(path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -123,8 +183,12 @@ def choose(path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]]) -
     cubes = [name for name, shape in shapes.items() if len(shape) == 3]
     if key is None and len(cubes) == 1:
         return cubes[0]
-    if key is None or key not in shapes:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
+    asked_for = None if key is None else key.strip("/").replace("/", ".")
+    if asked_for is None or asked_for not in shapes:
+        listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12]) or "none"
         asked = "no single cube" if key is None else f"no array {key!r}"
-        raise NoVariableError(f"The file {path} has {asked} (numeric arrays: {listed}): name one of them as the key.")
-    return key
+        raise NoVariableError(
+            f"The file {path} has {asked} (numeric arrays: {listed}): name one of them as the key, a field of a struct "
+            "as struct.field."
+        )
+    return asked_for

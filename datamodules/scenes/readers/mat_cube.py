@@ -6,18 +6,32 @@ from typing import Any
 
 import h5py
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.missing import Missing, declared_marks
+from datamodules.scenes.facts.names import (
+    bad_bands,
+    is_plain_list_of_bands,
+    names_centres,
+    names_good_bands,
+    names_missing,
+)
 from datamodules.scenes.readers.axes import axis_order
-from datamodules.scenes.readers.centres import centres_from_file, centres_from_user
-from datamodules.scenes.readers.cube_file import largest_finite, take
+from datamodules.scenes.readers.centres import Centres, are_numbers_of_bands, centres_from_user, stated_centres
+from datamodules.scenes.readers.cube_file import largest_of, take
 from datamodules.scenes.readers.decoded import DecodedCube
-from datamodules.scenes.readers.mat import choose, classic_shapes, hdf5_shapes, read_mat, reading
+from datamodules.scenes.readers.hdf5_links import refuse_outside
+from datamodules.scenes.readers.mat import (
+    choose,
+    classic_shapes,
+    classic_types,
+    hdf5_path,
+    hdf5_shapes,
+    read_mat,
+    reading,
+)
+from datamodules.scenes.readers.refusals import refuse_objects
 from hyperalign.errors import InputError, MissingFileError
-
-CENTRE_NAMES = ("wavelength", "wavelengths", "wvl", "lambda", "center_wavelength", "centre_wavelength")
-"""Names under which files keep the centres of their bands, in any case."""
 
 
 class MatCube(DecodedCube):
@@ -29,9 +43,10 @@ class MatCube(DecodedCube):
 
     Args:
         path: the `.mat` file.
-        key: name of the variable; None takes the only cube.
+        key: name of the variable, `struct.field` for a field of a struct; None takes the only cube.
         axes: its axes as MATLAB shows them; None is `HWC`, refused where the sizes speak against it.
-        wavelengths: centres of the bands in nm; None takes a variable `wavelength(s)` of the file, if there is one.
+        wavelengths: centres of the bands in nm; None takes a variable or field of the file that is named for them
+            (`datamodules.scenes.facts.names`) and has one for each band.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -50,10 +65,16 @@ class MatCube(DecodedCube):
             raise MissingFileError(f"There is no MATLAB file {path}: check the path, or download it.")
         with reading(path):
             self.hdf5 = bool(h5py.is_hdf5(path))
-            shapes = hdf5_shapes(path) if self.hdf5 else classic_shapes(path)
+            shapes = hdf5_shapes(path) if self.hdf5 else classic_shapes(path, key)
             self._sides = _sides(path, shapes)
             self.key = _chosen(path, key, shapes, self._sides)
             dtype = self._type_of(path)
+            marks = _marks(path, shapes)
+            lists = [
+                name for name, size in shapes.items() if names_good_bands(_field(name)) and np.prod(size) == max(size)
+            ]
+            flags = [read_mat(path, name).ravel().tolist() for name in lists]
+        refuse_objects(dtype, path)
         shape, what = shapes[self.key], f"the array {self.key!r} in {path}"
         centres = None if wavelengths is None else centres_from_user(wavelengths, str(path))
         folded = _folded(shape, self._sides)
@@ -63,19 +84,31 @@ class MatCube(DecodedCube):
                 "another variable, or use the original file."
             )
         if folded is None:
-            known = centres or _stated(path, shapes, shape)
+            stated = None if centres else _stated(path, shapes, shape, self.key)
+            known = centres or (stated[1].nanometres if stated else None)
             self.order = axis_order(shape, axes, "HWC", len(known) if known else None, what)
             sizes = (shape[self.order[0]], shape[self.order[1]], shape[self.order[2]])
         else:
             self.order, sizes = (0, 1, 2), folded
             axis_order(sizes, "CHW", None, len(centres) if centres else None, what)
         self.matrix = folded is not None
-        centres = centres or _stated(path, shapes, sizes[:1])
+        stated = None if centres else _stated(path, shapes, sizes[:1], self.key)
         version = "v7.3" if self.hdf5 else "v5"
-        super().__init__(path, sizes, dtype, centres, {"key": self.key, "format": f"MATLAB {version}"})
+        super().__init__(
+            path,
+            sizes,
+            dtype,
+            stated[1].nanometres if stated else centres,
+            {"key": self.key, "format": f"MATLAB {version}"},
+        )
+        self.marks = Missing(marks, word="fill value")
+        self.bad_bands = next((bad for stated in flags if (bad := bad_bands(stated, sizes[0]))), ())
+        self.shapes = shapes
+        self.centres_name = stated[0] if stated else None
+        self.stated = stated[1] if stated else None
 
     def maximum(self, row: int, column: int, height: int, width: int) -> float:
-        """Return the largest finite value in a window; of a v7.3 file each chunk is read once.
+        """Return the largest value in a window that is not missing; of a v7.3 file each chunk is read once.
 
         Raises:
             ValueError: if the window leaves the cube, or the file is damaged there.
@@ -87,17 +120,18 @@ class MatCube(DecodedCube):
         reverse = self._reverse()
         area[reverse[1]], area[reverse[2]] = slice(row, row + height), slice(column, column + width)
         with reading(self.path), h5py.File(self.path, "r") as file:
-            return max(largest_finite(np.asarray(part)) for part in _parts(file[self.key], tuple(area), reverse[0]))
+            parts = _parts(file[hdf5_path(self.key)], tuple(area), reverse[0])
+            return max(largest_of(np.asarray(part), self.marks.mask(np.asarray(part))) for part in parts)
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         if not self.hdf5 or self.matrix:
             return super()._read(rows, columns)
         with reading(self.path), h5py.File(self.path, "r") as file:
-            return take(file[self.key], self._reverse(), rows, columns)
+            return take(file[hdf5_path(self.key)], self._reverse(), rows, columns)
 
     def _decode(self) -> NDArray[Any]:
         # Older versions store whole doubles in fewer bytes; the type is the variable's in every version.
-        array = read_mat(self.path, self.key).astype(self.dtype, copy=False)
+        array = read_mat(self.path, self.key, self.max_bytes).astype(self.dtype, copy=False)
         if not self.matrix:
             return array.transpose(self.order)
         bands, height, width = self.shape
@@ -114,10 +148,12 @@ class MatCube(DecodedCube):
     def _type_of(self, path: Path) -> np.dtype[Any]:
         if self.hdf5:
             with h5py.File(path, "r") as file:
-                dtype: np.dtype[Any] = file[self.key].dtype
+                data = file[hdf5_path(self.key)]
+                refuse_outside(path, data)
+                dtype: np.dtype[Any] = data.dtype
                 return dtype
-        kind: str = {name: kind for name, _, kind in scipy.io.whosmat(path)}[self.key]
-        return np.dtype({"double": "float64", "single": "float32", "logical": "uint8"}.get(kind, kind))
+        types = classic_types(path)
+        return types[self.key] if self.key in types else read_mat(path, self.key).dtype
 
 
 def _parts(data: Any, area: tuple[slice, ...], bands: int) -> Iterator[NDArray[Any]]:  # noqa: ANN401
@@ -156,11 +192,40 @@ def _chosen(
     return choose(path, key, shapes)
 
 
-def _stated(path: Path, shapes: Mapping[str, tuple[int, ...]], lengths: Sequence[int]) -> tuple[float, ...] | None:
+def _stated(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], lengths: Sequence[int], key: str
+) -> tuple[str, Centres] | None:
     """Centres of the bands as a variable of one of these lengths states them; others are of another band selection."""
-    for name, shape in shapes.items():
-        count = int(np.prod(shape))
-        if name.lower() in CENTRE_NAMES and count == max(shape) and count in lengths:
-            values = read_mat(path, name).ravel().tolist()
-            return centres_from_file(values, count, f"The variable {name!r} in {path}")
+    beside = key.rpartition(".")[0]
+    # Those of the same struct first; a list that may as well hold the bands' numbers last.
+    for name in sorted(
+        shapes, key=lambda name: (is_plain_list_of_bands(_field(name)), name.rpartition(".")[0] != beside)
+    ):
+        count = int(np.prod(shapes[name]))
+        if not (names_centres(_field(name)) and count and count == max(shapes[name], default=0) and count in lengths):
+            continue
+        values = read_mat(path, name).ravel().tolist()
+        if are_numbers_of_bands(values, is_plain_list_of_bands(_field(name))):
+            continue
+        try:
+            return name, stated_centres(values, count, f"The variable {name!r} in {path}")
+        except ValueError:
+            if not is_plain_list_of_bands(_field(name)):
+                raise
     return None
+
+
+def _marks(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, ...]:
+    """Marks of missing values as a variable of one number states them."""
+    names = [name for name, shape in shapes.items() if names_missing(_field(name)) and np.prod(shape) == 1]
+    return tuple(mark for name in names for mark in declared_marks(read_mat(path, name)))
+
+
+def _flags(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[list[float]]:
+    """Lists of good and bad bands."""
+    names = [name for name, shape in shapes.items() if names_good_bands(_field(name)) and np.prod(shape) == max(shape)]
+    return [read_mat(path, name).ravel().tolist() for name in names]
+
+
+def _field(name: str) -> str:
+    return name.rpartition(".")[2]

@@ -1,16 +1,24 @@
 """NumPy files: `.npy` through a memory map, `.npz` by key; pickled objects are never loaded."""
 
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.missing import Missing, declared_marks
+from datamodules.scenes.facts.names import (
+    bad_bands,
+    is_plain_list_of_bands,
+    names_centres,
+    names_good_bands,
+    names_missing,
+)
 from datamodules.scenes.readers.axes import axis_order
-from datamodules.scenes.readers.centres import centres_from_user
+from datamodules.scenes.readers.centres import are_numbers_of_bands, centres_from_user, stated_centres
 from datamodules.scenes.readers.cube_file import CubeFile, take
 from datamodules.scenes.readers.decoded import DecodedCube
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
@@ -61,7 +69,8 @@ class NpzCube(DecodedCube):
         path: the file.
         key: name of the array; None takes the only three-dimensional one.
         axes: see `datamodules.scenes.readers.axes`; None tells them from the sizes.
-        wavelengths: centres of the bands in nm; None takes an array `wavelengths` of the archive, if there is one.
+        wavelengths: centres of the bands in nm; None takes an array of the archive that is named for them
+            (`datamodules.scenes.facts.names`) and has one for each band.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -87,19 +96,54 @@ class NpzCube(DecodedCube):
         refuse_objects(dtype, path)
         self.axes = axes
         centres = None if wavelengths is None else centres_from_user(wavelengths, str(path))
-        if centres is None and "wavelengths" in arrays:
-            centres = centres_from_user(_member(path, "wavelengths").ravel().tolist(), str(path))
-        self.order = axis_order(
-            shape, axes, None, len(centres) if centres else None, f"the array {self.key!r} in {path}"
-        )
+        self.shapes = {name: size for name, (size, _) in arrays.items()}
+        self.centres_name, stated = (None, None) if centres else _stated(path, arrays, shape)
+        known = centres or stated
+        self.order = axis_order(shape, axes, None, len(known) if known else None, f"the array {self.key!r} in {path}")
         sizes = (shape[self.order[0]], shape[self.order[1]], shape[self.order[2]])
-        super().__init__(path, sizes, dtype, centres, {"key": self.key})
+        found = None
+        if stated is not None:
+            found = stated_centres(stated, sizes[0], f"The array {self.centres_name!r} in {path}")
+        super().__init__(path, sizes, dtype, found.nanometres if found else centres, {"key": self.key})
+        self.stated = found
+        single = [name for name, (size, _) in arrays.items() if names_missing(name) and np.prod(size) == 1]
+        self.marks = Missing(
+            tuple(mark for name in single for mark in declared_marks(_member(path, name))), word="fill value"
+        )
+        flags = [
+            _member(path, name).ravel().tolist()
+            for name, (size, _) in arrays.items()
+            if names_good_bands(name) and np.prod(size) in sizes
+        ]
+        self.bad_bands = next((bad for given in flags if (bad := bad_bands(given, sizes[0]))), ())
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return another array of the archive.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        return _member(self.path, name)
 
     def _decode(self) -> NDArray[Any]:
         return _member(self.path, self.key).transpose(self.order)
 
     def _identity(self) -> tuple[object, ...]:
         return self.key, self.order
+
+
+def _stated(
+    path: Path, arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], lengths: Sequence[int]
+) -> tuple[str | None, list[float] | None]:
+    """The array that states the centres of the bands, and its numbers."""
+    for name in sorted(arrays, key=is_plain_list_of_bands):
+        size, dtype = arrays[name]
+        count = int(np.prod(size))
+        if names_centres(name) and count in lengths and max(size, default=1) == count and dtype.kind in "iuf":
+            numbers = [float(value) for value in _member(path, name).ravel()]
+            if not are_numbers_of_bands(numbers, is_plain_list_of_bands(name)):
+                return name, numbers
+    return None, None
 
 
 def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -115,7 +159,9 @@ def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
                     header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
                     shape, _, dtype = header(file)
                 found[member.removesuffix(".npy")] = (tuple(shape), dtype)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    # A damaged archive is answered with errors of nearly any kind.
+    except Exception as error:
+        raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
     return found
 
@@ -124,7 +170,9 @@ def _member(path: Path, key: str) -> NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             array: NDArray[Any] = archive[key]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    # A damaged archive is answered with errors of nearly any kind.
+    except Exception as error:
+        raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
     return array
 
@@ -134,7 +182,8 @@ def _load(path: Path) -> Any:  # noqa: ANN401
         raise MissingFileError(f"There is no NumPy file {path}: check the path, or download it.")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:
+        raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
 
 

@@ -79,10 +79,16 @@ class PngStackCube(DecodedCube):
 
 
 def is_png_stack(path: Path) -> bool:
-    """Tell whether a path is a folder with at least two numbered PNG files."""
+    """Tell whether a path is a folder with at least two PNG files that differ in the number that ends their names."""
     if not path.is_dir():
         return False
-    return sum(1 for entry in path.iterdir() if _NUMBER.search(entry.name) and not entry.name.startswith(".")) > 1
+    try:
+        names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        return False
+    # Numbered previews of different cubes have different starts.
+    starts = [name[: match.start()] for name in names if (match := _NUMBER.search(name))]
+    return len(starts) > len(set(starts))
 
 
 def _numbered(folder: Path, start: str | None) -> tuple[list[Path], list[float]]:

@@ -2,6 +2,8 @@
 
 import io
 import re
+import struct
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.limits import MAX_BYTES, TooLargeError, check_bytes
 from hyperalign.errors import InputError, MissingFileError
 
 _BAND = re.compile(r"_(\d{2})\.png$", re.IGNORECASE)
@@ -86,11 +90,26 @@ def read_pixels(path: Path) -> NDArray[Any]:
     Raises:
         ValueError: for a file that is truncated or a colour picture.
     """
-    data = path.read_bytes()
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+        data = path.read_bytes()
+    except OSError as error:
+        raise_true_cause(path, error)
+        raise
+    try:
+        with warnings.catch_warnings():
+            # The limit of this house is stated and counted in bytes.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                check_bytes(path, (*image.size, len(image.getbands())), np.int32, MAX_BYTES, "whole")
+                pixels = np.asarray(image)
+    except TooLargeError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise TooLargeError(
+            f"The picture {path} of {len(data)} bytes claims more pixels than are read from a PNG file: save the cube "
+            "in another format."
+        ) from error
+    except (OSError, SyntaxError, ValueError, KeyError, IndexError, struct.error, zlib.error) as error:
         raise InputError(
             f"The picture {path} of {len(data)} bytes is truncated or damaged: unpack or download it again."
         ) from error

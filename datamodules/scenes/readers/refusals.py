@@ -8,6 +8,10 @@ import numpy as np
 from hyperalign.errors import InputError
 
 
+class NotRealError(InputError):
+    """The file is sound but holds something else than real numbers."""
+
+
 def refuse_key(path: Path, key: str | None, why: str) -> None:
     """Refuse a key for a format that has none.
 
@@ -35,4 +39,6 @@ def refuse_objects(dtype: np.dtype[Any], path: Path) -> None:
         ValueError: one sentence.
     """
     if not (np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating) or dtype == np.bool_):
-        raise InputError(f"The file {path} holds {dtype} values where real numbers are expected: save it as numbers.")
+        is_complex = np.issubdtype(dtype, np.complexfloating) or bool(set(dtype.names or ()) & {"imag", "i"})
+        name = "complex" if is_complex and dtype.names else dtype.newbyteorder("=")
+        raise NotRealError(f"The file {path} holds {name} values where real numbers are expected: save it as numbers.")

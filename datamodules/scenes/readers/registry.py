@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.limits import MAX_BYTES
+from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.readers.cube_file import CubeFile
-from datamodules.scenes.readers.envi import IMAGE_SUFFIXES, EnviCube, has_header
+from datamodules.scenes.readers.envi import IMAGE_SUFFIXES, EnviCube, find_header
 from datamodules.scenes.readers.exr import ExrCube
 from datamodules.scenes.readers.hdf5 import Hdf5Cube
 from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpyCube, NpzCube
-from datamodules.scenes.readers.png_cube import PngStackCube, is_png_stack
+from datamodules.scenes.readers.png_cube import PngStackCube
 from datamodules.scenes.readers.tiff import TiffCube
 from hyperalign.errors import InputError, MissingFileError
 
@@ -53,6 +56,8 @@ def open_cube(
     key: str | None = None,
     axes: str | None = None,
     wavelengths: Sequence[float] | None = None,
+    missing: Sequence[float] | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> CubeFile:
     """Open a cube of any format, without reading more than its header where the format allows.
 
@@ -63,6 +68,10 @@ def open_cube(
         axes: order of the axes as the file shows them (`CHW`, `HWC`, ...), where the format does not say it or says it
             wrongly; None trusts the format.
         wavelengths: centres of the bands in nm in the order of the file's bands; None takes the file's, if it has any.
+        missing: values that mean that nothing was measured, beside those that the file declares; None takes the usual
+            ones (`datamodules.scenes.facts.missing.USUAL_MARKS`).
+        max_bytes: bytes that one window, or the whole cube where it must be decoded whole, may take in memory; small
+            files can claim to be very large.
 
     Raises:
         FileNotFoundError: if there is nothing at `path`, or its header is missing.
@@ -73,34 +82,18 @@ def open_cube(
     path = Path(path)
     if not path.exists():
         raise MissingFileError(f"There is no file or folder {path}: check the path.")
-    cube = _reader_of(path)(path, key, axes=axes, wavelengths=wavelengths)
+    try:
+        cube = _reader_of(path)(path, key, axes=axes, wavelengths=wavelengths)
+    except OSError as error:
+        raise_true_cause(path, error)
+        raise
+    cube.max_bytes = max_bytes
+    if missing is not None:
+        marks = cube.marks
+        cube.marks = Missing(tuple(dict.fromkeys((*marks.declared, *missing))), (), marks.word)
     # Asked for here, so that a list that cannot be used is refused at the door and not in the middle of a run.
     _ = cube.wavelengths
     return cube
-
-
-def find_cubes(folder: Path) -> list[Path]:
-    """Return every cube of a folder by name: files of a known ending, ENVI images once, folders of PNG files.
-
-    An ENVI image counts only with its header, and other files and hidden ones are left out.
-
-    Raises:
-        FileNotFoundError: if there is no such folder.
-    """
-    if not folder.is_dir():
-        raise MissingFileError(f"There is no folder {folder}: check the path.")
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() == ".hdr":
-            continue
-        if is_png_stack(path) or (path.is_file() and (has_header(path) or _own_reader(path))):
-            found.append(path)
-    return found
-
-
-def _own_reader(path: Path) -> bool:
-    """Tell whether the ending alone says the format; raw images need a header as well."""
-    return READERS.get(path.suffix.lower(), EnviCube) is not EnviCube
 
 
 def _reader_of(path: Path) -> Reader:
@@ -108,7 +101,7 @@ def _reader_of(path: Path) -> Reader:
     if path.is_dir():
         return PngStackCube
     reader = READERS.get(path.suffix.lower())
-    if reader is None and has_header(path):
+    if reader is None and path.is_file() and find_header(path) is not None:
         return EnviCube
     if reader is None:
         raise InputError(

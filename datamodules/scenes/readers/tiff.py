@@ -2,11 +2,10 @@
 
 import json
 import math
-import re
 import struct
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +13,14 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.limits import TooLargeError
+from datamodules.scenes.facts.missing import Missing, declared_marks
 from datamodules.scenes.readers.axes import axis_order
-from datamodules.scenes.readers.centres import centres_from_file, centres_from_user
+from datamodules.scenes.readers.centres import centres_from_user, stated_centres
 from datamodules.scenes.readers.cube_file import take
 from datamodules.scenes.readers.decoded import DecodedCube
+from datamodules.scenes.readers.gdal_items import Item, items_beside, items_of_tag, missing_text, wavelengths_of
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
 from datamodules.scenes.readers.tiff_segments import read_window
 from hyperalign.errors import InputError, MissingFileError
@@ -32,16 +35,17 @@ class TiffCube(DecodedCube):
     Windows of a file that is neither compressed nor tiled are read through a memory map, of another its strips or tiles
     under the window are decoded; only a compressed file whose pages are no bands is decoded whole.
 
-    Pages are bands, unless a page has several samples a pixel: then those are. The metadata hold the geographic tags
-    and the description.
+    Pages are bands, unless a page has several samples a pixel: then those are. Overviews and thumbnails are left out;
+    where an internal mask, or GDAL's mask beside the file (`.msk`), is 0, nothing was measured, nor where a value is
+    that of GDAL's no-data tag. The metadata hold the geographic tags and the description.
 
     Args:
         path: the file.
         key: must be None.
         axes: the axes as the file stacks them, pages first, where a file's pages are no bands: `HWC` for pages that
             are rows.
-        wavelengths: centres of the bands in nm; None takes those of the description or of GDAL's metadata, if they
-            are there.
+        wavelengths: centres of the bands in nm; None takes those of the description or of GDAL's metadata, in the
+            file or in the `.aux.xml` beside it, if they are there.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -72,27 +76,76 @@ class TiffCube(DecodedCube):
             )
             metadata = {tag.name: str(tag.value) for tag in tags if tag.code in GEOGRAPHIC_TAGS}
             description = str(file.pages.first.description or "")
-            stated = None if given else _stated(description, metadata.get("GDAL_METADATA", ""))
+            items = items_of_tag(metadata.get("GDAL_METADATA", "")) + items_beside(path)
+            self._masked = _mask_page(file) is not None or _mask_beside(path) is not None
             self.stored = np.dtype(f"{file.byteorder}{dtype.char}")
         refuse_objects(dtype, path)
-        known = given or stated
-        self.order = _page_order(
-            path, shape, axes, "HWC" if self.layout == "contig" else "CHW", len(known) if known else None
-        )
+        default = "HWC" if self.layout == "contig" else "CHW"
+        stated = None if given else _stated(description, items, shape)
+        known = given or (stated[0] if stated else None)
+        self.order = _page_order(path, shape, axes, default, len(known) if known else None)
         self._shown = shape
         self._natural = self.order == ((2, 0, 1) if self.layout == "contig" else (0, 1, 2))
+        centres = None
         if stated is not None:
-            given = centres_from_file(stated, shape[self.order[0]], f"The description of {path}")
+            centres = stated_centres(stated[0], shape[self.order[0]], f"The description of {path}", stated[1])
         if description:
             metadata["description"] = description
-        super().__init__(
-            path, (shape[self.order[0]], shape[self.order[1]], shape[self.order[2]]), dtype, given, metadata
+        sizes = (shape[self.order[0]], shape[self.order[1]], shape[self.order[2]])
+        super().__init__(path, sizes, dtype, centres.nanometres if centres else given, metadata)
+        self.stated = centres
+        self.marks = Missing(
+            declared_marks(f"{metadata.get('GDAL_NODATA', '')} {missing_text(items)}"), word="nodata value"
         )
+
+    @property
+    def may_lack_values(self) -> bool:
+        """Whether values of this cube can be missing at all."""
+        return self._masked or super().may_lack_values
+
+    def missing(self, row: int, column: int, values: NDArray[Any]) -> NDArray[np.bool_] | None:
+        """Return where values are marked as missing, or lie where the mask of the file is 0; None if nowhere.
+
+        Raises:
+            ValueError: if the mask is damaged or of another size.
+        """
+        marked = super().missing(row, column, values)
+        if not self._masked:
+            return marked
+        height, width = values.shape[-2:]
+        hidden = ~self._mask[row : row + height, column : column + width]
+        if not hidden.any():
+            return marked
+        everywhere = np.broadcast_to(hidden, values.shape)
+        return everywhere.copy() if marked is None else marked | everywhere
+
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Return where the mask of the file says that something was measured, `H x W`; None if it has none.
+
+        Raises:
+            ValueError: if the mask is damaged or of another size.
+        """
+        return self._mask if self._masked else None
+
+    @cached_property
+    def _mask(self) -> NDArray[np.bool_]:
+        """Where the mask of the file says that something was measured, `H x W`."""
+        beside = _mask_beside(self.path)
+        with _opened(beside or self.path) as file:
+            page = file.pages.first if beside else _mask_page(file)
+            valid = np.asarray(page.asarray()) != 0 if page is not None else np.ones(self.shape[1:], np.bool_)
+        valid = valid.reshape(valid.shape[:2]) if valid.ndim == 3 and valid.shape[2] == 1 else valid
+        if valid.shape != self.shape[1:]:
+            raise InputError(
+                f"The mask of {self.path} has {' x '.join(map(str, valid.shape))} pixels where the cube has "
+                f"{self.shape[1]} x {self.shape[2]}: save the file again without it."
+            )
+        return valid
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         if self._offset is None and self._natural:
             with _opened(self.path) as file:
-                return read_window(file.series[0], self.shape, rows, columns)
+                return read_window(_only_series(self.path, file), self.shape, rows, columns)
         if self._offset is None:
             return super()._read(rows, columns)
         mapped = np.memmap(self.path, self.stored, "r", self._offset, self._shown)
@@ -100,7 +153,7 @@ class TiffCube(DecodedCube):
 
     def _decode(self) -> NDArray[Any]:
         with _opened(self.path) as file:
-            array: NDArray[Any] = np.asarray(file.series[0].asarray())
+            array: NDArray[Any] = np.asarray(_only_series(self.path, file).asarray())
         return array.reshape(self._shown).transpose(self.order)
 
     def _identity(self) -> tuple[object, ...]:
@@ -130,11 +183,13 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file and turn what the library answers to damage into one sentence."""
     try:
         with tifffile.TiffFile(path) as file:
+            _check_chain(file)
             yield file
-    except _ReadableError:
+    except (_ReadableError, TooLargeError):
         raise
     # A cut file is answered with errors of many kinds, according to where it has been cut.
     except Exception as error:
+        raise_true_cause(path, error)
         if "imagecodecs" in str(error):
             raise InputError(
                 f"The file {path} is compressed in a way that needs the package imagecodecs: install it with `pip "
@@ -145,18 +200,43 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
         ) from error
 
 
-class _ReadableError(ValueError):
+class _ReadableError(InputError):
     """The file is sound but holds no cube."""
 
 
 def _only_series(path: Path, file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """Return the series of all pages of one size; reduced copies of it (overviews) are levels and no series."""
-    if len(file.series) != 1:
-        sizes = ", ".join(" x ".join(map(str, series.shape)) for series in file.series) or "none"
+    """Return the series of all pages of one size; overviews, thumbnails and masks are none."""
+    found = [series for series in file.series if not _is_aside(series.keyframe)]
+    if len(found) != 1:
+        sizes = ", ".join(" x ".join(map(str, series.shape)) for series in found) or "none"
         raise _ReadableError(
             f"The TIFF file {path} has pages of several sizes ({sizes}): save the cube alone, one page a band."
         )
-    return file.series[0]
+    return found[0]
+
+
+def _is_aside(page: tifffile.TiffPage) -> bool:
+    """Tell whether a page is a reduced copy of another (1) or a mask (4), by the bits of its subfile type."""
+    return bool(int(page.subfiletype) & 5) or _is_mask(page)
+
+
+def _is_mask(page: tifffile.TiffPage) -> bool:
+    return bool(int(page.subfiletype) & 4) or page.photometric == tifffile.PHOTOMETRIC.MASK
+
+
+def _mask_page(file: tifffile.TiffFile) -> tifffile.TiffPage | None:
+    """Return the page of the full size that is the mask of the others, None if there is none."""
+    for series in file.series:
+        page = series.keyframe
+        if _is_mask(page) and not int(page.subfiletype) & 1:
+            return page
+    return None
+
+
+def _mask_beside(path: Path) -> Path | None:
+    """Return the mask that GDAL keeps beside a file."""
+    beside = path.with_name(f"{path.name}.msk")
+    return beside if beside.is_file() else None
 
 
 def _layout(series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], Literal["pages", "contig", "separate"]]:
@@ -192,6 +272,32 @@ def _map_offset(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSe
     return int(offset) if plain and offset is not None else None
 
 
+def _check_chain(file: tifffile.TiffFile) -> None:
+    """Make sure that the chain of pages ends, and that no page claims more tags than a page has.
+
+    Raises:
+        ValueError: if it is a circle, or longer or larger than any sound file's; the library would follow it for hours.
+    """
+    form, handle = file.tiff, file.filehandle
+    seen: set[int] = set()
+    offset = file.pages.first.offset
+    while offset:
+        handle.seek(offset)
+        head = handle.read(form.tagnosize)
+        if len(head) < form.tagnosize:
+            return  # a cut chain, which `_more_pages` names
+        (tags,) = struct.unpack(form.tagnoformat, head)
+        if offset in seen or tags > _MOST_TAGS or len(seen) > _MOST_PAGES:
+            raise ValueError("a chain without an end")
+        seen.add(offset)
+        handle.seek(tags * form.tagsize, 1)
+        after = handle.read(form.offsetsize)
+        offset = struct.unpack(form.offsetformat, after)[0] if len(after) == form.offsetsize else 0
+
+
+_MOST_TAGS, _MOST_PAGES = 500, 1 << 16
+
+
 def _more_pages(file: tifffile.TiffFile) -> bool:
     """Tell whether the last page that could be read names another one."""
     form, handle = file.tiff, file.filehandle
@@ -201,25 +307,19 @@ def _more_pages(file: tifffile.TiffFile) -> bool:
     return any(handle.read(form.offsetsize))
 
 
-def _stated(description: str, gdal: str) -> list[float] | None:
-    """Wavelengths from a JSON description or from items named `wavelength` of GDAL's metadata, in their own unit."""
+def _stated(description: str, items: list[Item], shape: tuple[int, ...]) -> tuple[list[float], str] | None:
+    """Wavelengths from a JSON description or from GDAL's metadata, in their own unit, and the word for it."""
     if description.startswith("{"):
         try:
             values = json.loads(description).get("wavelengths")
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
         if isinstance(values, list):
-            return [float(value) for value in values]
-    if "<!" in gdal or not gdal.startswith("<GDALMetadata"):
-        return None
-    try:
-        items = ElementTree.fromstring(gdal).iter("Item")  # noqa: S314 - no entities: see above
-    except ElementTree.ParseError:
-        return None
-    found: dict[int, float] = {}
-    for item in items:
-        name, sample = (item.get("name") or "").lower(), item.get("sample")
-        number = re.match(r"\s*([\d.]+)", item.text or "")
-        if name in ("wavelength", "wavelengths", "center_wavelength") and sample and sample.isdigit() and number:
-            found[int(sample)] = float(number[1])
-    return [found[sample] for sample in sorted(found)] or None
+            try:
+                return [float(value) for value in values], ""
+            except (TypeError, ValueError):
+                return [], ""
+    for bands in dict.fromkeys(shape):
+        if (found := wavelengths_of(items, bands)) is not None:
+            return found
+    return None

@@ -128,7 +128,8 @@ class CubeWriter(ABC):
 
     def _temporary(self, final: Path) -> Path:
         """Return the temporary name of a file, which `close` renames; files are renamed in the order of these calls."""
-        temporary = final.with_name(f".{final.name}.{self._mark}")
+        # Not named after the file, whose name may fill what the file system allows.
+        temporary = final.with_name(f".{self._mark}.{len(self._renames)}.tmp")
         self._renames.append((temporary, final))
         return temporary
 
@@ -151,7 +152,7 @@ class SpooledWriter(CubeWriter):
     def __init__(self, output: Output) -> None:
         super().__init__(output)
         self._target = self._temporary(self.path)
-        self._spool = self.path.with_name(f".{self.path.name}.{self._mark}.spool")
+        self._spool = self.path.with_name(f".{self._mark}.spool.tmp")
         open_memmap(self._spool, "w+", self.dtype, self.shape).flush()
 
     def discard(self) -> None:

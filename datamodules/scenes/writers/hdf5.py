@@ -1,17 +1,25 @@
 """Writers of HDF5, netCDF-4 and MATLAB v7.3 files, by windows."""
 
+import re
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.names import names_centres
 from datamodules.scenes.readers.hdf5 import Hdf5Cube
-from datamodules.scenes.readers.mat_cube import CENTRE_NAMES, MatCube
+from datamodules.scenes.readers.hdf5_links import own_data_sets
+from datamodules.scenes.readers.mat import hdf5_path, read_mat
+from datamodules.scenes.readers.mat_cube import MatCube
+from datamodules.scenes.writers.bands import arrays_beside, picked_bands
 from datamodules.scenes.writers.cube_writer import CubeWriter, Output
 from datamodules.scenes.writers.mapped import stored_shape
 
 _CHUNK = 64
+_COUNTS_PIXELS = re.compile(r"glt|igm|gcp", re.IGNORECASE)
+"""Names of data sets whose values are numbers of pixels."""
+_PIXEL_SIZES = ("geotransform", "i2m", "image_to_map_transform")
 _REFERENCES = ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME")
 
 
@@ -64,28 +72,47 @@ class Hdf5Writer(HdfWriter):
 
     def __init__(self, source: Hdf5Cube, output: Output) -> None:
         super().__init__(output, key=source.key, order=source.order)
+        picked = picked_bands(source, self.shape[0], self.wavelengths)
+        same = picked == tuple(range(source.shape[0]))
         with h5py.File(source.path, "r") as old:
-            self._copy_others(old, old[source.key], tuple(old[source.key].shape))
+            self._copy_others(old, source, None if same else picked, same)
             _copy_attributes(old[source.key], self._data)
             self._attach(old[source.key])
-        if self.wavelengths is not None:
-            for name in [name for name in self._data.attrs if name.lower() in CENTRE_NAMES]:
-                del self._data.attrs[name]
-            self._data.attrs["wavelengths"] = np.array(self.wavelengths)
+        if source.marks.declared and (mark := source.marks.written(self.dtype)) is not None:
+            self._data.attrs["_FillValue"] = np.asarray(mark, dtype=self.dtype)
+        told = source.centres_name is not None and (same or (picked is not None and "@" not in source.centres_name))
+        if self.wavelengths is None or told:
+            return
+        for name in [name for name in self._data.attrs if names_centres(name)]:
+            del self._data.attrs[name]
+        self._data.attrs["wavelengths"] = np.array(self.wavelengths)
 
-    def _copy_others(self, old: Any, cube: Any, before: tuple[int, ...]) -> None:  # noqa: ANN401
-        """Copy every data set that still holds, and all attributes of groups."""
+    def _copy_others(self, old: Any, source: Hdf5Cube, picked: tuple[int, ...] | None, same: bool) -> None:  # noqa: ANN401
+        """Copy every data set that still holds, and all attributes of groups.
+
+        Args:
+            old: the source's file.
+            source: the source.
+            picked: which of its bands are written, None if they are the same or new ones.
+            same: whether they are the same.
+        """
+        cube, bands = old[source.key], source.shape[0]
+        before, resized = tuple(cube.shape), self.shape[1:] != source.shape[1:]
         lost = {size for size, kept in zip(before, self._data.shape, strict=True) if size != kept}
-
-        def visit(name: str, item: Any) -> None:  # noqa: ANN401
-            if isinstance(item, h5py.Group):
-                _copy_attributes(item, self._file.require_group(name))
-            elif item != cube and item.size < cube.size and not lost.intersection(item.shape):
+        _copy_attributes(old, self._file, resized)
+        for name, item in own_data_sets(old):
+            _copy_attributes(item.parent, self._file.require_group(item.parent.name), resized)
+            counts_pixels = resized and _COUNTS_PIXELS.match(name.rpartition("/")[2])
+            if name == source.key or item.size is None or item.size >= cube.size or counts_pixels:
+                continue
+            if not same and item.shape == (bands,):
+                # A list of the bands follows them; of new bands there is none.
+                if picked is not None and item.dtype.kind in "iufb":
+                    self._file[name] = item[()][list(picked)]
+                    _copy_attributes(item, self._file[name])
+            elif not lost.intersection(item.shape) and not item.external and not item.is_virtual:
                 old.copy(item, self._file, name, without_attrs=True)
                 _copy_attributes(item, self._file[name])
-
-        _copy_attributes(old, self._file)
-        old.visititems(visit)
 
     def _attach(self, cube: Any) -> None:  # noqa: ANN401
         """Make the copied coordinates the coordinates of the new axes."""
@@ -108,11 +135,18 @@ class MatHdf5Writer(HdfWriter):
         # HDF5 shows MATLAB's axes in reverse order; a matrix of pixels becomes a cube as MATLAB holds it.
         order = (2, 0, 1) if source.matrix else source.order
         reverse = (2 - order[0], 2 - order[1], 2 - order[2])
-        super().__init__(output, key=source.key, order=reverse, header=512)
+        super().__init__(output, key=hdf5_path(source.key), order=reverse, header=512)
         self._data.attrs["MATLAB_class"] = np.bytes_(_matlab_class(self.dtype))
-        if self.wavelengths is not None:
-            self._file["wavelengths"] = np.array(self.wavelengths)[:, None]
-            self._file["wavelengths"].attrs["MATLAB_class"] = np.bytes_("double")
+        beside = arrays_beside(
+            source, self.wavelengths, source.centres_name, source.shapes, lambda name: read_mat(source.path, name)
+        )
+        for name, array in beside.items():
+            path = hdf5_path(name)
+            self._file[path] = np.atleast_2d(array).T
+            self._file[path].attrs["MATLAB_class"] = np.bytes_(_matlab_class(array.dtype))
+        for group in (name.rpartition(".")[0] for name in (source.key, *beside)):
+            if group:
+                self._file[hdf5_path(group)].attrs["MATLAB_class"] = np.bytes_("struct")
 
     def _finish(self) -> None:
         super()._finish()
@@ -124,8 +158,10 @@ def _matlab_class(dtype: np.dtype[Any]) -> str:
     return {"float64": "double", "float32": "single"}.get(dtype.name, dtype.name)
 
 
-def _copy_attributes(old: Any, new: Any) -> None:  # noqa: ANN401
-    """Copy attributes, but for references into the old file."""
+def _copy_attributes(old: Any, new: Any, resized: bool = False) -> None:  # noqa: ANN401
+    """Copy attributes, but for references into the old file, and for pixel sizes if there are other pixels."""
     for name, value in old.attrs.items():
-        if name not in _REFERENCES and name != "_FillValue" and not name.startswith("_Netcdf4"):
+        if name in _REFERENCES or name == "_FillValue" or name.startswith("_Netcdf4"):
+            continue
+        if not (resized and name.lower() in _PIXEL_SIZES):
             new.attrs[name] = value

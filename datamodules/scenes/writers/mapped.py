@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,17 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from datamodules.scenes.readers.envi import EnviCube
+from datamodules.scenes.readers.envi_header import ORDERS, TYPES, Entries, write_entries
+from datamodules.scenes.readers.gdal_items import of_other_bands
 from datamodules.scenes.readers.numpy_file import NpyCube
 from datamodules.scenes.readers.tiff import TiffCube
+from datamodules.scenes.writers.bands import centres_in_own_unit, picked_bands
 from datamodules.scenes.writers.cube_writer import CubeWriter, Output
+from datamodules.scenes.writers.ground import envi_place, tiff_place
 from hyperalign.errors import FileAccessError, InputError
 
-_ENVI_TYPES = {"u1": 1, "i2": 2, "i4": 3, "f4": 4, "f8": 5, "u2": 12, "u4": 13, "i8": 14, "u8": 15}
-_DESCRIPTION, _PIXEL_SCALE, _TRANSFORMATION, _GDAL_METADATA = 270, 33550, 34264, 42112
+_ENVI_TYPES = {name: code for code, name in TYPES.items() if not name.startswith("c")}
+_DESCRIPTION, _GDAL_METADATA = 270, 42112
 
 
 class MappedWriter(CubeWriter):
@@ -62,24 +66,17 @@ class EnviWriter(MappedWriter):
         path, shape, dtype = self.path, self.shape, self.dtype
         if (code := _ENVI_TYPES.get(dtype.str[1:])) is None:
             raise InputError(f"ENVI files hold no {dtype} values ({path}): choose float32, or another output type.")
-        entries = dict(source.entries)
-        interleave = str(entries.get("interleave", "bsq")).lower()
-        self._order = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (2, 0, 1)}[interleave]
+        interleave = source.interleave
+        self._order = ORDERS[interleave]
         self._offset = 0
-        if shape[0] != source.shape[0]:
-            lists = {name: value for name, value in entries.items() if isinstance(value, list)}
-            lost = {name for name, value in lists.items() if len(value) == source.shape[0]} | {"default bands"}
-            entries = {name: value for name, value in entries.items() if name not in lost}
+        entries = _envi_entries(source, shape, self.wavelengths)
         bands, height, width = map(str, shape)
         entries |= {"bands": bands, "lines": height, "samples": width, "data type": str(code), "header offset": "0"}
         entries |= {"interleave": interleave, "byte order": "0"}
-        if self.wavelengths is not None:
-            entries |= {"wavelength": [f"{centre:g}" for centre in self.wavelengths], "wavelength units": "Nanometers"}
-        if isinstance(place := entries.get("map info"), list) and len(place) > 6:
-            entries["map info"] = _finer(place, source.shape, shape)
-        header = path.with_name(f"{path.name}.hdr")
-        if source.header.name != f"{source.path.name}.hdr":
-            header = path.with_suffix(".hdr")
+        suffix = source.header.suffix
+        header = path.with_name(f"{path.name}{suffix}")
+        if source.header.stem != source.path.name:
+            header = path.with_suffix(suffix)
         # Renamed before the image, so that there is never an image without its header.
         self._header = self._temporary(header)
         self._file = self._temporary(path)
@@ -89,9 +86,7 @@ class EnviWriter(MappedWriter):
         self.dtype = dtype.newbyteorder("<")
 
     def _finish(self) -> None:
-        from spectral.io import envi  # type: ignore[import-untyped]
-
-        envi.write_envi_header(str(self._header), self._entries | self.notes)
+        write_entries(self._header, self._entries | self.notes)
 
 
 class NpyWriter(MappedWriter):
@@ -111,9 +106,9 @@ class NpyWriter(MappedWriter):
 
 
 class TiffWriter(MappedWriter):
-    """An uncompressed TIFF with the page layout, the description and the geographic tags of another.
+    """An uncompressed TIFF with the page layout, the description, the geographic tags and the mask of another.
 
-    Wavelengths go into the description, as JSON. GDAL's metadata are left out if the number of bands changes.
+    Wavelengths go into the description, as JSON. Of GDAL's metadata those of single bands follow their bands.
 
     Args:
         source: the file whose layout and tags are taken over.
@@ -135,10 +130,14 @@ class TiffWriter(MappedWriter):
                 # There is always one, as notes can only take the place of a description.
                 description=_description(source, self.wavelengths, {}) or "{}",
                 metadata=None,
-                extratags=_tags(source, shape),
+                extratags=_tags(source, shape, self.wavelengths),
                 returnoffset=True,
                 contiguous=True,
             )
+            if (mask := source.mask()) is not None:
+                finer = mask.repeat(shape[1] // mask.shape[0], 0).repeat(shape[2] // mask.shape[1], 1)
+                # As GDAL writes an internal mask: one bit, 1 where something was measured.
+                file.write(finer, photometric="mask", subfiletype=4, metadata=None)
         if written is None:
             raise FileAccessError(
                 f"The TIFF file {path} cannot be laid out in one piece: choose another output format."
@@ -167,15 +166,30 @@ def _reserve(path: Path, size: int) -> None:
         file.truncate(size)
 
 
-def _finer(place: list[str], before: tuple[int, int, int], after: tuple[int, int, int]) -> list[str]:
-    """ENVI's map info with the pixel size, its sixth and seventh entry, of a grid of another number of pixels."""
-    if before[1:] == after[1:]:
-        return place
-    # The reference pixel counts from the corner of pixel 1, 1.
-    columns, rows = after[2] / before[2], after[1] / before[1]
-    reference = [1 + (float(place[1]) - 1) * columns, 1 + (float(place[2]) - 1) * rows]
-    sizes = [float(place[5]) / columns, float(place[6]) / rows]
-    return [place[0], *map(repr, reference), *place[3:5], *map(repr, sizes), *place[7:]]
+def _envi_entries(source: EnviCube, shape: tuple[int, int, int], wavelengths: Sequence[float] | None) -> Entries:
+    """The source's entries for other bands and another number of pixels."""
+    entries = envi_place(source.entries, source.shape, shape)
+    picked = picked_bands(source, shape[0], wavelengths)
+    if picked != tuple(range(source.shape[0])):
+        for name, value in list(entries.items()):
+            if isinstance(value, list) and len(value) == source.shape[0] and name not in _NO_LISTS_OF_BANDS:
+                entries[name] = [] if picked is None else [value[band] for band in picked]
+        entries = {name: value for name, value in entries.items() if value != []}
+        entries.pop("default bands", None)
+    if wavelengths is None:
+        return entries
+    if source.stated is None:
+        # Nobody or somebody else said them: in nm, and no widths in an unknown unit beside them.
+        if source.stated_in_header:
+            entries.pop("fwhm", None)
+        entries |= {"wavelength": [f"{centre:.12g}" for centre in wavelengths], "wavelength units": "Nanometers"}
+    elif picked is None:
+        entries["wavelength"] = [f"{centre:.12g}" for centre in centres_in_own_unit(source, wavelengths)]
+        entries.setdefault("wavelength units", "Nanometers" if source.stated.unit == 1.0 else "Micrometers")
+    return entries
+
+
+_NO_LISTS_OF_BANDS = ("map info", "pixel size", "geo points", "default bands", "projection info", "data ignore value")
 
 
 def _description(source: TiffCube, wavelengths: tuple[float, ...] | None, notes: Mapping[str, str]) -> str:
@@ -191,20 +205,21 @@ def _description(source: TiffCube, wavelengths: tuple[float, ...] | None, notes:
         entries = {"description": text} if text else {}
     # What the library itself wrote about the shape is not true of another shape.
     entries = {name: value for name, value in entries.items() if name != "shape"}
-    stated = {} if wavelengths is None else {"wavelengths": list(wavelengths)}
+    in_unit = source.stated is not None and "wavelengths" in entries
+    centres = () if wavelengths is None else centres_in_own_unit(source, wavelengths) if in_unit else wavelengths
+    stated = {"wavelengths": list(centres)} if centres else {}
     return json.dumps(entries | stated | dict(notes))
 
 
-def _tags(source: TiffCube, shape: tuple[int, int, int]) -> list[tuple[int, int, int | None, Any, bool]]:
-    """The geographic tags of the source, for the number of pixels of the new cube."""
-    columns, rows = shape[2] / source.shape[2], shape[1] / source.shape[1]
+def _tags(
+    source: TiffCube, shape: tuple[int, int, int], wavelengths: Sequence[float] | None
+) -> list[tuple[int, int, int | None, Any, bool]]:
+    """The geographic tags of the source, for the number of pixels and the bands of the new cube."""
     tags: list[tuple[int, int, int | None, Any, bool]] = []
-    for code, kind, count, value in source.tags:
-        if code == _GDAL_METADATA and shape[0] != source.shape[0]:
-            continue
-        if code == _PIXEL_SCALE:
-            value = (value[0] / columns, value[1] / rows, *value[2:])
-        if code == _TRANSFORMATION:
-            value = tuple(number / (columns, rows, 1.0, 1.0)[position % 4] for position, number in enumerate(value))
-        tags.append((code, kind, 0 if isinstance(value, str) else count, value, True))
+    picked = picked_bands(source, shape[0], wavelengths)
+    for code, kind, count, value in tiff_place(source.tags, source.shape, shape):
+        if code == _GDAL_METADATA and picked != tuple(range(source.shape[0])):
+            value = of_other_bands(str(value), picked)
+        if value != "":
+            tags.append((code, kind, 0 if isinstance(value, str) else count, value, True))
     return tags

@@ -1,5 +1,6 @@
 """Writers of the formats that are encoded whole: older MATLAB files, .npz, OpenEXR, folders of PNG files."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datamodules.scenes.readers.exr import ExrCube, exr_library
+from datamodules.scenes.readers.mat import read_mat
 from datamodules.scenes.readers.mat_cube import MatCube
 from datamodules.scenes.readers.numpy_file import NpzCube
 from datamodules.scenes.readers.png_cube import PngStackCube
+from datamodules.scenes.writers.bands import arrays_beside, picked_bands
 from datamodules.scenes.writers.cube_writer import Output, SpooledWriter
 from hyperalign.errors import InputError
 
@@ -39,10 +42,24 @@ class ClassicMatWriter(SpooledWriter):
         else:
             inverse = tuple(int(axis) for axis in np.argsort(source.order))
             variables[source.key] = cube.transpose(inverse)
-        if self.wavelengths is not None:
-            variables["wavelengths"] = np.array([self.wavelengths])
+        beside = arrays_beside(
+            source, self.wavelengths, source.centres_name, source.shapes, lambda name: read_mat(source.path, name)
+        )
+        variables |= {name: np.atleast_2d(array) for name, array in beside.items()}
         with target.open("xb") as file:
-            scipy.io.savemat(file, variables)
+            scipy.io.savemat(file, _nested(variables))
+
+
+def _nested(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `struct.field` as a field of a struct."""
+    nested: dict[str, Any] = {}
+    for name, value in variables.items():
+        place = nested
+        *above, field = name.split(".")
+        for part in above:
+            place = place.setdefault(part, {})
+        place[field] = value
+    return nested
 
 
 class NpzWriter(SpooledWriter):
@@ -60,8 +77,8 @@ class NpzWriter(SpooledWriter):
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
         inverse = tuple(int(axis) for axis in np.argsort(self._source.order))
         arrays = {self._source.key: cube.transpose(inverse)}
-        if self.wavelengths is not None:
-            arrays["wavelengths"] = np.array(self.wavelengths)
+        source = self._source
+        arrays |= arrays_beside(source, self.wavelengths, source.centres_name, source.shapes, source.array)
         with target.open("xb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -83,8 +100,12 @@ class ExrWriter(SpooledWriter):
             raise InputError(
                 f"OpenEXR files hold no {output.dtype} values ({output.path}): choose float32 for the output."
             )
-        same = self.wavelengths == source.wavelengths
-        self._names = source.channels if same else tuple(f"w{centre:g}nm" for centre in self.wavelengths or ())
+        picked = picked_bands(source, output.shape[0], self.wavelengths)
+        self._names = (
+            tuple(f"w{centre:.10g}nm" for centre in self.wavelengths or ())
+            if picked is None
+            else tuple(source.channels[band] for band in picked)
+        )
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
         library = exr_library()
@@ -119,7 +140,7 @@ class PngStackWriter(SpooledWriter):
         if self.wavelengths is not None and (
             bands != source.shape[0] or (named_by_wavelength and self.wavelengths != source.wavelengths)
         ):
-            self._names = [f"{path.name}_{centre:g}nm.png" for centre in self.wavelengths]
+            self._names = [f"{path.name}_{centre:.10g}nm.png" for centre in self.wavelengths]
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
         target.mkdir()

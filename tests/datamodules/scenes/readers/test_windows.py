@@ -67,7 +67,8 @@ def test_a_header_may_keep_the_ending_of_the_image(tmp_path: Path) -> None:
 def test_a_damaged_header(tmp_path: Path, header: str) -> None:
     path = write_envi(tmp_path / "a.bsq", fake_scene(2, 2, 3), None)
     path.with_suffix(".hdr").write_text(header)
-    with pytest.raises(ValueError, match=r"ENVI header .*a\.hdr is damaged or describes no image"):
+    sentence = r"ENVI header .*a\.hdr (is damaged or describes no image|lacks the entry 'bands'|has samples = x)"
+    with pytest.raises(ValueError, match=sentence):
         EnviCube(path)
 
 

@@ -1,0 +1,106 @@
+"""HDF5 and netCDF products: where they keep wavelengths and marks, and that nothing leads out of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from datamodules.scenes.readers import open_cube
+
+CUBE = np.random.default_rng(2).uniform(0.1, 0.9, (5, 20, 24)).astype(np.float32)
+CENTRES = (420.0, 450.0, 480.0, 510.5, 660.0)
+
+
+def test_emit(tmp_path: Path) -> None:
+    picture = CUBE.transpose(1, 2, 0).copy()
+    picture[:, :3] = -9999
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file.create_dataset("reflectance", data=picture).attrs["_FillValue"] = np.array([-9999], "f4")
+        file["sensor_band_parameters/wavelengths"] = np.array(CENTRES, "f4")
+        file["sensor_band_parameters/good_wavelengths"] = np.array([1, 1, 0, 1, 1], "f4")
+        file["location/glt_x"] = np.zeros((9, 9), "i4")
+    cube = open_cube(tmp_path / "a.nc")
+    assert cube.wavelengths == pytest.approx(CENTRES)
+    assert cube.bad_bands == (2,)
+    mask = cube.missing(0, 0, cube.window(0, 0, 20, 24))
+    assert mask is not None
+    assert mask[:, :, :3].all()
+    assert not mask[:, :, 3:].any()
+    assert cube.maximum(0, 0, 20, 24) == picture.max()
+
+
+def test_prisma(tmp_path: Path) -> None:
+    key = "HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/VNIR_Cube"
+    with h5py.File(tmp_path / "a.he5", "w") as file:
+        file[key] = CUBE.transpose(1, 0, 2)
+        file[key.replace("VNIR", "SWIR")] = CUBE.transpose(1, 0, 2)
+        file.attrs["List_Cw_Vnir"] = np.array(CENTRES[::-1], "f4")
+        file.attrs["List_Cw_Swir"] = np.array(CENTRES[::-1], "f4") + 600
+    cube = open_cube(tmp_path / "a.he5", key=key, axes="HCW")
+    assert cube.wavelengths == pytest.approx(CENTRES[::-1])
+    assert np.array_equal(cube.window(2, 3, 5, 6), CUBE[:, 2:7, 3:9])
+    with pytest.raises(ValueError, match="HCW if they are between"):
+        open_cube(tmp_path / "a.he5", key=key)
+
+
+@pytest.mark.parametrize("fill", [-32767, 0, None])
+def test_fill_values_of_data_sets(tmp_path: Path, fill: int | None) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("cube", data=CUBE, fillvalue=fill)
+    assert open_cube(tmp_path / "a.h5").marks.declared == ((-32767.0,) if fill else ())
+
+
+def test_units_of_data_sets(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"] = CUBE
+        file["wavelength"] = 1e7 / np.array(CENTRES)
+        file["wavelength"].attrs["units"] = "cm-1"
+    with pytest.raises(ValueError, match=r"in the unit 'cm-1' \(its first, 23809.5, would be 420 nm\)"):
+        open_cube(tmp_path / "a.h5")
+
+
+def test_nothing_outside_of_the_file_is_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["cube"] = CUBE
+        file["wavelength"] = np.array(CENTRES)
+    (tmp_path / "raw.bin").write_bytes(CUBE.tobytes())
+    with h5py.File(tmp_path / "links.h5", "w") as file:
+        file["linked"] = h5py.ExternalLink("other.h5", "/cube")
+        file["wavelength"] = h5py.ExternalLink("other.h5", "/wavelength")
+        file["soft"] = h5py.SoftLink("/nowhere")
+        file["mine"] = CUBE + 1
+    cube = open_cube(tmp_path / "links.h5")
+    assert cube.metadata["key"] == "mine"
+    assert cube.wavelengths is None
+    with pytest.raises(ValueError, match="has no data set 'linked'"):
+        open_cube(tmp_path / "links.h5", key="linked")
+    with h5py.File(tmp_path / "external.h5", "w") as file:
+        file.create_dataset("cube", CUBE.shape, "f4", external=[(str(tmp_path / "raw.bin"), 0, CUBE.nbytes)])
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        layout = h5py.VirtualLayout(CUBE.shape, "f4")
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "cube", CUBE.shape)
+        file.create_virtual_dataset("cube", layout)
+    for name in ("external.h5", "virtual.h5"):
+        with pytest.raises(
+            ValueError, match=rf"'cube' in .*{name} keeps its values in another file \(.*\), which is nev"
+        ):
+            open_cube(tmp_path / name)
+
+
+def test_the_same_holds_for_matlab(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["cube"] = CUBE
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["cube"] = h5py.ExternalLink("other.h5", "/cube")
+    with pytest.raises(ValueError, match=r"a\.mat has no single cube \(numeric arrays: none\)"):
+        open_cube(tmp_path / "a.mat")
+
+
+def test_circles_of_groups_end(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["group/cube"] = CUBE
+        file["group/again"] = file["group"]
+    assert open_cube(tmp_path / "a.h5", key="group/cube").shape == CUBE.shape

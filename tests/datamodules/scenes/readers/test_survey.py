@@ -1,0 +1,137 @@
+"""Which files of a folder are cubes, and what is said of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from datamodules.scenes.readers import find_cubes, open_cube, survey
+from tests.datamodules.fake_chikusei import fake_scene, write_envi
+from tests.datamodules.scenes.make_cubes import CENTRES
+
+CUBE = fake_scene(6, 7, 5)
+
+
+def image(path: Path, header: str | None = None, wavelengths: bool = True) -> Path:
+    """An ENVI image with a header of any name."""
+    write_envi(path, CUBE, CENTRES if wavelengths else None)
+    if header is not None:
+        path.with_suffix(".hdr").rename(path.with_name(header))
+    return path
+
+
+def names(folder: Path, **options: object) -> list[str]:
+    """Names of the cubes below a folder."""
+    found = survey(folder, **options)  # type: ignore[arg-type]
+    return [path.relative_to(folder).as_posix() for path in found.cubes]
+
+
+@pytest.mark.parametrize("header", ["SCENE.HDR", "SCENE.IMG.HDR", "SCENE.IMG.hdr"])
+def test_capitals(tmp_path: Path, header: str) -> None:
+    path = image(tmp_path / "SCENE.IMG", header)
+    assert find_cubes(tmp_path) == [path]
+    assert open_cube(path).shape == open_cube(tmp_path / header).shape == (5, 6, 7)
+
+
+def test_a_header_is_of_one_image_and_not_of_what_lies_beside_it(tmp_path: Path) -> None:
+    image(tmp_path / "a.dat", "a.dat.hdr")
+    image(tmp_path / "b.bsq")
+    (tmp_path / "b.bsq").rename(tmp_path / "b")
+    image(tmp_path / "c.rfl")
+    for name in ("a.dat.json", "b.json", "b.log", "c.png", "c.txt", "b.aux.xml", "a.dat.ovr"):
+        (tmp_path / name).write_bytes(bytes(5000))
+    assert names(tmp_path) == ["a.dat", "b", "c.rfl"]
+    assert "7 no cubes (a.dat.json, a.dat.ovr, b.aux.xml, b.json and 3 more)" in survey(tmp_path).told()
+
+
+def test_an_image_prefers_the_header_of_its_whole_name(tmp_path: Path) -> None:
+    image(tmp_path / "a.dat", "a.dat.hdr")
+    (tmp_path / "a.hdr").write_text("ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 1\ninterleave = bsq\n")
+    (tmp_path / "a.img").write_bytes(b"\x01")
+    assert open_cube(tmp_path / "a.dat").shape == (5, 6, 7)
+    assert open_cube(tmp_path / "a.img").shape == (1, 1, 1)
+    assert names(tmp_path) == ["a.dat", "a.img"]
+
+
+def test_headers_of_other_formats_are_no_headers(tmp_path: Path) -> None:
+    image(tmp_path / "a.dat")
+    (tmp_path / "photo.hdr").write_bytes(b"#?RADIANCE\n" + bytes(50))
+    (tmp_path / "photo.raw").write_bytes(bytes(900))
+    assert names(tmp_path) == ["a.dat"]
+
+
+def test_companions_are_left_out_by_name_and_told(tmp_path: Path) -> None:
+    image(tmp_path / "ang2018_rfl.bsq")
+    for name in ("ang2018_glt", "ang2018_loc", "ang2018_obs_ort", "ang2018_mask"):
+        image(tmp_path / f"{name}.bsq", wavelengths=False)
+    for name in ("scene_mask", "scene_rgb", "scene_gt", "ENMAP-QL_VNIR", "scene_obs"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((5, 30, 30)))
+    scipy.io.savemat(tmp_path / "Pavia_gt.mat", {"gt": np.zeros((9, 9))})
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    found = survey(tmp_path)
+    assert [path.name for path in found.cubes] == ["ang2018_rfl.bsq", "scene_obs.npy"]
+    told = found.told()
+    for part in ("1 hidden (.DS_Store)", "3 geometries (ang2018_glt.bsq", "2 masks (", "2 class maps (Pavia_gt.mat"):
+        assert part in told
+    assert "\n" not in told
+
+
+def test_a_companions_name_with_wavelengths_is_a_cube(tmp_path: Path) -> None:
+    image(tmp_path / "day_obs.bsq")
+    assert names(tmp_path) == ["day_obs.bsq"]
+
+
+@pytest.mark.parametrize("kind", ["ENVI Spectral Library", "ENVI Classification"])
+def test_libraries_and_class_maps_are_no_images(tmp_path: Path, kind: str) -> None:
+    path = image(tmp_path / "a.dat")
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text().replace("ENVI Standard", kind))
+    assert names(tmp_path) == []
+    with pytest.raises(ValueError, match=f"describes a {kind[5:].lower()} and no image: leave it out"):
+        open_cube(path)
+
+
+def test_patterns(tmp_path: Path) -> None:
+    for name in ("day1/a_mask.npy", "day1/b.npy", "day2/b.npy", "day2/c.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / name, np.zeros((5, 30, 30)))
+    assert names(tmp_path, recursive=True) == ["day1/b.npy", "day2/b.npy", "day2/c.npy"]
+    assert names(tmp_path, recursive=True, exclude=["day2/*"]) == ["day1/b.npy"]
+    assert names(tmp_path, recursive=True, include=["*_mask.npy", "c*"]) == ["day1/a_mask.npy", "day2/c.npy"]
+    told = survey(tmp_path, recursive=True, include=["c.npy"], exclude=["day2/b*"]).told()
+    assert told == "2 not asked for (a_mask.npy, b.npy); 1 excluded (b.npy)"
+
+
+def test_linked_folders_are_followed_at_any_depth_and_circles_end(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for folder in (root / "day0" / "noon", elsewhere / "morning"):
+        folder.mkdir(parents=True)
+        np.save(folder / "a.npy", np.zeros((5, 30, 30)))
+    (root / "day1").symlink_to(elsewhere, target_is_directory=True)
+    (root / "day0" / "noon" / "up").symlink_to(root, target_is_directory=True)
+    (root / "alias").symlink_to(root / "day0", target_is_directory=True)
+    assert names(root, recursive=True) == ["day0/noon/a.npy", "day1/morning/a.npy"]
+
+
+def test_a_broken_link_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((5, 30, 30)))
+    (tmp_path / "gone.npy").symlink_to(tmp_path / "nowhere.npy")
+    found = survey(tmp_path)
+    assert [path.name for path in found.cubes] == ["a.npy"]
+    assert [path.name for path in found.unreadable] == ["gone.npy"]
+    assert "is a link to" in found.unreadable[tmp_path / "gone.npy"]
+
+
+def test_previews_beside_cubes_make_no_stack_of_pictures(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((5, 30, 30)))
+    for name in ("a_1", "a_2", "b_7"):
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
+    assert names(tmp_path) == ["a.npy"]
+    (tmp_path / "a.npy").unlink()
+    assert survey(tmp_path).cubes == [tmp_path]
+    (tmp_path / "a_2.png").unlink()
+    assert survey(tmp_path).cubes == []
