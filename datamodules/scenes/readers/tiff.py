@@ -288,7 +288,7 @@ def _check_chain(file: tifffile.TiffFile) -> None:
             return  # a cut chain, which `_more_pages` names
         (tags,) = struct.unpack(form.tagnoformat, head)
         if offset in seen or tags > _MOST_TAGS or len(seen) > _MOST_PAGES:
-            raise ValueError("a chain without an end")
+            raise InputError("The chain of pages has no end, or a page claims more tags than a page has.")
         seen.add(offset)
         handle.seek(tags * form.tagsize, 1)
         after = handle.read(form.offsetsize)
