@@ -192,7 +192,7 @@ def file_states(path: Path) -> list[list[Any]]:
     if path.is_dir():
         files = [entry for entry in path.iterdir() if entry.is_file()]
     else:
-        files = [path, path.with_suffix(".hdr"), path.with_name(f"{path.name}.hdr")]
+        files = [path, path.with_suffix(".hdr"), beside(path, ".hdr")]
     states = [(file.name, file.stat()) for file in sorted(set(files)) if file.is_file()]
     return [[name, status.st_size, status.st_mtime_ns] for name, status in states]
 
@@ -230,3 +230,22 @@ def _owner_alive(path: Path) -> bool:
     except OSError:
         return True
     return True
+
+
+LONGEST_NAME = 255
+"""Bytes that a file system allows for the name of a file."""
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path of a file that lies beside another and is named after it, shortened where that is too long.
+
+    Args:
+        path: the other file.
+        ending: what is added to its name.
+    """
+    name = f"{path.name}{ending}"
+    if len(name.encode()) <= LONGEST_NAME:
+        return path.with_name(name)
+    mark = f"~{hashlib.sha256(path.name.encode()).hexdigest()[:8]}{ending}"
+    kept = path.name.encode()[: LONGEST_NAME - len(mark.encode())].decode(errors="ignore")
+    return path.with_name(f"{kept}{mark}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.scenes.folder_scene import FolderScene
-from hyperalign.files import file_states, settings_digest, write_text
+from hyperalign.files import beside, file_states, settings_digest, write_text
 
 REVISION = 1
 """Raised whenever outputs of unchanged settings would come out differently."""
@@ -30,7 +30,7 @@ def scene_settings(scene: FolderScene) -> dict[str, Any]:
 
 def record_path(asked: Path) -> Path:
     """Return the record beside the file that was asked for; the writer may have given the file another ending."""
-    return asked.with_name(f"{asked.name}.json")
+    return beside(asked, ".json")
 
 
 def write_record(asked: Path, written: Path, settings: Mapping[str, Any], notes: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from callbacks.prediction.quick_look import QuickLook
 from datamodules.scenes.folder_scene import FolderScene
 from datamodules.scenes.writers import CubeWriter, writer_for
 from hyperalign.errors import FileAccessError, InputError
+from hyperalign.files import beside
 from lightning_modules.tiles import BlendedTiles
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class RestoredCube:
                 self._dtype,
             )
         if self._look is not None:
-            self._look.save(path.with_name(f"{path.name}.restored.png"), path.with_name(f"{path.name}.spectra.png"))
+            self._look.save(beside(path, ".restored.png"), beside(path, ".spectra.png"))
         return path
 
     def abandon(self) -> None:

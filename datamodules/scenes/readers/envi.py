@@ -23,6 +23,7 @@ from datamodules.scenes.readers.envi_header import (
 )
 from datamodules.scenes.readers.refusals import refuse_axes, refuse_key, refuse_objects
 from hyperalign.errors import InputError, MissingFileError
+from hyperalign.files import beside
 
 IMAGE_SUFFIXES = ("", ".img", ".bsq", ".bil", ".bip", ".dat", ".raw", ".bin", ".cube")
 """Endings of an ENVI image, in the order in which they are looked for beside a header."""
@@ -148,12 +149,12 @@ def header_of(path: Path) -> Path:
 
 def find_header(path: Path) -> Path | None:
     """Return the ENVI header beside a file, None if there is none; a `.hdr` of another format is none."""
-    for header in (path.with_name(f"{path.name}.hdr"), path.with_suffix(".hdr")):
+    for header in (beside(path, ".hdr"), path.with_suffix(".hdr")):
         for spelled in (header, header.with_suffix(".HDR"), header.with_suffix(".Hdr")):
             if spelled != path and spelled.is_file() and is_envi_header(spelled):
                 return spelled
     # A damaged header is named as what it is, rather than as missing.
-    headers = (path.with_name(f"{path.name}.hdr"), path.with_suffix(".hdr"))
+    headers = (beside(path, ".hdr"), path.with_suffix(".hdr"))
     return next((header for header in headers if header != path and header.is_file()), None)
 
 

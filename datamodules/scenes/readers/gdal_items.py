@@ -10,6 +10,7 @@ from pathlib import Path
 
 from datamodules.scenes.facts.names import names_centres, names_missing
 from datamodules.scenes.readers.centres import are_numbers_of_bands
+from hyperalign.files import beside
 
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 _BAND = re.compile(r"band[_ ]?(\d+)$", re.IGNORECASE)
@@ -47,9 +48,9 @@ def items_of_tag(text: str) -> list[Item]:
 
 def items_beside(path: Path) -> list[Item]:
     """Return the entries of the `.aux.xml` file beside an image; none if there is none or it cannot be read."""
-    beside = path.with_name(f"{path.name}.aux.xml")
+    aside = beside(path, ".aux.xml")
     try:
-        text = beside.read_text(encoding="utf-8") if beside.stat().st_size < _LARGEST else ""
+        text = aside.read_text(encoding="utf-8") if aside.stat().st_size < _LARGEST else ""
     except (OSError, UnicodeError):
         return []
     root = _parsed(text) if "<PAMDataset" in text else None

@@ -24,6 +24,7 @@ from datamodules.scenes.readers.gdal_items import Item, items_beside, items_of_t
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
 from datamodules.scenes.readers.tiff_segments import read_window
 from hyperalign.errors import InputError, MissingFileError
+from hyperalign.files import beside
 
 GEOGRAPHIC_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 """Tags of GeoTIFF and GDAL: pixel scale, tie points, transformation, three of keys, metadata, no-data value."""
@@ -130,9 +131,9 @@ class TiffCube(DecodedCube):
     @cached_property
     def _mask(self) -> NDArray[np.bool_]:
         """Where the mask of the file says that something was measured, `H x W`."""
-        beside = _mask_beside(self.path)
-        with _opened(beside or self.path) as file:
-            page = file.pages.first if beside else _mask_page(file)
+        aside = _mask_beside(self.path)
+        with _opened(aside or self.path) as file:
+            page = file.pages.first if aside else _mask_page(file)
             valid = np.asarray(page.asarray()) != 0 if page is not None else np.ones(self.shape[1:], np.bool_)
         valid = valid.reshape(valid.shape[:2]) if valid.ndim == 3 and valid.shape[2] == 1 else valid
         if valid.shape != self.shape[1:]:
@@ -235,8 +236,8 @@ def _mask_page(file: tifffile.TiffFile) -> tifffile.TiffPage | None:
 
 def _mask_beside(path: Path) -> Path | None:
     """Return the mask that GDAL keeps beside a file."""
-    beside = path.with_name(f"{path.name}.msk")
-    return beside if beside.is_file() else None
+    mask = beside(path, ".msk")
+    return mask if mask.is_file() else None
 
 
 def _layout(series: tifffile.TiffPageSeries) -> tuple[tuple[int, ...], Literal["pages", "contig", "separate"]]:

@@ -367,3 +367,56 @@ def test_unknown_settings_of_the_writer_are_refused() -> None:
         PredictionWriter("out", tile=8)
     with pytest.raises(ValueError, match=r"^PredictionWriter got batch_size=0: give at least 1\.$"):
         PredictionWriter("out", batch_size=0)
+
+
+def test_names_as_long_as_a_file_system_allows(tmp_path: Path) -> None:
+    write_cube(tmp_path / "in", "npy", cube_values())
+    name = "x" * 251 + ".npy"
+    (tmp_path / "in" / "cube.npy").rename(tmp_path / "in" / name)
+    options = {"axes": "CHW", "wavelengths": CENTRES}
+    predict(tmp_path / "in", tmp_path / "out", data=options, pictures=True)
+    found = names(tmp_path / "out")
+    assert name in found
+    assert len(found) == 4
+    assert predict(tmp_path / "in", tmp_path / "out", data=options, resume=True).written == []
+
+
+def test_one_bad_cube_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"axes": "CHW", "wavelengths": CENTRES}
+    for number in range(3):
+        write_cube(tmp_path / str(number), "npy", cube_values(height=40))
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / str(number) / "cube.npy").rename(tmp_path / "in" / f"{number}.npy")
+    spoilt = cube_values(height=40).astype(np.float32)
+    spoilt[2, 30] = np.nan
+    np.save(tmp_path / "in" / "1.npy", spoilt)
+    (tmp_path / "in" / "empty.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"^2 cubes could not be restored \(empty\.npy: .*; 1\.npy: .*NaN or infinite"):
+        predict(tmp_path / "in", tmp_path / "out", data=options)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.npy")) == ["0.npy", "2.npy"]
+    assert not [name for name in names(tmp_path / "out") if name.startswith(".")]
+    said = capsys.readouterr().out
+    assert "why it could not be restored" in said
+    assert "2 cubes restored to" in said
+    with pytest.raises(ValueError, match=r"empty\.npy of 0 bytes"):
+        predict(tmp_path / "in", tmp_path / "strict", data={**options, "strict": True})
+
+
+def test_marks_of_missing_values_are_written_back(tmp_path: Path) -> None:
+    cube = cube_values(height=20, width=20).astype(np.int16)
+    cube[:, :, :6] = -9999
+    (tmp_path / "in").mkdir()
+    cube.astype("<i2").tofile(tmp_path / "in" / "cube.bsq")
+    (tmp_path / "in" / "cube.hdr").write_text(
+        "ENVI\nsamples = 20\nlines = 20\nbands = 5\ndata type = 2\ninterleave = bsq\ndata ignore value = -9999\n"
+        f"wavelength = {{{', '.join(map(str, CENTRES))}}}\n"
+    )
+    (same,) = predict(tmp_path / "in", tmp_path / "same", data={"nan": "keep"}).written
+    found = values(same)[1]
+    assert (found[:, :, :6] == -9999).all()
+    np.testing.assert_allclose(found[:, :, 6:], cube[:, :, 6:] / 2, atol=0.6)
+    (finer,) = predict(tmp_path / "in", tmp_path / "finer", halving(2), data={"nan": "keep"}).written
+    assert (values(finer)[1][:, :, :12] == -9999).all()
+    assert not (values(finer)[1][:, :, 12:] == -9999).any()
+    with pytest.raises(ValueError, match="lacks values, for which uint16 has no mark: set writer"):
+        predict(tmp_path / "in", tmp_path / "whole", data={"nan": "keep"}, dtype="uint16")

@@ -1,0 +1,22 @@
+"""Names of files beside others, within what a file system allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hyperalign.files import LONGEST_NAME, beside
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".dat", "ü" * 125 + ".tif", "a.dat"])
+@pytest.mark.parametrize("ending", [".json", ".restored.png", ".hdr"])
+def test_names_beside_fit_and_differ(tmp_path: Path, name: str, ending: str) -> None:
+    found = beside(tmp_path / name, ending)
+    found.write_bytes(b"")
+    assert found.parent == tmp_path
+    assert found.name.endswith(ending)
+    assert len(found.name.encode()) <= LONGEST_NAME
+    assert found != beside(tmp_path / f"{name[:-5]}b{name[-4:]}", ending)
+    if len(f"{name}{ending}".encode()) <= LONGEST_NAME:
+        assert found.name == f"{name}{ending}"
