@@ -104,7 +104,10 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
             ValueError: if the role is not target, or no scene is observed.
         """
         self._require("target", "observations")
-        return [self._observation(name) for name in self._some("observed")]
+        found = [self._observation(name) for name in self._some("observed")]
+        if "observation" in self.measured_kinds:
+            self.degradation.measure([one.cube for one in found], [one.name for one in found], self.wavelengths)
+        return found
 
     def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
         """Draw training patches from these scenes from the next epoch on, also in loaders that exist already.
@@ -141,8 +144,8 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         return any(path == file.resolve() for name in self._target_names() for file in self.source_files(name))
 
     def clean_scenes(self) -> list[MappedScene]:
-        """Return the clean observed and unobserved scenes, to score and to show and never to train on."""
-        return self.scenes(self._target_names())
+        """Return the clean observed and unobserved scenes that exist, to score and to show and never to train on."""
+        return self.scenes([name for name in self._target_names() if self.has_clean(name)])
 
     def _target_names(self) -> list[str]:
         return [name for subset in _TARGET for name in self.names(subset)]
@@ -159,8 +162,12 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         """Build the cached cubes of this role's scenes, once per machine."""
         subsets: tuple[Subset, Subset] = ("training", "validation") if self.role == "source" else _TARGET
         check_disjoint(self.names(subsets[0]), self.names(subsets[1]), " and ".join(subsets))
-        for subset in subsets:
-            self.scenes(self.names(subset))
+        for name in (name for subset in subsets for name in self.names(subset)):
+            if self.role == "target" and "observation" in self.measured_kinds:
+                # The clean scene is for the test, which reads it where there is one.
+                self.measured(name)
+            else:
+                self.scenes([name])
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the loader of training patches.
@@ -199,6 +206,8 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
     def test_dataloader(self) -> list[DataLoader[Sample]]:
         """Return one loader of whole scenes per name in `test_set_names`, degraded as adaptation saw them.
 
+        A set whose clean scenes are not all there comes as observations alone.
+
         Raises:
             ValueError: if there is no scene to test on.
         """
@@ -229,7 +238,10 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         return Observation(name, image.cube, image.wavelengths, caption, beside)
 
     def _pairs(self, subset: Subset) -> DataLoader[Sample]:
-        return _one_by_one(FullSceneDataset(self.scenes(self._some(subset)), self.degradation, self.seed))
+        names = self._some(subset)
+        if not all(map(self.has_clean, names)):
+            return _one_by_one(ObservationDataset([self._observation(name) for name in names]))
+        return _one_by_one(FullSceneDataset(self.scenes(names), self.degradation, self.seed))
 
     def _some(self, subset: Subset) -> tuple[str, ...]:
         names = self.names(subset)

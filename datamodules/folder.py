@@ -1,4 +1,4 @@
-"""A user's own cubes, of any sensor, size and format, to be restored without ground truth."""
+"""A user's own cubes, of any sensor, size and format, to be adapted to and restored without ground truth."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from lightning import LightningDataModule
-
+from datamodules.folder_target import FolderTarget
 from datamodules.sampling.tile_stream import TileStream, Tiling
 from datamodules.scenes.band_matching import BandRule, band_centres, match_bands
 from datamodules.scenes.facts.limits import MAX_BYTES
 from datamodules.scenes.failures import incomplete
 from datamodules.scenes.folder_scene import FolderScene, MaskRule
 from datamodules.scenes.normalisation import CHECKPOINT, check_rule
-from datamodules.scenes.readers import READERS, open_cube, survey
+from datamodules.scenes.readers import READERS, CubeFile, open_cube, survey
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.ranks import world
 
 _log = logging.getLogger(__name__)
 
 
-class Folder(LightningDataModule):
-    """Any folder of cubes, for `lightning predict`: no task, no ground truth, no training.
+class Folder(FolderTarget):
+    """Any folder of cubes, without ground truth: to restore them, and, in the role `target`, to adapt to them first.
+
+    In the role target **the files are the observations**: nothing is degraded before proxies are made of them, and no
+    clean file is asked for. The task degrades proxies and synthesised scenes in training; without one, noise is
+    estimated from the observations (`datamodules.EstimatedNoise`). Scenes larger than a crop are looked at in crops.
 
     Formats are those of `datamodules.scenes.readers.READERS`, mixed as they come. Cubes are taken by name, opened one
     after another and read in strips. Their bands are matched by wavelength to those that the network was trained on,
@@ -58,6 +61,7 @@ class Folder(LightningDataModule):
         exclude: patterns of cubes to leave out.
         strict: stop at the first cube that cannot be used; otherwise it is named at the end, after the others.
         max_bytes: bytes that one cube that must be decoded whole, or one strip of another, may take in memory.
+        **target: how the folder is adapted to, see `FolderTarget`.
 
     Raises:
         ValueError: for a setting that is unknown.
@@ -80,22 +84,18 @@ class Folder(LightningDataModule):
         exclude: list[str] | None = None,
         strict: bool = False,
         max_bytes: int = MAX_BYTES,
+        **target: Any,  # noqa: ANN401
     ) -> None:
-        super().__init__()
-        for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
-            if value not in choices:
-                raise InputError(f"Folder got {name}={value!r}: choose one of {', '.join(choices)}.")
+        super().__init__(**target)
+        _check_choice("bands", bands, get_args(BandRule))
+        _check_choice("nan", nan, get_args(MaskRule))
         self.root = Path(root)
         self.recursive = recursive
         self.key, self.axes = key, axes
         self.bands, self.nan = bands, nan
-        self.normalisation = check_rule(normalisation)
-        self.wavelengths = None if wavelengths is None else band_centres(wavelengths, "data.init_args.wavelengths")
-        self.trained_wavelengths = (
-            None
-            if trained_wavelengths is None
-            else band_centres(trained_wavelengths, "data.init_args.trained_wavelengths")
-        )
+        self._asked_rule = check_rule(normalisation)
+        self.cube_wavelengths = _centres(wavelengths, "wavelengths")
+        self.trained_wavelengths = _centres(trained_wavelengths, "trained_wavelengths")
         if max_bytes < 1:
             raise InputError(f"Folder got max_bytes={max_bytes}: give at least 1.")
         self.missing, self.max_bytes = missing, max_bytes
@@ -198,7 +198,7 @@ class Folder(LightningDataModule):
             path,
             key=self.key,
             axes=self.axes,
-            wavelengths=self.wavelengths,
+            wavelengths=self.cube_wavelengths,
             missing=self.missing,
             max_bytes=self.max_bytes,
         )
@@ -227,14 +227,45 @@ class Folder(LightningDataModule):
             ValueError: as `open_scenes`.
             FileNotFoundError: if there is no cube.
         """
-        module = getattr(self.trainer, "lightning_module", None)
-        trained_on = getattr(module, "trained_on", {})
+        trained_on = self._network_data()
         self.scenes = self.open_scenes(trained_on)
         if self.failures and not self._collects:
             raise incomplete(self.failures, "opened")
         ranks, rank = world()
         mine = [scene for scene in self.scenes[rank::ranks] if self._wanted(scene)]
         return TileStream(mine, self._trained_wavelengths(trained_on), self._tiling, self.fail)
+
+    def present_scenes(self) -> tuple[FolderScene, ...]:
+        """Open every cube for the network of the Trainer; see `open_scenes`.
+
+        Raises:
+            InputError: if any of them cannot be used: adaptation does without none silently.
+        """
+        scenes = self.open_scenes(self._network_data())
+        if self.failures:
+            raise incomplete(self.failures, "opened")
+        return scenes
+
+    @property
+    def wavelengths(self) -> tuple[float, ...]:
+        """Centres in nm of the bands that the network is given; empty where nothing says them yet."""
+        recorded = self._network_data().get("wavelengths")
+        return tuple(recorded) if recorded else self.trained_wavelengths or ()
+
+    @property
+    def normalisation(self) -> str:
+        """The rule by which the cubes come to [0, 1], which a checkpoint adapted to them records."""
+        return self._rule(self._network_data())
+
+    def open_clean(self, path: Path) -> CubeFile:
+        """Open a clean cube as the observed ones are opened."""
+        return open_cube(path, key=self.key, axes=self.axes, wavelengths=self.cube_wavelengths)
+
+    def _network_data(self) -> Mapping[str, Any]:
+        """Return what the Trainer's network was trained on, nothing without a Trainer."""
+        module = getattr(self.trainer, "lightning_module", None)
+        recorded: Mapping[str, Any] = getattr(module, "trained_on", {})
+        return recorded
 
     def _trained_wavelengths(self, trained_on: Mapping[str, Any]) -> tuple[float, ...]:
         recorded: Sequence[float] | None = trained_on.get("wavelengths")
@@ -253,6 +284,15 @@ class Folder(LightningDataModule):
         return tuple(recorded)
 
     def _rule(self, trained_on: Mapping[str, Any]) -> str:
-        if self.normalisation != CHECKPOINT:
-            return self.normalisation
+        if self._asked_rule != CHECKPOINT:
+            return self._asked_rule
         return check_rule(str(trained_on.get("normalisation", "none")))
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"Folder got {name}={value!r}: choose one of {', '.join(choices)}.")
+
+
+def _centres(given: list[float] | str | None, name: str) -> tuple[float, ...] | None:
+    return None if given is None else band_centres(given, f"data.init_args.{name}")

@@ -30,7 +30,8 @@ class HSIDwrD(SceneDataModule):
     **The noise is real**: the observation of a scene is its file, in training (windows of both files of a pair, turned
     alike), validation, test and adaptation, and no degradation is simulated of it. `degradation` is applied to one
     thing only, the proxies and synthesised scenes that the role target trains on, so name what resembles this noise
-    there. In the role target the clean files are opened for the test alone.
+    there. In the role target the clean files are opened for the test alone; with `input50` alone it is adapted to
+    all the same, and tested without ground truth.
 
     HIR-ALIGN removes the channels 0, 11 and 22, which are damaged, and crops scenes to 512 x 512 pixels, without saying
     where: `crop: 512` takes the centre. The centres of the bands are not published; they are taken for 34 equally
@@ -118,6 +119,10 @@ class HSIDwrD(SceneDataModule):
             return super().read_measured(name, kind)
         return Scene(name, self._read("input50", name, self.exposure_ratio), self.wavelengths)
 
+    def has_clean(self, name: str) -> bool:
+        """Tell whether the clean file of a pair is there."""
+        return (self._folder("gt") / f"{self.canonical_name(name)}.tif").is_file()
+
     def fingerprint(self, name: str) -> str:
         """Return a hash of paths, sizes and times of the pair's files and of the kept channels."""
         digest = hashlib.sha256(f"{self.kept} {self.exposure_ratio}\n".encode())
@@ -129,8 +134,8 @@ class HSIDwrD(SceneDataModule):
         return digest.hexdigest()
 
     def source_files(self, name: str) -> Sequence[Path]:
-        """Return both files of a pair."""
-        return tuple(self._path(folder, name) for folder in ("gt", "input50"))
+        """Return the files of a pair that are there."""
+        return tuple(self._path(folder, name) for folder in ("gt", "input50") if folder != "gt" or self.has_clean(name))
 
     def expected(self) -> Expected:
         """Return the 59 pairs and their shape."""

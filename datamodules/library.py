@@ -83,6 +83,10 @@ class SceneLibrary(ABC):
         """
         raise InputError(f"{type(self).__name__} has no measured {kind} of {name!r}: leave it out of `measured_kinds`.")
 
+    def has_clean(self, name: str) -> bool:
+        """Tell whether there is a clean cube of a scene; where observations are measured, there may be none."""
+        return True
+
     def expected(self) -> Expected:
         """Return what a complete download holds and where to get it; by default nothing is known of it."""
         return Expected()

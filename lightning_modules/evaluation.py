@@ -14,6 +14,7 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 
 from hyperalign.errors import InputError
+from hyperalign.ranks import all_gathered
 from hyperalign.trainers import datamodule_of
 from lightning_modules.metrics import MetricProtocol, latest_scores
 from lightning_modules.restorer import FILE_TILE, Restorer
@@ -40,7 +41,7 @@ class Tested(TypedDict):
 
     Keys:
         restored: the restored cubes, `B x C x H x W`.
-        scores: one mapping of metric to value per scene.
+        scores: one mapping of metric to value per scene, empty without a target.
         source_only: restores and scores the batch with the source weights when it is first called, and gives the same
             afterwards, so that a table and pictures share it; None for what has no source.
     """
@@ -137,17 +138,21 @@ class EvaluationModule(LightningModule, ABC):
         self._source_restorer = None
 
     def test_step(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tested:
-        """Restore and score a test batch."""
+        """Restore a test batch, and score it where there is something to compare with."""
         restored = self.restored_scenes(batch)
-        metrics = self._scored[self._test_set(dataloader_idx)]
-        metrics.update(restored, batch["target"], names=batch["name"])
+        scores: list[dict[str, float]] = [{} for _ in batch["name"]]
+        if "target" in batch:
+            metrics = self._scored[self._test_set(dataloader_idx)]
+            metrics.update(restored, batch["target"], names=batch["name"])
+            scores = latest_scores(metrics)
         source_only = cache(lambda: self._restored_by_source(batch)) if self.has_source else None
-        return {"restored": restored, "scores": latest_scores(metrics), "source_only": source_only}
+        return {"restored": restored, "scores": scores, "source_only": source_only}
 
     def on_test_epoch_end(self) -> None:
         """Log `test/<set>/psnr`, ... as means over the scenes of each set."""
         for metrics in self._scored.values():
-            self.log_dict(metrics.compute(), sync_dist=True)
+            if self._compared_anywhere(metrics):
+                self.log_dict(metrics.compute(), sync_dist=True)
 
     def on_test_end(self) -> None:
         """Give back the memory of the source weights."""
@@ -201,8 +206,15 @@ class EvaluationModule(LightningModule, ABC):
             self._source_restorer = self.source_restorer()
         assert self._source_restorer is not None  # noqa: S101 - asked only where there is one
         restored = self._source_restorer.restore(batch)
+        if "target" not in batch:
+            return RestoredScenes(restored, [{} for _ in batch["name"]])
         pairs = zip(restored, batch["target"], strict=True)
         return RestoredScenes(restored, [self.protocol.evaluate(one, target) for one, target in pairs])
+
+    @staticmethod
+    def _compared_anywhere(metrics: MetricCollection) -> bool:
+        """Tell whether any rank compared a scene with a clean one: a set without ground truth has no scores."""
+        return any(all_gathered(any(metric.update_called for metric in metrics.values())))
 
     def _test_set(self, index: int) -> str:
         return test_set_name(datamodule_of(self.trainer), index)

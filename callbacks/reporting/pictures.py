@@ -96,8 +96,13 @@ def draw_stage(folder: Path, group: list[Synthesised]) -> None:
 
 
 def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str, torch.Tensor]) -> None:
-    """Draw observation, restorations and target in pseudo-RGB, the error maps on one scale, and spectra."""
+    """Draw observation, restorations and, where there is one, target in pseudo-RGB, the error maps, and spectra."""
     wavelengths = batch["wavelengths"]
+    if "target" not in batch:
+        cubes = {"observation": batch["observation"][0], **restored}
+        save_panels(stem.with_suffix(".png"), {label: pseudo_rgb(cube, wavelengths) for label, cube in cubes.items()})
+        save_spectra(stem.with_name(f"{stem.name}_spectra.png"), restored, wavelengths)
+        return
     target = batch["target"][0]
     observation = enlarged(batch["observation"][0], target.shape[-2])
     panels = {"observation": pseudo_rgb(observation, wavelengths)}

@@ -87,13 +87,14 @@ class ResultsTable(Callback):
         if self.compare_source and tested["source_only"] is not None:
             scored[SOURCE] = tested["source_only"]().scores
         for model, scores in scored.items():
-            self.rows += [row(test_set, name, model, one) for name, one in zip(batch["name"], scores, strict=True)]
+            named = zip(batch["name"], scores, strict=True)
+            self.rows += [row(test_set, name, model, one) for name, one in named if one]
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the rows of all ranks, write both files on rank 0 and print the means."""
         self.rows = gathered(self.rows)
         folder = Path(self.folder) if self.folder else run_folder(trainer)
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not self.rows:
             return
         protocol = restorer_of(pl_module, "ResultsTable").protocol.describe()
         header = f"{protocol}; {task_line(trainer)}"

@@ -1,7 +1,7 @@
 """One cube of a user's folder as a network is given it: its bands matched, its values normalised, its NaN filled."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -130,13 +130,26 @@ class FolderScene:
             ValueError: for missing values under the rule `refuse`, values that are not on the network's scale, or a
                 damaged file.
         """
+        return self.window(row, 0, height, self.file.shape[2])
+
+    def window(
+        self, row: int, column: int, height: int, width: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """Read a part of the cube; see `strip`.
+
+        Args:
+            row: first row.
+            column: first column.
+            height: number of rows.
+            width: number of columns.
+        """
         used = self.match.used
-        stored = self.file.window(row, 0, height, self.file.shape[2])
+        stored = self.file.window(row, column, height, width)
         stored = stored if len(used) == len(stored) else stored[used]
-        mask = self.file.missing(row, 0, stored)
+        mask = self.file.missing(row, column, stored)
         values = stored.astype(np.float32, copy=False)
         if mask is not None:
-            self._fill(stored, values, mask, row)
+            self._fill(stored, values, mask, row, column)
         normalisation = self.normalisation
         if normalisation.offset:
             values -= np.float32(normalisation.offset)
@@ -146,7 +159,9 @@ class FolderScene:
         self._check_scale(fed)
         return fed, None if mask is None else self.match.narrowed(used).missing(mask)
 
-    def _fill(self, stored: NDArray[Any], values: NDArray[np.float32], mask: NDArray[np.bool_], row: int) -> None:
+    def _fill(
+        self, stored: NDArray[Any], values: NDArray[np.float32], mask: NDArray[np.bool_], row: int, left: int
+    ) -> None:
         """Put each band's median in place of what is missing.
 
         Raises:
@@ -163,11 +178,27 @@ class FolderScene:
             )
             raise InputError(
                 f"The cube {self.file.path} holds {what}, the first in band {int(self.match.used[band])} at row "
-                f"{row + first}, column {column}: repair it, or set data.init_args.nan to keep, which gives the "
+                f"{row + first}, column {left + column}: repair it, or set data.init_args.nan to keep, which gives the "
                 "network the band's median there and writes them back as missing."
             )
         for plane, holes, median in zip(values, mask, statistics.medians, strict=True):
             plane[holes] = median
+
+    def beside(self, file: CubeFile) -> "FolderScene":
+        """Return another cube of the same ground, brought to the network by this one's rules and statistics.
+
+        Raises:
+            ValueError: if it has another size.
+        """
+        if file.shape != self.file.shape:
+            raise InputError(
+                f"The clean cube {file.path} has {' x '.join(map(str, file.shape))} values where {self.file.path} has "
+                f"{' x '.join(map(str, self.file.shape))}: give cubes of the same size."
+            )
+        other = replace(self, file=file)
+        # Its own would scale it differently.
+        other.__dict__["statistics"] = self.statistics
+        return other
 
     def _check_scale(self, values: NDArray[np.float32]) -> None:
         # Minimum and maximum, as an array of absolute values would be another strip in memory.

@@ -1,6 +1,7 @@
 """HSIDwrD in its original layout, a few pixels wide: real pairs, whose noise nobody simulates."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from callbacks.reporting.results_table import task_line
-from datamodules import BicubicDownsampling, HSIDwrD, MappedScene
+from datamodules import BicubicDownsampling, EstimatedNoise, HSIDwrD, MappedScene
 from datamodules.splits import load_split
 
 ROWS, COLUMNS = 16, 12
@@ -104,8 +105,24 @@ def test_adaptation_sees_the_noisy_files_and_opens_no_clean_one(tmp_path: Path) 
     assert "target" not in batch
     assert torch.equal(batch["observation"][0], observation.cube)
     assert not (tmp_path / "cache" / "clean").exists()
-    with pytest.raises(FileNotFoundError, match=r"no HSIDwrD file .*gt/1\.tif: download real_dataset"):
-        data.prepare_data()
+    data.prepare_data()
+    assert not (tmp_path / "cache" / "clean").exists()
+    observed, unobserved = data.test_dataloader()
+    assert ["target" in batch for loader in (observed, unobserved) for batch in loader] == [False, False]
+    assert data.clean_scenes() == []
+
+
+def test_noise_is_estimated_from_the_noisy_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROWS", 40)
+    monkeypatch.setattr(sys.modules[__name__], "COLUMNS", 36)
+    monkeypatch.setattr(HSIDwrD, "scene_size", (40, 36))
+    task = EstimatedNoise()
+    data = hsidwrd(write(tmp_path / "data", "1"), role="target", observed=["1"], degradation=task)
+    (observation,) = data.observations()
+    assert task.estimate is not None
+    # Uniform numbers on [0, 100) are white: times 50 / 4096, their standard deviation is known.
+    sigmas = [band.sigma for band in task.estimate.scenes[0].bands]
+    assert np.median(sigmas) == pytest.approx(observation.cube.std().item(), rel=0.15)
 
 
 def test_the_wall_stands_between_training_and_the_clean_files(tmp_path: Path) -> None:

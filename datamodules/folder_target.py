@@ -1,0 +1,364 @@
+"""A folder of measured cubes as something to adapt to: the files are the observations, and nothing else is needed."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.degradations import Degradation, EstimatedNoise
+from datamodules.sampling.batches import EvaluationSampler, Sample, collate
+from datamodules.sampling.crops import Crop, drawn_crops
+from datamodules.sampling.patches import PatchDataset, PatchSampler, TrainingScenes, resumed
+from datamodules.scenes import MappedScene, Observation
+from datamodules.scenes.folder_scene import FolderScene
+from datamodules.scenes.readers import CubeFile, find_cubes
+from hyperalign.errors import InputError, MissingFileError
+from hyperalign.ranks import world
+
+_log = logging.getLogger(__name__)
+
+Chosen = list[str] | float | None
+"""Scenes by name or pattern (`flight1_*`), or a share of them, from 0 to 1."""
+
+
+Role = Literal["restore", "target"]
+"""Cubes to be restored, or cubes to be adapted to."""
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """How a folder is adapted to; the arguments of `datamodules.Folder` by the same names."""
+
+    degradation: Degradation
+    observed: Chosen
+    unobserved: Chosen
+    clean_root: Path | None
+    crop: int
+    crops_per_scene: int
+    patch_size: int
+    patches_per_epoch: int
+    batch_size: int
+    num_workers: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Check the numbers; raises InputError with one sentence."""
+        for name in ("crop", "crops_per_scene", "patch_size", "patches_per_epoch", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"Folder got {name}={getattr(self, name)}: give at least 1.")
+        if self.crop < self.patch_size:
+            raise InputError(
+                f"Folder got crops of {self.crop} pixels and patches of {self.patch_size}, which do not fit into them: "
+                "give a larger crop or a smaller patch_size."
+            )
+        if self.degradation.scale != 1 and self.clean_root is not None:
+            raise InputError(
+                f"Folder compares cubes with clean ones of the same size, but {type(self.degradation).__name__} has "
+                f"the scale {self.degradation.scale}: leave out data.init_args.clean_root."
+            )
+
+
+class FolderTarget(LightningDataModule):
+    """The part of `datamodules.Folder` that adaptation uses (see `datamodules.target.AdaptationTarget`).
+
+    Args:
+        role: `restore`, for `lightning predict`; or `target`, to adapt and to test.
+        degradation: the task, for a target; None estimates noise from the observations.
+        observed: the cubes to adapt to, by names or patterns, or as a share; None takes all that are not unobserved.
+        unobserved: the cubes to test on alone; None takes the others, where observed ones are named.
+        clean_root: folder of clean cubes called as the observed ones, for the scores of a test; None has none.
+        crop: scenes with more pixels than this along an axis are adapted to in crops of this side.
+        crops_per_scene: crops of such a scene.
+        patch_size: side of the training patches in pixels.
+        patches_per_epoch: patches in an epoch, over all ranks.
+        batch_size: patches in a batch, on each rank.
+        num_workers: processes that load training patches.
+        seed: fixes crops, patches and the replayed degradation.
+
+    Raises:
+        ValueError: for a number below its minimum, or crops that are smaller than patches.
+    """
+
+    root: Path
+
+    def __init__(
+        self,
+        *,
+        role: Role = "restore",
+        degradation: Degradation | None = None,
+        observed: Chosen = None,
+        unobserved: Chosen = None,
+        clean_root: str | None = None,
+        crop: int = 512,
+        crops_per_scene: int = 4,
+        patch_size: int = 48,
+        patches_per_epoch: int = 256,
+        batch_size: int = 4,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if role not in get_args(Role):
+            raise InputError(f"Folder got role={role!r}: choose one of {', '.join(get_args(Role))}.")
+        self.role = role
+        self.settings = TargetSettings(
+            EstimatedNoise() if degradation is None else degradation,
+            observed,
+            unobserved,
+            None if clean_root is None else Path(clean_root),
+            crop,
+            crops_per_scene,
+            patch_size,
+            patches_per_epoch,
+            batch_size,
+            num_workers,
+            seed,
+        )
+        self._training_scenes = TrainingScenes()
+
+    @abstractmethod
+    def present_scenes(self) -> tuple[FolderScene, ...]:
+        """Open every cube, its bands matched to the network's."""
+
+    @property
+    @abstractmethod
+    def wavelengths(self) -> tuple[float, ...]:
+        """Centres in nm of the network's bands."""
+
+    @abstractmethod
+    def open_clean(self, path: Path) -> CubeFile:
+        """Open a clean cube as the observed ones are opened."""
+
+    @property
+    def degradation(self) -> Degradation:
+        """How proxies and synthesised scenes are degraded in training; the observations are measured."""
+        return self.settings.degradation
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the training patches in pixels."""
+        return self.settings.patch_size
+
+    @property
+    def seed(self) -> int:
+        """Fixes crops, patches and the replayed degradation."""
+        return self.settings.seed
+
+    @cached_property
+    def _subsets(self) -> dict[str, list[FolderScene]]:
+        scenes = self.present_scenes()
+        names = [scene.name for scene in scenes]
+        held = chosen(self.settings.unobserved, names, "unobserved")
+        if self.settings.observed is None:
+            seen = [name for name in names if name not in held]
+        else:
+            seen = chosen(self.settings.observed, names, "observed")
+            held = held if self.settings.unobserved is not None else [name for name in names if name not in seen]
+        if both := sorted(set(seen) & set(held)):
+            raise InputError(f"The cubes {', '.join(both)} are both observed and unobserved: put each in one of them.")
+        if not seen:
+            raise InputError(f"No cube of {self.root} is observed: leave some out of data.init_args.unobserved.")
+        return {
+            "observed": [scene for scene in scenes if scene.name in seen],
+            "unobserved": [scene for scene in scenes if scene.name in held],
+        }
+
+    def observations(self) -> list[Observation]:
+        """Return the observed cubes, or crops of the large ones, as the network sees them; the task learns from them.
+
+        Raises:
+            InputError: in the role `restore`; for a cube that is smaller than a patch; if no cube has any contrast.
+        """
+        if self.role != "target":
+            raise InputError("Folder has observations only in the role target: set data.init_args.role to target.")
+        found = [
+            Observation(name, self._cube(scene, crop), self.wavelengths)
+            for scene in self._subsets["observed"]
+            for name, crop in self._crops(scene)
+        ]
+        self._check(found)
+        lively = [one for one in found if one.cube.max() > one.cube.min()]
+        self.degradation.measure([one.cube for one in lively], [one.name for one in lively], self.wavelengths)
+        return lively
+
+    def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
+        """Draw training patches from these scenes from the next epoch on.
+
+        Args:
+            scenes: scenes on disk, with one set of wavelengths.
+            weights: how often each is drawn, relative to the others; None draws all equally often.
+
+        Raises:
+            InputError: for no scenes, differing wavelengths, wrong weights, or a cube of `clean_root`.
+        """
+        if found := [scene for scene in scenes if self.is_clean(scene.path)]:
+            raise InputError(f"The training scene {found[0].path} is clean, which adaptation must not see.")
+        self._training_scenes.exchange(scenes, weights)
+
+    def training_scene(self, name: str) -> MappedScene:
+        """Return the whole scene that patches of this name are drawn from now."""
+        return self._training_scenes.find(name)
+
+    def clean_scenes(self) -> list[MappedScene]:
+        """Return nothing: what `clean_root` holds is for the scores of a test alone."""
+        return []
+
+    def is_clean(self, path: Path) -> bool:
+        """Tell whether a file lies in `clean_root`."""
+        root = self.settings.clean_root
+        return root is not None and path.resolve().is_relative_to(root.resolve())
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return the loader of training patches.
+
+        Raises:
+            InputError: if nothing has been made to train on.
+        """
+        if not len(self._training_scenes):
+            raise InputError(
+                "Folder has only degraded cubes and nothing to train on: add hir_align/adapt, which makes proxies and "
+                "synthesised scenes of them."
+            )
+        options = self.settings
+        dataset = PatchDataset(
+            self._training_scenes, options.degradation, options.patch_size, options.patches_per_epoch, options.seed
+        )
+        sampler = PatchSampler(dataset, *world())
+        if self.trainer is not None:
+            sampler.resume(*resumed(self.trainer, options.batch_size))
+        return DataLoader(
+            dataset, options.batch_size, sampler=sampler, num_workers=options.num_workers, collate_fn=collate
+        )
+
+    def val_dataloader(self) -> list[DataLoader[Sample]]:
+        """Return nothing: no clean cube may steer adaptation."""
+        return []
+
+    @property
+    def test_set_names(self) -> list[str]:
+        """Names of the test sets in the order of `test_dataloader`."""
+        return [name for name, scenes in self._subsets.items() if scenes]
+
+    def test_dataloader(self) -> list[DataLoader[Sample]]:
+        """Return one loader per name in `test_set_names`: observations, with their clean cubes where there are any."""
+        loaders = []
+        for name in self.test_set_names:
+            parts = [
+                (scene, part, crop, self._clean_of(scene))
+                for scene in self._subsets[name]
+                for part, crop in self._crops(scene)
+            ]
+            dataset = _TestCubes(parts, self.wavelengths)
+            sampler = EvaluationSampler(dataset, *world())
+            loaders.append(DataLoader(dataset, batch_size=1, sampler=sampler, collate_fn=collate))
+        return loaders
+
+    def _crops(self, scene: FolderScene) -> list[tuple[str, Crop]]:
+        options = self.settings
+        _, height, width = scene.file.shape
+        if min(height, width) < options.patch_size:
+            raise InputError(
+                f"The cube {scene.file.path} has {height} x {width} pixels, fewer than a training patch of "
+                f"{options.patch_size} x {options.patch_size}: set a smaller data.init_args.patch_size."
+            )
+        crops = drawn_crops(scene, options.crop, options.crops_per_scene, options.seed)
+        if len(crops) == 1:
+            return [(scene.name, crops[0])]
+        return [(f"{scene.name} at {crop.row}, {crop.column}", crop) for crop in crops]
+
+    def _cube(self, scene: FolderScene, crop: Crop) -> torch.Tensor:
+        return torch.from_numpy(scene.window(crop.row, crop.column, crop.height, crop.width)[0])
+
+    def _check(self, found: Sequence[Observation]) -> None:
+        if all(one.cube.max() == one.cube.min() for one in found):
+            raise InputError(
+                f"All observed cubes of {self.root} are constant, black or saturated: give data.init_args.root cubes "
+                "that show something."
+            )
+        if len(self._subsets["observed"]) == 1:
+            _log.warning(
+                "Only one cube is observed: what is learned of it is tested on %s.",
+                "other cubes" if self._subsets["unobserved"] else "nothing else",
+            )
+
+    def _clean_of(self, scene: FolderScene) -> FolderScene | None:
+        root = self.settings.clean_root
+        if root is None:
+            return None
+        if not root.is_dir():
+            raise MissingFileError(f"There is no folder {root}: set data.init_args.clean_root to clean cubes.")
+        stem = Path(scene.name).with_suffix("")
+        folder = root / stem.parent
+        same = [path for path in (find_cubes(folder) if folder.is_dir() else []) if path.stem == stem.name]
+        if not same:
+            raise MissingFileError(
+                f"The folder {root} holds no clean cube called {stem}: add it, or leave out data.init_args.clean_root."
+            )
+        return scene.beside(self.open_clean(same[0]))
+
+
+class _TestCubes(Dataset[Sample]):
+    """Parts of cubes, with the same part of the clean cube where there is one."""
+
+    def __init__(
+        self, parts: Sequence[tuple[FolderScene, str, Crop, FolderScene | None]], wavelengths: tuple[float, ...]
+    ) -> None:
+        self.parts, self.wavelengths = tuple(parts), wavelengths
+
+    def __len__(self) -> int:
+        """Return the number of parts."""
+        return len(self.parts)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one part."""
+        scene, name, crop, clean = self.parts[index]
+        place = (crop.row, crop.column, crop.height, crop.width)
+        observation = torch.from_numpy(scene.window(*place)[0])
+        sample = Sample(observation=observation, caption="", name=name, wavelengths=self.wavelengths)
+        if clean is not None:
+            sample["target"] = torch.from_numpy(clean.window(*place)[0])
+        return sample
+
+
+def chosen(wanted: Chosen, names: Sequence[str], setting: str) -> list[str]:
+    """Return the names that are asked for.
+
+    Args:
+        wanted: names or patterns, with or without their ending; or a share, of which every n-th name is taken.
+        names: what there is.
+        setting: what is asked, for the sentence.
+
+    Raises:
+        InputError: for a pattern that no name fits, or a share outside of [0, 1].
+    """
+    if wanted is None:
+        return []
+    if isinstance(wanted, int | float):
+        if not 0.0 <= wanted <= 1.0:
+            raise InputError(f"data.init_args.{setting} is {wanted:g} but must be a share in [0, 1], or names.")
+        count = min(len(names), math.floor(wanted * len(names) + 0.5))
+        return [names[(2 * place + 1) * len(names) // (2 * count)] for place in range(count)]
+    found: list[str] = []
+    for pattern in wanted:
+        fitting = [name for name in names if _fits(name, pattern)]
+        if not fitting:
+            raise InputError(
+                f"No cube fits {pattern!r} of data.init_args.{setting}; there are {', '.join(names[:8])}: correct it."
+            )
+        found += [name for name in fitting if name not in found]
+    return found
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(one, pattern) for one in (name, str(Path(name).with_suffix(""))))

@@ -1,0 +1,163 @@
+"""A folder of degraded cubes is adapted to as it is: nothing clean is asked for, and what cannot be done is said."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning import Trainer
+
+from callbacks import ProxyGeneration, ResultsTable
+from datamodules import EstimatedNoise, Folder, MappedScene
+from datamodules.folder_target import chosen
+from datamodules.target import AdaptationTarget
+from hyperalign.errors import InputError, MissingFileError
+from lightning_modules import RestorationModule
+from tests.callbacks.tiny import WAVELENGTHS, MiniNetwork, source_checkpoint
+from tests.datamodules.estimation.scenes import clean_scene
+
+NAMES = ("amber", "birch", "coral", "delta")
+
+
+def write(root: Path, *names: str, side: int = 40, sigma: float = 0.1) -> Path:
+    for number, name in enumerate(names):
+        clean = clean_scene(8, side, number).numpy()
+        noise = sigma * np.random.default_rng(number).standard_normal(clean.shape).astype(np.float32)
+        root.mkdir(parents=True, exist_ok=True)
+        np.save(root / f"{name}.npy", clean + noise)
+    return root
+
+
+def target(root: Path, **settings: Any) -> Folder:  # noqa: ANN401
+    options: dict[str, Any] = {
+        "role": "target",
+        "axes": "CHW",
+        "wavelengths": list(WAVELENGTHS),
+        "trained_wavelengths": list(WAVELENGTHS),
+        "patch_size": 16,
+        "patches_per_epoch": 4,
+        "batch_size": 2,
+        **settings,
+    }
+    return Folder(str(root), **options)
+
+
+def test_the_files_are_the_observations_and_their_noise_is_estimated(tmp_path: Path) -> None:
+    data = target(write(tmp_path / "noisy", *NAMES))
+    assert isinstance(data, AdaptationTarget)
+    observations = data.observations()
+    assert [one.name for one in observations] == [f"{name}.npy" for name in NAMES]
+    assert np.array_equal(observations[2].cube.numpy(), np.load(tmp_path / "noisy" / "coral.npy"))
+    assert observations[0].wavelengths == WAVELENGTHS
+    assert isinstance(data.degradation, EstimatedNoise)
+    assert data.degradation.estimate is not None
+    sigmas = [band.sigma for scene in data.degradation.estimate.scenes for band in scene.bands]
+    assert np.median(sigmas) == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_folder_adapts_and_tests_without_a_clean_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    data = target(write(tmp_path / "noisy", *NAMES), unobserved=["delta"])
+    module = RestorationModule(MiniNetwork(), source=source_checkpoint(tmp_path))
+    table = ResultsTable(str(tmp_path))
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=str(tmp_path),
+        callbacks=[ProxyGeneration(str(tmp_path / "store")), table],
+    )
+    trainer.fit(module, datamodule=data)
+    assert data.training_scene("amber.npy").path.is_relative_to(tmp_path / "store")
+    trainer.test(module, datamodule=data, verbose=False)
+    assert data.test_set_names == ["observed", "unobserved"]
+    assert table.rows == []
+    clean = str(write(tmp_path / "clean", *NAMES, sigma=0))
+    compared = target(tmp_path / "noisy", unobserved=["delta"], clean_root=clean)
+    trainer.test(module, datamodule=compared, verbose=False)
+    assert {(row.test_set, row.scene, row.model) for row in table.rows} >= {
+        ("unobserved", "delta.npy", "adapted"),
+        ("observed", "amber.npy", "source-only"),
+    }
+
+
+def test_large_scenes_come_in_crops_and_so_does_their_truth(tmp_path: Path) -> None:
+    noisy, clean = write(tmp_path / "noisy", "amber", side=96), write(tmp_path / "clean", "amber", side=96, sigma=0)
+    data = target(noisy, crop=32, crops_per_scene=3, clean_root=str(clean))
+    observations = data.observations()
+    assert [tuple(one.cube.shape) for one in observations] == [(8, 32, 32)] * 3
+    (loader,) = data.test_dataloader()
+    for one, batch in zip(observations, loader, strict=True):
+        assert batch["name"] == [one.name]
+        assert torch.equal(batch["observation"][0], one.cube)
+        assert (batch["observation"] - batch["target"]).std().item() == pytest.approx(0.1, rel=0.1)
+
+
+def test_scenes_are_chosen_by_name_pattern_and_share() -> None:
+    names = ["a1.mat", "a2.npy", "b1.tif", "b2.img"]
+    assert chosen(["a*", "b2"], names, "observed") == ["a1.mat", "a2.npy", "b2.img"]
+    assert chosen(0.5, names, "observed") == ["a2.npy", "b2.img"]
+    assert chosen(1.0, names, "observed") == names
+    assert chosen(None, names, "observed") == []
+    with pytest.raises(InputError, match=r"No cube fits 'c\*' of data\.init_args\.observed; there are a1\.mat"):
+        chosen(["c*"], names, "observed")
+    with pytest.raises(InputError, match=r"data\.init_args\.observed is 2 but must be a share"):
+        chosen(2.0, names, "observed")
+
+
+def test_unobserved_are_the_rest_of_the_observed(tmp_path: Path) -> None:
+    data = target(write(tmp_path, *NAMES), observed=["a*", "birch"])
+    assert [one.name for one in data.observations()] == ["amber.npy", "birch.npy"]
+    assert [batch["name"] for batch in data.test_dataloader()[1]] == [["coral.npy"], ["delta.npy"]]
+
+
+def test_clean_files_are_never_trained_on(tmp_path: Path) -> None:
+    data = target(write(tmp_path / "noisy", "amber"), clean_root=str(write(tmp_path / "clean", "amber")))
+    clean = MappedScene("amber", tmp_path / "clean" / "amber.npy", WAVELENGTHS)
+    assert data.is_clean(clean.path)
+    with pytest.raises(InputError, match="is clean, which adaptation must not see"):
+        data.use_training_scenes([clean])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"patch_size": 48, "crop": 64}, r"has 40 x 40 pixels, fewer than a training patch of 48 x 48"),
+        ({"observed": ["amber"], "unobserved": ["a*"]}, r"amber\.npy are both observed and unobserved"),
+        ({"unobserved": ["*"]}, r"No cube of .* is observed"),
+        ({"role": "restore"}, r"has observations only in the role target"),
+        ({"wavelengths": [450.0, 550.0]}, r"gives? 2|2 (bands|wavelengths|centres)"),
+    ],
+)
+def test_bad_settings_are_told_in_one_sentence(tmp_path: Path, settings: dict[str, Any], sentence: str) -> None:
+    data = target(write(tmp_path, "amber", "birch"), **settings)
+    with pytest.raises(InputError, match=sentence):
+        data.observations()
+
+
+def test_bad_cubes_are_told_in_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "flat" / "a.npy", np.ones((8, 40, 40), dtype=np.float32))
+    with pytest.raises(InputError, match=r"All observed cubes of .* are constant, black or saturated"):
+        target(tmp_path / "flat").observations()
+    np.save(write(tmp_path / "mixed", "amber") / "other.npy", np.zeros((7, 40, 40), dtype=np.float32))
+    with pytest.raises(InputError, match=r"other\.npy"):
+        target(tmp_path / "mixed").observations()
+    write(tmp_path / "one", "amber", sigma=0.0)
+    target(tmp_path / "one").observations()
+    assert "Only one cube is observed" in caplog.text
+    assert "hold no noise that could be measured" in caplog.text
+    with pytest.raises(InputError, match="crops of 32 pixels and patches of 48"):
+        target(tmp_path / "one", crop=32, patch_size=48)
+    with pytest.raises(InputError, match="only degraded cubes and nothing to train on"):
+        target(tmp_path / "one").train_dataloader()
+    with pytest.raises(MissingFileError, match=r"holds no clean cube called amber"):
+        target(tmp_path / "one", clean_root=str(tmp_path / "empty")).test_dataloader()
