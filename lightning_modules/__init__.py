@@ -41,13 +41,33 @@ from lightning_modules.networks import (
 )
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.schedules import LinearWarmupCosine
-from lightning_modules.solvers import LRMR, LRTDTV, LRTDTVG, LRTV, RCTV, Enhanced3DTV, TrainingFree, WhitenedRCTV
+from lightning_modules.solvers import (
+    CNMF,
+    FUSE,
+    GSA,
+    ICCV15,
+    LRMR,
+    LRTDTV,
+    LRTDTVG,
+    LRTV,
+    RCTV,
+    Enhanced3DTV,
+    HIRDiff,
+    TrainingFree,
+    TrainingFreeFusion,
+    WhitenedRCTV,
+)
 from lightning_modules.training_free import SolverModule
+from lightning_modules.training_free_fusion import FusionSolverModule
 
 __all__ = [
     "BDT",
+    "CNMF",
     "CO2IF",
+    "FUSE",
     "GDRRN",
+    "GSA",
+    "ICCV15",
     "LRMR",
     "LRTDTV",
     "LRTDTVG",
@@ -68,7 +88,9 @@ __all__ = [
     "Enhanced3DTV",
     "FusionMamba",
     "FusionModule",
+    "FusionSolverModule",
     "GRNNet",
+    "HIRDiff",
     "HIRDiffUNet",
     "InstanceDiscrimination",
     "L1VariationLoss",
@@ -85,6 +107,7 @@ __all__ = [
     "TRQ3DNet",
     "TextPrompts",
     "TrainingFree",
+    "TrainingFreeFusion",
     "UpsampledInput",
     "WhitenedRCTV",
     "load_official",

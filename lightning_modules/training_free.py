@@ -32,10 +32,17 @@ class SolverModule(RestorationModule):
         solver: the method and its settings.
         protocol: metric conventions; the defaults of `MetricProtocol` when None.
         tile: side, in pixels, of overlapping, blended tiles; None restores scenes whole.
+        source: weights of a method that has a trained prior (HIR-Diff), ours or its authors'; None for the others.
     """
 
-    def __init__(self, solver: TrainingFree, protocol: MetricProtocol | None = None, tile: int | None = None) -> None:
-        super().__init__(solver, protocol=protocol, tile=tile)
+    def __init__(
+        self,
+        solver: TrainingFree,
+        protocol: MetricProtocol | None = None,
+        tile: int | None = None,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(solver, protocol=protocol, tile=tile, source=source)
         # Every cube keeps its bands; the published parameters are for values of about [0, 1].
         self.trained_on = {"any_bands": True, "normalisation": "maximum"}
         self._told = False

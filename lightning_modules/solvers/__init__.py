@@ -4,7 +4,9 @@ import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired b
 from lightning_modules.solvers.cnmf import cnmf
 from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
 from lightning_modules.solvers.fuse import fuse, fuse_blind
+from lightning_modules.solvers.fusion_methods import CNMF, FUSE, GSA, ICCV15, TrainingFreeFusion
 from lightning_modules.solvers.gsa import gsa
+from lightning_modules.solvers.hir_diff.method import HIRDiff
 from lightning_modules.solvers.hir_diff.restoration import HIRDiffSettings, hir_diff
 from lightning_modules.solvers.iccv15 import iccv15
 from lightning_modules.solvers.lrmr import lrmr
@@ -28,12 +30,17 @@ from lightning_modules.solvers.subspace_estimate import Subspace, signal_subspac
 from lightning_modules.solvers.whitened_rctv import whitened_rctv
 
 __all__ = [
+    "CNMF",
+    "FUSE",
+    "GSA",
+    "ICCV15",
     "LRMR",
     "LRTDTV",
     "LRTDTVG",
     "LRTV",
     "RCTV",
     "Enhanced3DTV",
+    "HIRDiff",
     "HIRDiffSettings",
     "Progress",
     "SolverError",
@@ -41,6 +48,7 @@ __all__ = [
     "SpatialResponse",
     "Subspace",
     "TrainingFree",
+    "TrainingFreeFusion",
     "WhitenedRCTV",
     "band_noise",
     "cnmf",

@@ -24,7 +24,7 @@ __all__ = ["fuse", "fuse_blind"]
 def fuse(
     observation: Tensor,
     multispectral: Tensor,
-    response: Tensor,
+    response: Tensor | None,
     spatial: SpatialResponse,
     *,
     dimension: int = 15,
@@ -40,7 +40,7 @@ def fuse(
     Args:
         observation: `B x C x h x w` in [0, 1], Y.
         multispectral: `B x c x H x W`, M.
-        response: `c x C`, R.
+        response: `c x C`, R; None estimates it from each pair and takes its offset off the multispectral image.
         spatial: blur B and sampling S.
         dimension: of the subspace, at most C; more keeps finer spectra and more noise.
         prior_precision: weight of the prior; grows with the noise.
@@ -53,11 +53,13 @@ def fuse(
         SolverError: the images or the response do not fit, or the dimension is above the bands.
     """
     check_pair("FUSE", observation, multispectral, spatial.ratio)
-    check_response("FUSE", response, observation, multispectral)
+    if response is not None:
+        check_response("FUSE", response, observation, multispectral)
     _check_dimension(dimension, observation)
-    spectral, settings = response.to(observation).double(), _Settings(dimension, prior_precision, prior_wraps)
+    settings = _Settings(dimension, prior_precision, prior_wraps)
 
     def fused(_scene: int, low: Tensor, high: Tensor) -> Fused:
+        spectral, high = _seen(low, high, response, spatial)
         return Fused(_fused(low * unit, high * unit, spectral, spatial, settings) / unit)
 
     return solve_scenes(observation, multispectral, fused)
@@ -101,11 +103,7 @@ def fuse_blind(
     settings = _Settings(dimension, prior_precision, prior_wraps)
 
     def fused(_scene: int, low: Tensor, high: Tensor) -> Fused:
-        if response is None:
-            spectral, offset = estimate_response(low, SpatialResponse.toolbox(ratio, phase).reduce(high))
-            high = (high - offset[:, None, None]).clamp_min(0.0)
-        else:
-            spectral = response.to(low)
+        spectral, high = _seen(low, high, response, SpatialResponse.toolbox(ratio, phase))
         parts = [
             weight * _fused(low * unit, high * unit, spectral, spatial, settings) / unit
             for spatial, weight in placements(ratio, phase)
@@ -126,6 +124,14 @@ def placements(ratio: int, phase: Phase) -> list[tuple[SpatialResponse, float]]:
     kernel = SpatialResponse.gaussian(ratio, size, sigma, (0.0, 0.0)).kernel
     places = [(low, 1.0 - share), (high, share)] if share > 0 else [(low, 1.0)]
     return [(SpatialResponse(kernel, (row - half, column - half), ratio), weight) for (row, column), weight in places]
+
+
+def _seen(low: Tensor, high: Tensor, response: Tensor | None, spatial: SpatialResponse) -> tuple[Tensor, Tensor]:
+    """Response of one scene, and its multispectral image without the offset that was estimated with it."""
+    if response is not None:
+        return response.to(low), high
+    spectral, offset = estimate_response(low, spatial.reduce(high))
+    return spectral, (high - offset[:, None, None]).clamp_min(0.0)
 
 
 def _check_dimension(dimension: int, observation: Tensor) -> None:
