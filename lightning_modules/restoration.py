@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from hyperalign.errors import InputError, NonFiniteError
 from hyperalign.trainers import datamodule_of
 from lightning_modules import checkpoints
-from lightning_modules.checkpoints import SafeCheckpointIO, recorded_training_data, training_data
+from lightning_modules.checkpoints import (
+    SafeCheckpointIO,
+    described,
+    described_network,
+    recorded_task,
+    recorded_training_data,
+    training_data,
+)
 from lightning_modules.evaluation import EvaluationModule
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.optimizers import Interval, configured_optimizers
@@ -25,6 +32,9 @@ from lightning_modules.restorer import Inputs, NetworkRestorer, grid_of, moved, 
 __all__ = ["RestorationModule"]
 
 log = logging.getLogger(__name__)
+
+DEFAULTS = vars(MetricProtocol())
+"""The usual conventions of scores, which no checkpoint repeats."""
 
 
 class RestorationModule(EvaluationModule):
@@ -77,6 +87,7 @@ class RestorationModule(EvaluationModule):
         self.source = source
         self._source_state: dict[str, Tensor] = {}
         self._source_data: dict[str, Any] = {}
+        self._task: dict[str, Any] | None = None
         self._started_from: str | None = None
         self._start_from_source()
 
@@ -227,9 +238,20 @@ class RestorationModule(EvaluationModule):
         """Record the network, the source weights and the training data that the checkpoint belongs to."""
         source = checkpoints.weights_digest(self._source_state) if self._source_state else None
         identity: dict[str, Any] = {"network": checkpoints.network_identity(self.network), "source_digest": source}
-        if data := training_data(datamodule_of(self._trainer)) or self.trained_on:
-            identity["training_data"] = data
+        data = datamodule_of(self._trainer)
+        if recorded := training_data(data) or self.trained_on:
+            identity["training_data"] = recorded
+        identity["task"] = recorded_task(data) or self._task
+        identity["module"] = described(
+            type(self), {"network": described_network(self.network), **self.restoring_settings()}
+        )
         checkpoint[checkpoints.IDENTITY_KEY] = identity
+
+    def restoring_settings(self) -> dict[str, Any]:
+        """Return the plain arguments, beside the network, that restoring with this module's weights needs."""
+        protocol = {name: value for name, value in vars(self.protocol).items() if value != DEFAULTS.get(name)}
+        tiled: dict[str, Any] = {} if self.tile is None else {"tile": self.tile}
+        return tiled | ({"protocol": described(MetricProtocol, protocol)} if protocol else {})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another network, of other settings or of other source weights."""
@@ -246,6 +268,7 @@ class RestorationModule(EvaluationModule):
         }
         checkpoints.check_shapes(self.network, state, origin)
         self.trained_on = recorded_training_data(identity) or self.trained_on
+        self._task = identity.get("task") or self._task
         recorded = identity.get("source_digest")
         if recorded and self._source_state and recorded != checkpoints.weights_digest(self._source_state):
             raise checkpoints.CheckpointError(
