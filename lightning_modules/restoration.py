@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
 from torch import Tensor, nn
 
-from hyperalign.errors import InputError, NonFiniteError
+from hyperalign.errors import InputError, NonFiniteError, RunError
 from hyperalign.trainers import datamodule_of
 from lightning_modules import checkpoints
 from lightning_modules.checkpoints import (
@@ -28,6 +28,8 @@ from lightning_modules.evaluation import EvaluationModule
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.optimizers import Interval, configured_optimizers
 from lightning_modules.restorer import Inputs, NetworkRestorer, grid_of, moved, network_settings, restored_by
+from lightning_modules.schedules import length_from
+from lightning_modules.training_length import training_length
 
 __all__ = ["RestorationModule"]
 
@@ -230,9 +232,23 @@ class RestorationModule(EvaluationModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the injected optimiser and schedule over the parameters that learn."""
-        return configured_optimizers(
-            self.parameters(), self.optimizer, self.scheduler, self.scheduler_interval, default_rate=1e-4
-        )
+        interval = self.scheduler_interval
+        with length_from(lambda: training_length(self._trainer, interval, self.automatic_optimization)):
+            return configured_optimizers(self.parameters(), self.optimizer, self.scheduler, interval, default_rate=1e-4)
+
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any) -> None:  # noqa: ANN401 - Lightning's own
+        """Step the schedule.
+
+        Raises:
+            RuntimeError: when it ended before the fit.
+        """
+        try:
+            super().lr_scheduler_step(scheduler, metric)
+        except ValueError as error:
+            raise RunError(
+                f"The schedule {type(scheduler).__name__} ended before the fit ({str(error).splitlines()[0]}): train "
+                "for fewer epochs, or use lightning_modules.OneCycle, which takes its length from the Trainer."
+            ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record the network, the source weights and the training data that the checkpoint belongs to."""

@@ -7,10 +7,18 @@ from pathlib import Path
 
 import yaml
 
-from experiments.configuration.errors import ConfigError
+from hyperalign.errors import UsageError
 
 COMMANDS = ("validate", "test", "predict")
 """Commands that may take their model from a checkpoint; a fit needs what no checkpoint says, its loss and optimiser."""
+
+
+CHOICES = {
+    "--model",
+    "--model.class_path",
+    *(f"--model.{between}network{ending}" for between in ("", "init_args.") for ending in ("", ".class_path")),
+}
+"""Options that choose a model or its network."""
 
 
 def with_described_model(arguments: Sequence[str]) -> list[str]:
@@ -23,7 +31,7 @@ def with_described_model(arguments: Sequence[str]) -> list[str]:
         The command line, with `--model` where it was needed.
 
     Raises:
-        ConfigError: where the checkpoint does not describe its network.
+        UsageError: where the checkpoint does not describe its network.
         CheckpointError: where it cannot be read, or names a class that a checkpoint must not have imported.
     """
     command = arguments[0] if arguments else ""
@@ -34,7 +42,7 @@ def with_described_model(arguments: Sequence[str]) -> list[str]:
 
     description = recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module")
     if description is None:
-        raise ConfigError(
+        raise UsageError(
             f"Checkpoint {checkpoint} does not describe its network, as older and foreign ones do not: add its config, "
             "such as --config backbones/sert."
         )
@@ -57,7 +65,7 @@ def _chooses_model(arguments: Sequence[str]) -> bool:
     """Whether the command line or one of its configs names the class of the model, or of its network."""
     for index, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
-        if option in ("--model", "--model.class_path", "--model.network", "--model.init_args.network"):
+        if option in CHOICES:
             return True
         if option in ("-c", "--config"):
             name = value if equals else next(iter(arguments[index + 1 : index + 2]), "")
