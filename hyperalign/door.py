@@ -48,7 +48,7 @@ def load(
         FileNotFoundError: when there is no such file.
         CheckpointError: when it is damaged, or its network cannot be built from what it says.
     """
-    from lightning_modules.loading import load_module
+    from lightning_modules.checkpoints.loading import load_module
 
     return load_module(checkpoint, network, trust).network.to(device)
 
@@ -115,7 +115,7 @@ def restore(
 @lru_cache(maxsize=2)
 def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...]) -> RestorationModule:
     """Return the module of a checkpoint; the file's size and time are part of the key, as it may be replaced."""
-    from lightning_modules.loading import load_module
+    from lightning_modules.checkpoints.loading import load_module
 
     return load_module(checkpoint, trust=trust)
 

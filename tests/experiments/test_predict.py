@@ -124,7 +124,7 @@ def test_an_older_checkpoint_asks_for_the_config_of_its_network(
 
 
 def test_a_test_takes_its_model_from_the_checkpoint(folder: Path) -> None:
-    data = ["--data", "SampleScenes", "--data.crop", "32", "--data.validation", "[shuttle_01]"]
+    data = ["--config", "data/sample_scenes", "--data.crop", "32", "--data.validation", "[shuttle_01]"]
     settings = [*data, "--data.cache", str(folder / "cache"), *QUIET, *WEIGHTS, "--model.tile", "24"]
     command = run(["test", *settings, "--config", "tasks/gaussian"])
     assert type(command.model.network).__name__ == "SERT"
