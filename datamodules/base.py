@@ -1,5 +1,6 @@
 """What every data set's DataModule shares: roles, loaders, and the wall between training batches and clean targets."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -168,6 +169,10 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
                 self.measured(name)
             else:
                 self.scenes([name])
+
+    def training_batches(self, ranks: int) -> int:
+        """Return the batches of an epoch on each of so many ranks, before there is a loader."""
+        return math.ceil(math.ceil(self.patches_per_epoch / ranks) / self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the loader of training patches.

@@ -61,6 +61,9 @@ class SampleScenes(SceneDataModule):
         ValueError: for an unknown illuminant or a number outside its range.
     """
 
+    normalisation = "none"
+    """The scenes are made in [0, 1]."""
+
     def __init__(
         self,
         *,

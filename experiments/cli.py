@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from experiments.configuration.described_model import with_described_model
 from experiments.configuration.files import packaged_configs, resolve_configs
 from experiments.configuration.names import nearest_name
 from experiments.failures import told
@@ -85,8 +86,9 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
     Raises:
         ConfigNotFoundError: Where a `--config` names no file.
         ConfigError: Where a key, a class or a value is wrong.
+        CheckpointError: Where the model is to come from a checkpoint that cannot be used.
     """
-    resolved = resolve_configs(arguments)
+    resolved = with_described_model(resolve_configs(arguments))
     from experiments.configuration.lightning_cli import HyperalignCLI
 
     return HyperalignCLI.from_arguments(resolved)

@@ -1,12 +1,13 @@
-"""The ground floor that every other package stands on: files, folders, ranks, seeds, colour, errors.
+"""The ground floor that every other package stands on, and the front door: `load` and `restore`.
 
-Importing it imports neither torch nor any other package of this house.
+Importing it imports neither torch nor any other package of this house; `load` and `restore` do when they are called.
 """
 
 from hyperalign import torchvision_repair
+from hyperalign.door import load, restore
 from hyperalign.errors import HyperalignError
 
-__all__ = ["HyperalignError", "__version__", "torchvision_repair"]
+__all__ = ["HyperalignError", "__version__", "load", "restore", "torchvision_repair"]
 
 
 def __getattr__(name: str) -> str:

@@ -40,7 +40,7 @@ from lightning_modules.networks import (
     UpsampledInput,
 )
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.schedules import LinearWarmupCosine
+from lightning_modules.schedules import LinearWarmupCosine, OneCycle
 from lightning_modules.solvers import (
     CNMF,
     FUSE,
@@ -97,6 +97,7 @@ __all__ = [
     "LinearWarmupCosine",
     "MCNet",
     "MetricProtocol",
+    "OneCycle",
     "PromptIR",
     "RestorationModule",
     "S2CycleDiff",

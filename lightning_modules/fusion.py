@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperalign.errors import InputError
+from lightning_modules.checkpoints import described
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
@@ -111,6 +112,14 @@ class FusionModule(RestorationModule):
         if not self.uses_text:
             return images, ()
         return images, self.towers.tokens(self._captions(batch), batch["observation"].device)
+
+    def restoring_settings(self) -> dict[str, Any]:
+        """The towers, where captions are read, beside what any module needs."""
+        settings = super().restoring_settings()
+        if self.uses_text and type(self.towers) is ClipTowers:
+            names = ("model", "pretrained", "config_folder")
+            settings["towers"] = described(ClipTowers, {name: getattr(self.towers, name) for name in names})
+        return settings
 
     def input_settings(self) -> dict[str, Any]:
         """The towers, where captions are read."""

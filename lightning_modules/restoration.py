@@ -10,21 +10,33 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerTypeUnion, OptimizerLRScheduler
 from torch import Tensor, nn
 
-from hyperalign.errors import InputError, NonFiniteError
+from hyperalign.errors import InputError, NonFiniteError, RunError
 from hyperalign.trainers import datamodule_of
 from lightning_modules import checkpoints
-from lightning_modules.checkpoints import SafeCheckpointIO, recorded_training_data, training_data
+from lightning_modules.checkpoints import (
+    SafeCheckpointIO,
+    described,
+    described_network,
+    recorded_task,
+    recorded_training_data,
+    training_data,
+)
 from lightning_modules.evaluation import EvaluationModule
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.optimizers import Interval, configured_optimizers
 from lightning_modules.restorer import Inputs, NetworkRestorer, grid_of, moved, network_settings, restored_by
+from lightning_modules.schedules import length_from
+from lightning_modules.training_length import training_length
 
 __all__ = ["RestorationModule"]
 
 log = logging.getLogger(__name__)
+
+DEFAULTS = vars(MetricProtocol())
+"""The usual conventions of scores, which no checkpoint repeats."""
 
 
 class RestorationModule(EvaluationModule):
@@ -77,6 +89,7 @@ class RestorationModule(EvaluationModule):
         self.source = source
         self._source_state: dict[str, Tensor] = {}
         self._source_data: dict[str, Any] = {}
+        self._task: dict[str, Any] | None = None
         self._started_from: str | None = None
         self._start_from_source()
 
@@ -219,17 +232,42 @@ class RestorationModule(EvaluationModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the injected optimiser and schedule over the parameters that learn."""
-        return configured_optimizers(
-            self.parameters(), self.optimizer, self.scheduler, self.scheduler_interval, default_rate=1e-4
-        )
+        interval = self.scheduler_interval
+        with length_from(lambda: training_length(self._trainer, interval, self.automatic_optimization)):
+            return configured_optimizers(self.parameters(), self.optimizer, self.scheduler, interval, default_rate=1e-4)
+
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any) -> None:  # noqa: ANN401 - Lightning's own
+        """Step the schedule.
+
+        Raises:
+            RuntimeError: when it ended before the fit.
+        """
+        try:
+            super().lr_scheduler_step(scheduler, metric)
+        except ValueError as error:
+            raise RunError(
+                f"The schedule {type(scheduler).__name__} ended before the fit ({str(error).splitlines()[0]}): train "
+                "for fewer epochs, or use lightning_modules.OneCycle, which takes its length from the Trainer."
+            ) from error
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record the network, the source weights and the training data that the checkpoint belongs to."""
         source = checkpoints.weights_digest(self._source_state) if self._source_state else None
         identity: dict[str, Any] = {"network": checkpoints.network_identity(self.network), "source_digest": source}
-        if data := training_data(datamodule_of(self._trainer)) or self.trained_on:
-            identity["training_data"] = data
+        data = datamodule_of(self._trainer)
+        if recorded := training_data(data) or self.trained_on:
+            identity["training_data"] = recorded
+        identity["task"] = recorded_task(data) or self._task
+        identity["module"] = described(
+            type(self), {"network": described_network(self.network), **self.restoring_settings()}
+        )
         checkpoint[checkpoints.IDENTITY_KEY] = identity
+
+    def restoring_settings(self) -> dict[str, Any]:
+        """Return the plain arguments, beside the network, that restoring with this module's weights needs."""
+        protocol = {name: value for name, value in vars(self.protocol).items() if value != DEFAULTS.get(name)}
+        tiled: dict[str, Any] = {} if self.tile is None else {"tile": self.tile}
+        return tiled | ({"protocol": described(MetricProtocol, protocol)} if protocol else {})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse the checkpoint of another network, of other settings or of other source weights."""
@@ -246,6 +284,7 @@ class RestorationModule(EvaluationModule):
         }
         checkpoints.check_shapes(self.network, state, origin)
         self.trained_on = recorded_training_data(identity) or self.trained_on
+        self._task = identity.get("task") or self._task
         recorded = identity.get("source_digest")
         if recorded and self._source_state and recorded != checkpoints.weights_digest(self._source_state):
             raise checkpoints.CheckpointError(

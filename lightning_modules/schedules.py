@@ -1,15 +1,113 @@
-"""Learning-rate schedules of published recipes that PyTorch does not have as one class."""
+"""Learning-rate schedules that are as long as the training: the Trainer's epochs, batches, ranks and accumulation."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
-from hyperalign.errors import InputError
+from hyperalign.errors import InputError, RunError
 
-__all__ = ["LinearWarmupCosine"]
+__all__ = ["LinearWarmupCosine", "OneCycle", "length_from"]
+
+_LENGTH: ContextVar[Callable[[], int] | None] = ContextVar("schedule_length", default=None)
+
+
+@contextmanager
+def length_from(count: Callable[[], int]) -> Iterator[None]:
+    """Let schedules that are made in the block, without a length of their own, take what `count` returns."""
+    token = _LENGTH.set(count)
+    try:
+        yield
+    finally:
+        _LENGTH.reset(token)
+
+
+def _length(given: int | None, name: str, setting: str) -> int:
+    """Return the length that was given, else the training's.
+
+    Raises:
+        ValueError: when there is neither, or it is below 1.
+    """
+    count = _LENGTH.get()
+    if given is None and count is None:
+        raise InputError(f"{name} has no length: give {setting}, or build it in a module that a Trainer fits.")
+    length = given if given is not None else count() if count is not None else 0
+    if length < 1:
+        raise InputError(f"{name}: {setting} is {length}; give at least 1, or null for the length of the training.")
+    return length
+
+
+class OneCycle(OneCycleLR):
+    """One rise and fall of the learning rate over the whole training (Smith and Topin, arXiv 1708.07120).
+
+    What torch's `OneCycleLR` does, with three differences: the length comes from the Trainer, so that any number of
+    epochs, patches, ranks or accumulated batches runs the whole cycle; the peak may be the optimiser's own learning
+    rate; and optimisers without momentum are taken.
+
+    Args:
+        optimizer: optimiser whose learning rate is set.
+        max_lr: peak; None takes the optimiser's learning rate.
+        total_steps: length in steps; None takes the training's.
+        pct_start: share of the steps in which the rate rises.
+        anneal_strategy: `cos` or `linear`.
+        cycle_momentum: whether momentum (or Adam's first beta) falls and rises against it, where the optimiser has one.
+        div_factor: peak over the first rate.
+        final_div_factor: first rate over the last one.
+        last_epoch: step to continue from; -1 starts.
+
+    Raises:
+        ValueError: when the length is not known or below 1.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | None = None,
+        total_steps: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: Literal["cos", "linear"] = "cos",
+        cycle_momentum: bool = True,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        last_epoch: int = -1,
+    ) -> None:
+        length = _length(total_steps, "OneCycle", "total_steps")
+        if math.isclose(pct_start * length, 1.0):
+            # The rise would end with the step it begins with, which torch divides by.
+            pct_start *= 1.0 + 1e-6
+        super().__init__(
+            optimizer,
+            max_lr=[float(group["lr"]) for group in optimizer.param_groups] if max_lr is None else max_lr,
+            total_steps=length,
+            # At 1 the fall would have no step, and torch divides by their number.
+            pct_start=min(pct_start, 1.0 - 1e-6),
+            anneal_strategy=anneal_strategy,
+            cycle_momentum=cycle_momentum and bool({"momentum", "betas"} & set(optimizer.defaults)),
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+            last_epoch=last_epoch,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the schedule of a resumed fit.
+
+        Raises:
+            RuntimeError: when the fit is now longer than that schedule.
+        """
+        recorded = state_dict.get("total_steps")
+        if isinstance(recorded, int) and recorded < self.total_steps:
+            raise RunError(
+                f"The schedule in the checkpoint has {recorded} steps and this fit {self.total_steps}: go on with the "
+                "same epochs, patches, batch size and ranks, or begin anew with the checkpoint as "
+                "model.init_args.source."
+            )
+        super().load_state_dict(state_dict)
 
 
 class LinearWarmupCosine(LambdaLR):
@@ -19,27 +117,38 @@ class LinearWarmupCosine(LambdaLR):
 
     Args:
         optimizer: optimiser whose learning rate is the peak.
-        warmup: steps (or epochs, by the interval it is stepped at) of the warm-up.
-        total: steps at which the cosine ends; training may stop earlier.
+        warmup: steps (or epochs, by the interval it is stepped at) of the warm-up; below 1, their share of the whole.
+        total: steps at which the cosine ends; training may stop earlier. None takes the training's length times
+            `stretch`.
         final_factor: end of the cosine over the peak.
         last_epoch: step to continue from; -1 starts.
+        stretch: length of the whole over that of the training, which then stops before the cosine's end.
 
     Raises:
-        ValueError: when the warm-up is negative or not shorter than the whole.
+        ValueError: when the length is not known, or the warm-up is negative or not shorter than the whole.
     """
 
     def __init__(
-        self, optimizer: Optimizer, warmup: int, total: int, final_factor: float = 0.0, last_epoch: int = -1
+        self,
+        optimizer: Optimizer,
+        warmup: float,
+        total: int | None = None,
+        final_factor: float = 0.0,
+        last_epoch: int = -1,
+        stretch: float = 1.0,
     ) -> None:
-        if not 0 <= warmup < total:
+        length = _length(total, "LinearWarmupCosine", "total")
+        length = length if total is not None else round(length * stretch)
+        rise = round(warmup * length) if 0 < warmup < 1 else int(warmup)
+        if not 0 <= rise < length:
             raise InputError(
-                f"LinearWarmupCosine: warmup {warmup} is not between 0 and total {total}; choose a shorter warm-up."
+                f"LinearWarmupCosine: warmup {warmup} is not between 0 and total {length}; choose a shorter warm-up."
             )
 
         def factor(step: int) -> float:
-            if step < warmup:
-                return step / max(warmup - 1, 1)
-            passed = min((step - warmup) / (total - warmup), 1.0)
+            if step < rise:
+                return step / max(rise - 1, 1)
+            passed = min((step - rise) / (length - rise), 1.0)
             return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * passed)) / 2
 
         super().__init__(optimizer, factor, last_epoch)

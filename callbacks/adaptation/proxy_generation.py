@@ -15,6 +15,7 @@ from callbacks.adaptation.rounds import (
     next_epoch,
     restart_optimizers,
     round_of,
+    round_starts,
     save_round_weights,
 )
 from callbacks.adaptation.stages import log_stage, target_data
@@ -107,6 +108,14 @@ class ProxyGeneration(Callback):
         """Close a round before checkpoints are written, so that they belong to the round that comes."""
         self._advance(trainer, pl_module, trainer.current_epoch + 1)
         self._restart(trainer)
+
+    def schedule_epochs(self, trainer: Trainer) -> int:
+        """Return the epochs that a learning rate schedule lasts: those of the present round where it is restarted."""
+        epochs = cast("int", trainer.max_epochs)
+        if self.rounds == 1 or not self.restart_optimizer or is_trial(trainer):
+            return epochs
+        starts = [*round_starts(epochs, self.rounds), epochs]
+        return starts[self.round + 1] - starts[self.round]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the round and the digest of the weights it started from."""

@@ -84,7 +84,13 @@ class BandMatch:
         return np.stack([mask[row].any(axis=0) for row in drawn])
 
 
-def match_bands(centres: Sequence[float], trained: Sequence[float], rule: BandRule, what: str) -> BandMatch:
+SETTING = "data.init_args.bands"
+"""Where a command is told the rule."""
+
+
+def match_bands(
+    centres: Sequence[float], trained: Sequence[float], rule: BandRule, what: str, setting: str = SETTING
+) -> BandMatch:
     """Match a cube's bands to a network's.
 
     Where every band has its counterpart within 1 nm, and none is left over, the rule does not matter: the bands are put
@@ -98,6 +104,7 @@ def match_bands(centres: Sequence[float], trained: Sequence[float], rule: BandRu
             `interpolate`: each is interpolated linearly between its neighbours; those outside of the cube's range are
             given its outermost band and are not written; if that is more than half of them, it is an error.
         what: the cube, for the sentence.
+        setting: where the rule is given, for the sentence.
 
     Raises:
         ValueError: one sentence with the ways out.
@@ -109,12 +116,12 @@ def match_bands(centres: Sequence[float], trained: Sequence[float], rule: BandRu
         return BandMatch(_picks(nearest, len(own)), tuple(np.argsort(nearest).tolist()), tuple(own.tolist()))
     if rule == "refuse":
         raise InputError(
-            f"{what} has {_bands(own)}, but the network was trained on {_bands(wanted)}: set data.init_args.bands to "
+            f"{what} has {_bands(own)}, but the network was trained on {_bands(wanted)}: set {setting} to "
             "select (each of the network's bands is given the nearest one) or to interpolate (linearly, between "
             "neighbours)."
         )
     if rule == "select":
-        return _selected(own, wanted, nearest, distance, what)
+        return _selected(own, wanted, nearest, distance, what, setting)
     return _interpolated(own, wanted, what)
 
 
@@ -124,6 +131,7 @@ def _selected(
     nearest: NDArray[np.intp],
     distance: NDArray[np.float64],
     what: str,
+    setting: str,
 ) -> BandMatch:
     apart = np.abs(wanted[:, None] - wanted) + np.where(np.eye(len(wanted), dtype=bool), np.inf, 0.0)
     # So no band can be taken twice, and a network with one band takes whatever is nearest.
@@ -132,7 +140,7 @@ def _selected(
         first = far[0]
         raise InputError(
             f"{what} has no band near {len(far)} of the network's {len(wanted)} bands, the first {wanted[first]:g} nm "
-            f"(the nearest is {own[nearest[first]]:g} nm): set data.init_args.bands to interpolate, or use a "
+            f"(the nearest is {own[nearest[first]]:g} nm): set {setting} to interpolate, or use a "
             "checkpoint trained on such bands."
         )
     return BandMatch(_picks(nearest, len(own)), tuple(range(len(wanted))), tuple(own[nearest].tolist()))

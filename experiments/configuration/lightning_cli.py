@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -19,6 +20,7 @@ from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer
 from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
 from hyperalign.folders import claim_run_folder
+from lightning_modules.networks.arguments import remember
 
 _NOISE = (
     "isinstance.treespec, LeafSpec",
@@ -61,6 +63,18 @@ def _add_writer(parser: LightningArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="skip cubes that are finished")
     parser.link_arguments("output", "writer.folder")
     parser.link_arguments("resume", "writer.resume")
+
+
+def _remembering(
+    class_type: type[torch.nn.Module],
+    *args: Any,  # noqa: ANN401 - those of the class
+    applied_instantiation_links: dict[str, Any] | None = None,
+    **kwargs: Any,  # noqa: ANN401
+) -> torch.nn.Module:
+    """Builds a network of a config and notes its arguments, so that its checkpoints describe a user's class as well."""
+    network = class_type(*args, **kwargs)
+    remember(network, args, kwargs)
+    return network
 
 
 class HyperalignCLI(LightningCLI):
@@ -148,6 +162,11 @@ class HyperalignCLI(LightningCLI):
             raise
         except (MisconfigurationException, ValueError, TypeError) as error:
             raise ConfigError(f"The configuration cannot be used: {' '.join(str(error).split())}") from error
+
+    def _add_instantiators(self) -> None:
+        super()._add_instantiators()
+        # after the model's own, which the first match would otherwise take away from it
+        self.parser.add_instantiator(_remembering, torch.nn.Module, subclasses=True)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         return super()._instantiate_trainer(config, [one for one in callbacks if one is not None])

@@ -16,6 +16,7 @@ __all__ = [
     "check_identity",
     "network_identity",
     "recorded_identity",
+    "recorded_task",
     "recorded_training_data",
     "training_data",
 ]
@@ -87,6 +88,12 @@ def training_data(datamodule: object) -> dict[str, Any]:
         # Reflectances whose few values outside of [0, 1] are clipped for training are left as they are elsewhere.
         found["normalisation"] = "none" if rule == "clip" else rule
     return found
+
+
+def recorded_task(datamodule: object) -> dict[str, Any] | None:
+    """Return the task of a DataModule as plain values, the degradation's `class` and its settings; None without one."""
+    degradation = getattr(datamodule, "degradation", None)
+    return None if degradation is None else dict(degradation.settings())
 
 
 def recorded_training_data(identity: Mapping[str, Any] | None) -> dict[str, Any]:

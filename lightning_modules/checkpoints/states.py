@@ -80,12 +80,17 @@ def _numbers(tensor: Tensor) -> str:
 
 
 def _check_finite(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Refuse NaN anywhere, and infinite values in what is learned: masks of attention may well be minus infinity."""
+    """Refuse numbers that no sound training leaves.
+
+    A buffer may be infinite (masks of attention) or NaN as a whole, where what it is for is not known yet.
+    """
     learned = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     for name, tensor in state.items():
         if not (tensor.is_floating_point() or tensor.is_complex()):
             continue
-        if bool(torch.isnan(tensor).any()) or (name in learned and not bool(torch.isfinite(tensor).all())):
+        undefined = torch.isnan(tensor)
+        spoilt = not bool(torch.isfinite(tensor).all()) if name in learned else bool(undefined.any())
+        if spoilt and (name in learned or not bool(undefined.all())):
             raise CheckpointError(
                 f"The weight {name} in {origin} holds NaN or infinite values, so the run that wrote it had failed; "
                 "take an earlier checkpoint."

@@ -20,6 +20,8 @@ from lightning_modules.checkpoints import SafeCheckpointIO
 from lightning_modules.clip.encoder import Encoder, described, read_encoder, write_encoder
 from lightning_modules.clip.towers import ClipError
 from lightning_modules.optimizers import Interval, configured_optimizers
+from lightning_modules.schedules import length_from
+from lightning_modules.training_length import training_length
 
 __all__ = ["EncoderModule"]
 
@@ -147,9 +149,9 @@ class EncoderModule(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the injected optimiser and schedule over the parameters that learn."""
-        return configured_optimizers(
-            self.parameters(), self.optimizer, self.scheduler, self.scheduler_interval, default_rate=1e-5
-        )
+        interval = self.scheduler_interval
+        with length_from(lambda: training_length(self._trainer, interval)):
+            return configured_optimizers(self.parameters(), self.optimizer, self.scheduler, interval, default_rate=1e-5)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Load weights; a fit in forked processes gives them back to a process that has not read the encoder yet."""

@@ -1,6 +1,7 @@
 """Networks: plain `torch.nn` modules without Lightning or file access; no arguments means the published settings."""
 
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
+from lightning_modules.networks.arguments import remembers_arguments
 from lightning_modules.networks.fusion.bdt.network import BDT
 from lightning_modules.networks.fusion.co2if.network import CO2IF
 from lightning_modules.networks.fusion.fusionmamba.network import FusionMamba
@@ -44,3 +45,7 @@ __all__ = [
     "TRQ3DNet",
     "UpsampledInput",
 ]
+
+for _name in __all__:
+    # Every network of this face says in its checkpoints how to build it again.
+    remembers_arguments(globals()[_name])

@@ -17,6 +17,8 @@ CHECKPOINT = Path(__file__).parents[2] / "experiments" / "hir_align" / "checkpoi
 COMMAND = ["predict", "--config", "backbones/sert_compact", "--data", "Folder", "--data.root", "in", "--output", "out"]
 QUIET = ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
 WEIGHTS = ["--ckpt_path", str(CHECKPOINT)]
+OLDER_FILE = Path(__file__).parents[1] / "lightning_modules" / "checkpoints" / "a92c4af.ckpt"
+"""The same weights as an earlier version wrote them, without wavelengths and without a description."""
 OLDER = ["--data.trained_wavelengths", "400:700:31"]
 PAVIA = ["--data.wavelengths", "430:860:102", "--data.axes", "HWC"]
 
@@ -49,9 +51,10 @@ def test_a_real_scene_of_other_bands_is_restored_after_the_explicit_setting(
         ),
         ([*OLDER, *PAVIA[:2], "--data.bands", "select"], "set data.init_args.bands to interpolate"),
     ):
-        assert main([*COMMAND, *QUIET, *WEIGHTS, *given]) == 1
+        assert main([*COMMAND, *QUIET, "--ckpt_path", str(OLDER_FILE), *given]) == 1
         assert sentence in capsys.readouterr().err
-    assert main([*COMMAND, *QUIET, *WEIGHTS, *OLDER, *PAVIA, "--data.bands", "interpolate"]) == 0
+    # A checkpoint that describes its network and its bands needs neither a backbone's config nor their centres.
+    assert main([COMMAND[0], *COMMAND[3:], *QUIET, *WEIGHTS, *PAVIA, "--data.bands", "interpolate"]) == 0
     restored = np.load(folder / "out" / "pavia.npy")
     assert restored.shape == (100, 100, 28)
     assert restored.dtype == np.float32
@@ -85,7 +88,8 @@ def test_a_checkpoint_of_a_fit_needs_no_settings_for_cubes_of_its_own_bands(fold
     centres = str([700.0 - 10 * band for band in range(31)])
     settings = ["--data.wavelengths", centres, "--data.axes", "CHW", "--data.normalisation", "scale:4095"]
     command = run([*COMMAND, *QUIET, *tiny, *settings, "--ckpt_path", str(checkpoint)])
-    assert command.model.trained_on == {"wavelengths": [400.0 + 10 * band for band in range(31)]}
+    centres_of_scenes = [400.0 + 10 * band for band in range(31)]
+    assert command.model.trained_on == {"wavelengths": centres_of_scenes, "normalisation": "none"}
     restored = open_cube(folder / "out" / "cube.npy", axes="CHW")
     assert restored.shape == (31, 20, 20)
     assert restored.dtype == np.uint16
@@ -108,3 +112,21 @@ def test_the_writer_has_keys_of_its_own_for_predict_alone(folder: Path, capsys: 
         capsys.readouterr().err
     )
     assert main(["test", *COMMAND[1:-2], "--resume"]) == 2
+
+
+def test_an_older_checkpoint_asks_for_the_config_of_its_network(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "in").mkdir()
+    np.save(folder / "in" / "cube.npy", np.zeros((31, 20, 20), dtype=np.float32))
+    assert main([COMMAND[0], *COMMAND[3:], *QUIET, "--ckpt_path", str(OLDER_FILE)]) == 2
+    assert "does not describe its network, as older and foreign ones do not: add its config" in capsys.readouterr().err
+
+
+def test_a_test_takes_its_model_from_the_checkpoint(folder: Path) -> None:
+    data = ["--config", "data/sample_scenes", "--data.crop", "32", "--data.validation", "[shuttle_01]"]
+    settings = [*data, "--data.cache", str(folder / "cache"), *QUIET, *WEIGHTS, "--model.tile", "24"]
+    command = run(["test", *settings, "--config", "tasks/gaussian"])
+    assert type(command.model.network).__name__ == "SERT"
+    assert command.model.tile == 24
+    assert command.trainer.callback_metrics["test/validation/psnr"] > 24

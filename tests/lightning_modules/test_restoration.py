@@ -211,7 +211,9 @@ def test_checkpoints_hold_no_code(tmp_path: Path) -> None:
     run.fit(module, datamodule=Pairs())
     path = getattr(run.checkpoint_callback, "best_model_path", "")
     content = torch.load(path, weights_only=True)
-    assert content["hyperalign"] == {"network": "SERT", "source_digest": None}
+    identity = content["hyperalign"]
+    assert (identity["network"], identity["source_digest"], identity["task"]) == ("SERT", None, None)
+    assert identity["module"]["init_args"]["network"]["init_args"]["input_channels"] == BANDS
     assert "hyper_parameters" not in content
     assert weights_digest(read_weights(path)) == weights_digest(module.network)
     loaded = RestorationModule.load_from_checkpoint(path, network=compact(5), weights_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from lightning_modules.schedules import LinearWarmupCosine
+from lightning_modules.schedules import LinearWarmupCosine, OneCycle, length_from
 
 
 def rates(warmup: int, total: int, steps: int, final_factor: float = 0.0) -> list[float]:
@@ -37,3 +38,52 @@ def test_final_factor_is_where_the_cosine_ends() -> None:
 def test_a_warm_up_as_long_as_the_whole_gives_a_sentence() -> None:
     with pytest.raises(ValueError, match="warmup 4 is not between 0 and total 4; choose a shorter warm-up"):
         rates(warmup=4, total=4, steps=1)
+
+
+def one_parameter(
+    kind: Callable[..., torch.optim.Optimizer] = torch.optim.Adam, lr: float = 1e-2
+) -> torch.optim.Optimizer:
+    return kind([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 10, 20, 256])
+@pytest.mark.parametrize("rising", [0.0, 0.05, 0.1, 0.3, 1.0])
+def test_one_cycle_equals_torchs_for_every_length_and_divides_by_nothing(total: int, rising: float) -> None:
+    mine = one_parameter()
+    schedule = OneCycle(mine, 1e-2, total, pct_start=rising)
+    rates = []
+    for _ in range(total):
+        rates.append((mine.param_groups[0]["lr"], mine.param_groups[0]["betas"][0]))
+        mine.step()
+        schedule.step()
+    assert all(math.isfinite(rate) for rate, _ in rates)
+    if math.isclose(rising * total, 1.0) or rising == 1.0:
+        # where torch divides by zero
+        return
+    theirs = one_parameter()
+    other = torch.optim.lr_scheduler.OneCycleLR(theirs, 1e-2, total_steps=total, pct_start=rising)
+    for rate, beta in rates:
+        assert (rate, beta) == (theirs.param_groups[0]["lr"], theirs.param_groups[0]["betas"][0])
+        theirs.step()
+        other.step()
+
+
+def test_one_cycle_takes_the_optimisers_rate_and_those_without_momentum() -> None:
+    optimizer = one_parameter(torch.optim.Adagrad, lr=0.5)
+    OneCycle(optimizer, total_steps=8)
+    assert optimizer.param_groups[0]["max_lr"] == 0.5
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02)
+
+
+def test_schedules_take_their_length_from_where_they_are_built() -> None:
+    for build in (lambda: OneCycle(one_parameter()), lambda: LinearWarmupCosine(one_parameter(), 0.1)):
+        with pytest.raises(ValueError, match="has no length: give total"):
+            build()
+    with length_from(lambda: 50):
+        assert OneCycle(one_parameter()).total_steps == 50
+        schedule = LinearWarmupCosine(one_parameter(), 0.1, stretch=2.0)
+        assert schedule.lr_lambdas[0](9) == 1.0
+        assert schedule.lr_lambdas[0](100) == pytest.approx(0.0)
+        assert schedule.lr_lambdas[0](55) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="total_steps is 0; give at least 1, or null"):
+        OneCycle(one_parameter(), total_steps=0)

@@ -73,6 +73,9 @@ class MPHSIR(nn.Module):
         TypeError: when `text_embedding` is neither numbers nor a `TextSource`.
     """
 
+    state_arguments: ClassVar[Sequence[str]] = ("text_embedding",)
+    """Constructor arguments whose values are part of the state dict, so that no description repeats them."""
+
     official_names: ClassVar[Sequence[tuple[str, str]]] = (
         (r"^patch_embed\.proj\.", "embed."),
         (r"^(down|up)(\d_\d)\.body\.", r"\1\2."),

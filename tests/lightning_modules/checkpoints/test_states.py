@@ -63,6 +63,13 @@ def test_an_infinite_mask_is_none_of_the_learned_numbers() -> None:
         check_shapes(network, network.state_dict() | {"mask": torch.tensor([0.0, torch.nan])}, "here")
 
 
+def test_a_buffer_that_is_not_known_yet_is_nan_as_a_whole() -> None:
+    network = Masked()
+    check_shapes(network, network.state_dict() | {"mask": torch.full((2,), torch.nan)}, "here")
+    with pytest.raises(CheckpointError, match="The weight weight in here holds NaN"):
+        check_shapes(network, network.state_dict() | {"weight": torch.full((2,), torch.nan)}, "here")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [

@@ -1,0 +1,86 @@
+"""The model of a command that names a checkpoint and no model: what the checkpoint says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from hyperalign.errors import UsageError
+
+COMMANDS = ("validate", "test", "predict")
+"""Commands that may take their model from a checkpoint; a fit needs what no checkpoint says, its loss and optimiser."""
+
+
+CHOICES = {
+    "--model",
+    "--model.class_path",
+    *(f"--model.{between}network{ending}" for between in ("", "init_args.") for ending in ("", ".class_path")),
+}
+"""Options that choose a model or its network."""
+
+
+def with_described_model(arguments: Sequence[str]) -> list[str]:
+    """Put the model that the checkpoint describes before everything else, where nobody chose one.
+
+    Args:
+        arguments: what stands after the program's name, `--config` values being paths of files.
+
+    Returns:
+        The command line, with `--model` where it was needed.
+
+    Raises:
+        UsageError: where the checkpoint does not describe its network.
+        CheckpointError: where it cannot be read, or names a class that a checkpoint must not have imported.
+    """
+    command = arguments[0] if arguments else ""
+    checkpoint = _value(arguments, "--ckpt_path")
+    if command not in COMMANDS or not checkpoint or not Path(checkpoint).is_file() or _chooses_model(arguments):
+        return list(arguments)
+    from lightning_modules.checkpoints import check_importable, read_checkpoint, recorded_identity
+
+    description = recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module")
+    if description is None:
+        raise UsageError(
+            f"Checkpoint {checkpoint} does not describe its network, as older and foreign ones do not: add its config, "
+            "such as --config backbones/sert."
+        )
+    check_importable(description, checkpoint)
+    text = yaml.safe_dump(description, default_flow_style=True, width=float("inf"), sort_keys=False).strip()
+    return [command, f"--model={text}", *arguments[1:]]
+
+
+def _value(arguments: Sequence[str], option: str) -> str | None:
+    """Return the last value of an option, given as `--option value` or `--option=value`."""
+    found = None
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            found = value if equals else next(iter(arguments[index + 1 : index + 2]), None)
+    return found
+
+
+def _chooses_model(arguments: Sequence[str]) -> bool:
+    """Whether the command line or one of its configs names the class of the model, or of its network."""
+    for index, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        if option in CHOICES:
+            return True
+        if option in ("-c", "--config"):
+            name = value if equals else next(iter(arguments[index + 1 : index + 2]), "")
+            if _names_class(Path(name)):
+                return True
+    return False
+
+
+def _names_class(path: Path) -> bool:
+    """Whether a config names the class of a model; files that cannot be read are left to the parser."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    model = content.get("model") if isinstance(content, dict) else None
+    if isinstance(model, dict):
+        return "class_path" in model or "network" in (model.get("init_args") or {})
+    return isinstance(model, str)

@@ -1,0 +1,235 @@
+"""The front door: a checkpoint becomes a ready network, an array a restored array, without a config or a Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from hyperalign.errors import InputError, WrongTypeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from datamodules.scenes.band_matching import BandMatch
+    from lightning_modules.restoration import RestorationModule
+
+__all__ = ["load", "restore"]
+
+A = TypeVar("A", "NDArray[Any]", "Tensor")
+
+TILE = 256
+"""Side in pixels of the tiles of large images, as `predict` has it."""
+
+SMALLEST = 16
+"""Sides below this are continued by their mirror image and cut off again: windows and strides need room."""
+
+
+def load(
+    checkpoint: str | Path,
+    *,
+    network: nn.Module | None = None,
+    trust: Sequence[str] = (),
+    device: str = "cpu",
+) -> nn.Module:
+    """Build the network that a checkpoint describes, with its weights: in eval mode, without gradients.
+
+    Args:
+        checkpoint: a checkpoint of this project. No code in it is run, and its class names import only this project.
+        network: network to load the weights into, for checkpoints that do not describe theirs; then official files
+            load as well.
+        trust: packages of your own whose network classes the checkpoint may name.
+        device: where the network goes.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+        CheckpointError: when it is damaged, or its network cannot be built from what it says.
+    """
+    from lightning_modules.checkpoints.loading import load_module
+
+    return load_module(checkpoint, network, trust).network.to(device)
+
+
+def restore(
+    cube: A,
+    checkpoint: str | Path,
+    *,
+    wavelengths: Sequence[float] | str | None = None,
+    multispectral: A | None = None,
+    caption: str = "",
+    bands: Literal["refuse", "select", "interpolate"] = "refuse",
+    normalisation: str = "checkpoint",
+    tile: int | None = TILE,
+    trust: Sequence[str] = (),
+    device: str = "cpu",
+) -> A:
+    """Restore one cube of any size by the network of a checkpoint.
+
+    Args:
+        cube: `C x H x W`, a NumPy array or a tensor, of real numbers.
+        checkpoint: see `load`; it is kept in memory for the next call.
+        wavelengths: centres of the cube's bands in nm, or `FIRST:LAST:COUNT`. None says that they are the network's,
+            in its order.
+        multispectral: for fusion, the image of the same ground with smaller pixels, `c x H x W`.
+        caption: for fusion networks that read one, what is seen.
+        bands: other bands: `refuse` them, `select` the nearest for each of the network's, or `interpolate` linearly;
+            the result then has those of the network's bands that the cube covers.
+        normalisation: how values come to [0, 1], undone in the result: `none`, `maximum`, `minmax`, `scale:VALUE`, or
+            `checkpoint`, the rule of the training data.
+        tile: side in pixels of the overlapping, blended tiles of large cubes (at its default the module's own comes
+            first); None restores them whole.
+        trust: see `load`.
+        device: where the network runs.
+
+    Returns:
+        The restored cube, float32, of the kind that was given; bands in the order of the cube where it has the
+        network's.
+
+    Raises:
+        ValueError: for a cube of another shape, other bands, values that are not finite or not on the network's scale.
+        FileNotFoundError: when there is no such checkpoint.
+        CheckpointError: see `load`.
+    """
+    import torch
+
+    from lightning_modules.tiles import check_tile
+
+    check_tile(tile, "restore")
+    module = _module(str(checkpoint), _state(checkpoint), tuple(trust)).to(device)
+    values = _values(cube, "cube")
+    match = _match(values, module, wavelengths, bands, str(checkpoint))
+    values = values if match is None else match.apply(values)
+    offset, scale = _normalisation(values, module, normalisation)
+    batch: dict[str, Any] = {"name": ["the cube"], "caption": [caption]}
+    batch["observation"] = torch.from_numpy((values - offset) / scale)[None].to(device)
+    if multispectral is not None:
+        batch["multispectral"] = torch.from_numpy(_values(multispectral, "multispectral image"))[None].to(device)
+    restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu() * scale + offset
+    restored = restored if match is None else restored[list(match.kept)]
+    return restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
+
+
+@lru_cache(maxsize=2)
+def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...]) -> RestorationModule:
+    """Return the module of a checkpoint; the file's size and time are part of the key, as it may be replaced."""
+    from lightning_modules.checkpoints.loading import load_module
+
+    return load_module(checkpoint, trust=trust)
+
+
+def _state(checkpoint: str | Path) -> tuple[int, int]:
+    path = Path(checkpoint)
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
+
+
+def _values(given: object, what: str) -> NDArray[np.float32]:
+    """Return the values of an array or a tensor, float32, in a copy.
+
+    Raises:
+        TypeError: for anything else, or numbers that are not real.
+        ValueError: for another number of axes, nothing at all, or values that are not finite.
+    """
+    import numpy as np
+    import torch
+
+    if not isinstance(given, np.ndarray | torch.Tensor):
+        raise WrongTypeError(f"The {what} is a {type(given).__name__}: give a NumPy array or a tensor, C x H x W.")
+    array = given.detach().cpu().to_dense() if isinstance(given, torch.Tensor) else np.asarray(given)
+    if isinstance(array, torch.Tensor):
+        array = array.float().numpy() if array.dtype == torch.bfloat16 else array.numpy()
+    if array.dtype.kind not in "fiu":
+        raise WrongTypeError(f"The {what} holds {array.dtype} values: give real numbers.")
+    if array.ndim != 3 or not array.size:
+        shape = " x ".join(map(str, array.shape)) or "no axis"
+        raise InputError(f"The {what} has the shape {shape}: give C x H x W, one image at a time.")
+    values = np.array(array, dtype=np.float32)
+    if not np.isfinite(values).all():
+        band, row, column = np.argwhere(~np.isfinite(values))[0].tolist()
+        raise InputError(
+            f"The {what} holds NaN or infinite values, the first in band {band} at row {row}, column {column}: fill or "
+            "cut them out."
+        )
+    return values
+
+
+def _match(
+    values: NDArray[np.float32],
+    module: RestorationModule,
+    wavelengths: Sequence[float] | str | None,
+    rule: Literal["refuse", "select", "interpolate"],
+    checkpoint: str,
+) -> BandMatch | None:
+    """Match the cube's bands to the network's by wavelength; None where they are the network's as they stand."""
+    from datamodules.scenes.band_matching import band_centres, match_bands
+
+    trained = module.trained_on.get("wavelengths")
+    count = getattr(module.network, "input_channels", None) or (len(trained) if trained else None)
+    if wavelengths is None:
+        if count is not None and len(values) != count:
+            turned = " (its last axis has as many: turn it to C x H x W)" if values.shape[-1] == count else ""
+            raise InputError(
+                f"The cube has {len(values)} bands and the network {count}{turned}: give the centres of its bands by "
+                "`wavelengths`, in nm, and the rule by `bands`."
+            )
+        return None
+    centres = band_centres(wavelengths, "wavelengths")
+    if len(centres) != len(values):
+        raise InputError(f"The cube has {len(values)} bands and `wavelengths` {len(centres)} centres: give one a band.")
+    if trained is None:
+        raise InputError(
+            f"Checkpoint {checkpoint} does not record the wavelengths that it was trained on: bring the cube to the "
+            "network's bands yourself and leave `wavelengths` out."
+        )
+    return match_bands(centres, trained, rule, "The cube", "`bands`")
+
+
+def _normalisation(values: NDArray[np.float32], module: RestorationModule, rule: str) -> tuple[np.float32, np.float32]:
+    """Return offset and scale of the rule that brings the values to [0, 1].
+
+    Raises:
+        ValueError: for an unknown rule, or values that are not on the network's scale then.
+    """
+    import numpy as np
+
+    from datamodules.scenes.normalisation import CHECKPOINT, LARGEST, Statistics, check_rule, normalisation_of
+
+    if check_rule(rule) == CHECKPOINT:
+        rule = check_rule(str(module.trained_on.get("normalisation", "none")))
+    low, high = float(values.min()), float(values.max())
+    found = normalisation_of(rule, Statistics(low, high, 0, np.zeros(len(values), dtype=np.float32)))
+    largest = max(abs(low - found.offset), abs(high - found.offset)) / found.scale
+    if largest > LARGEST:
+        raise InputError(
+            f"The cube reaches {largest:g} after the normalisation {rule!r}, where the network expects values in "
+            "[0, 1]: give `normalisation`, for example maximum or scale:10000."
+        )
+    return np.float32(found.offset), np.float32(found.scale)
+
+
+def _restored(module: RestorationModule, batch: dict[str, Any], tile: int | None) -> Tensor:
+    """Restore a batch of one; small images are continued at their right and lower edge, and cut afterwards."""
+    import torch
+
+    observation = batch["observation"]
+    height, width = observation.shape[-2:]
+    padded = (max(height, SMALLEST), max(width, SMALLEST))
+    images = {key: batch[key] for key in ("observation", "multispectral") if key in batch}
+    if padded != (height, width):
+        for key, image in images.items():
+            factor = image.shape[-2] // height
+            rows = torch.tensor(_mirrored(image.shape[-2], padded[0] * factor), device=image.device)
+            columns = torch.tensor(_mirrored(image.shape[-1], padded[1] * factor), device=image.device)
+            images[key] = image[..., rows, :][..., columns]
+    with torch.no_grad():
+        restored = module.restore({**batch, **images}, tile=tile)
+    factor = restored.shape[-2] // padded[0]
+    return restored[..., : height * factor, : width * factor]
+
+
+def _mirrored(side: int, wanted: int) -> list[int]:
+    """Return the pixel numbers along an axis of `side` pixels, continued by its mirror image, edge repeated."""
+    numbers = [*range(side), *reversed(range(side))]
+    return [numbers[place % (2 * side)] for place in range(max(side, wanted))]
