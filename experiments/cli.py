@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from experiments.configuration.files import packaged_configs, resolve_configs
 from experiments.configuration.names import nearest_name
+from experiments.configuration.own_cubes import completed
 from experiments.failures import told
 from experiments.surroundings import let_own_code_in
 from hyperalign.errors import UsageError
@@ -86,7 +87,7 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
         ConfigNotFoundError: Where a `--config` names no file.
         ConfigError: Where a key, a class or a value is wrong.
     """
-    resolved = resolve_configs(arguments)
+    resolved = resolve_configs(completed(arguments))
     from experiments.configuration.lightning_cli import HyperalignCLI
 
     return HyperalignCLI.from_arguments(resolved)
