@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from experiments.configuration.described_model import with_described_model
 from experiments.configuration.files import packaged_configs, resolve_configs
 from experiments.configuration.names import nearest_name
+from experiments.configuration.own_cubes import completed
 from experiments.failures import told
 from experiments.surroundings import let_own_code_in
 from hyperalign.errors import UsageError
@@ -88,7 +89,7 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
         ConfigError: Where a key, a class or a value is wrong.
         CheckpointError: Where the model is to come from a checkpoint that cannot be used.
     """
-    resolved = with_described_model(resolve_configs(arguments))
+    resolved = with_described_model(resolve_configs(completed(arguments)))
     from experiments.configuration.lightning_cli import HyperalignCLI
 
     return HyperalignCLI.from_arguments(resolved)

@@ -1,0 +1,128 @@
+"""What `adapt`, `test` and `predict` take for a folder of cubes when no config is named: three short commands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from hyperalign.errors import InputError, UsageError
+
+_log = logging.getLogger(__name__)
+
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "hir_align" / "checkpoints"
+SOURCES = {"gaussian": "gaussian.ckpt", "complex": "complex.ckpt", "unlike": "complex.ckpt"}
+"""The packaged source checkpoint that was trained for each kind of noise; structure unknown is better met by more."""
+
+TRAINED = "400:700:31"
+"""Bands of the packaged sources, in nm."""
+
+_CONFIGS = {
+    "adapt": ("backbones/sert_compact", "data/own_cubes", "hir_align/adapt"),
+    "test": ("backbones/sert_compact", "data/own_cubes", "hir_align/adapt"),
+    "predict": ("backbones/sert_compact", "data/folder"),
+}
+_SOURCE = "--model.init_args.source"
+_ROOT = ("--data.root", "--data.init_args.root")
+_TRAINED = ("--data.trained_wavelengths", "--data.init_args.trained_wavelengths")
+
+
+def completed(arguments: Sequence[str]) -> list[str]:
+    """Return a command line with what it leaves out for a folder of cubes; any other one as it is.
+
+    It is completed where the command is `adapt`, `test` or `predict`, `--data.root` is given and no `--config` is.
+    `--source X` stands for `--model.init_args.source X`; without it, `adapt` and `test` estimate the noise of the cubes
+    and take the packaged source that was trained for it.
+
+    Args:
+        arguments: what stands after the program's name.
+
+    Raises:
+        UsageError: for `--source` without a value.
+        InputError: if no packaged source was trained for what the cubes show, or they cannot be read.
+    """
+    words = _named_source(list(arguments))
+    if not words or words[0] not in _CONFIGS or not _given(words, _ROOT) or _given(words, ("--config", "-c")):
+        return words
+    configs = [word for name in _CONFIGS[words[0]] for word in ("--config", name)]
+    own: list[str] = []
+    if not _given(words, _TRAINED) and not _given(words, (_SOURCE,)) and words[0] != "predict":
+        own = [_SOURCE, str(packaged_source(words)), _TRAINED[0], TRAINED]
+    return [words[0], *configs, *own, *words[1:]]
+
+
+def packaged_source(words: Sequence[str]) -> Path:
+    """Return the packaged source checkpoint for what the cubes show.
+
+    Args:
+        words: the command line, of which the keys of `data` are read.
+
+    Raises:
+        InputError: if none was trained for it, or the cubes cannot be read.
+    """
+    # Both are slow to import, and most command lines need neither.
+    from jsonargparse import ArgumentParser
+
+    from datamodules import EstimatedNoise, Folder
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Folder, "data", skip={"role", "degradation", "trained_wavelengths"})
+    own = _data_words(words)
+    try:
+        settings = parser.parse_args(own).data.as_dict()
+    except Exception as error:
+        # The command's own parser says what is wrong with them, and better.
+        _log.debug("%s", error)
+        return CHECKPOINTS / SOURCES["gaussian"]
+    task = EstimatedNoise()
+    Folder(**settings, role="target", degradation=task, trained_wavelengths=TRAINED).observations()
+    family = task.estimate.family if task.estimate is not None else "clean"
+    if family not in SOURCES:
+        raise InputError(
+            f"The cubes look {_LOOKS.get(family, family)}, for which no packaged source was trained: give --source a "
+            "checkpoint that was, and --config the task, as in `--config data/own_cubes --config tasks/NAME`."
+        )
+    _log.info("the noise of the cubes is %s: the packaged source is %s", family, SOURCES[family])
+    return CHECKPOINTS / SOURCES[family]
+
+
+_LOOKS = {
+    "clean": "clean or low-resolution",
+    "deblurring": "blurred",
+    "inpainting": "masked at random",
+    "band_missing": "clean but for missing bands",
+}
+
+
+def _named_source(words: list[str]) -> list[str]:
+    found: list[str] = []
+    for place, word in enumerate(words):
+        if word == "--source":
+            if place + 1 == len(words):
+                raise UsageError("The option --source takes a checkpoint: name one.")
+            found.append(_SOURCE)
+        elif word.startswith("--source="):
+            found.append(f"{_SOURCE}={word.partition('=')[2]}")
+        else:
+            found.append(word)
+    return found
+
+
+def _given(words: Sequence[str], options: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] in options for word in words)
+
+
+def _data_words(words: Sequence[str]) -> list[str]:
+    """Return the options of `data` that say how cubes are read and chosen, without `init_args`."""
+    skipped = {"--data.role", "--data.degradation", "--data.trained_wavelengths"}
+    found: list[str] = []
+    taking = False
+    for word in words:
+        if word.startswith("--"):
+            name = word.partition("=")[0].replace(".init_args", "")
+            taking = name.startswith("--data.") and not any(name.startswith(one) for one in skipped)
+            if taking:
+                found.append(name + (f"={word.partition('=')[2]}" if "=" in word else ""))
+        elif taking:
+            found.append(word)
+    return found

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules import ComplexMixture, NonIIDGaussian
+from datamodules.degradations import Degradation
+from experiments.configuration.own_cubes import CHECKPOINTS, completed
+from hyperalign.errors import InputError, UsageError
+from tests.datamodules.estimation.scenes import clean_scene
+
+
+def cubes(root: Path, task: Degradation) -> str:
+    for number in range(2):
+        observation = task(clean_scene(31, 64, number), torch.Generator().manual_seed(number))
+        np.save(root / f"cube{number}.npy", observation.numpy())
+    return str(root)
+
+
+@pytest.mark.parametrize(
+    ("task", "source"), [(NonIIDGaussian(), "gaussian.ckpt"), (ComplexMixture(), "complex.ckpt")], ids=repr
+)
+def test_the_packaged_source_that_fits_is_taken(tmp_path: Path, task: Degradation, source: str) -> None:
+    given = ["--data.root", cubes(tmp_path, task), "--data.axes=CHW", "--data.init_args.wavelengths", "400:700:31"]
+    words = completed(["adapt", *given])
+    assert words[:7:2] == ["adapt", "backbones/sert_compact", "data/own_cubes", "hir_align/adapt"]
+    assert words[words.index("--model.init_args.source") + 1] == str(CHECKPOINTS / source)
+    assert words[words.index("--data.trained_wavelengths") + 1] == "400:700:31"
+    assert words[-len(given) :] == given
+    assert completed(["test", *given])[7:] == words[7:]
+
+
+def test_what_no_packaged_source_was_trained_for_is_said(tmp_path: Path) -> None:
+    root = cubes(tmp_path, NonIIDGaussian([0.0]))
+    with pytest.raises(InputError, match=r"look clean or low-resolution, for which no packaged source was trained"):
+        completed(["adapt", "--data.root", root, "--data.axes", "CHW", "--data.wavelengths", "400:700:31"])
+
+
+def test_an_own_source_and_prediction_need_no_estimate() -> None:
+    words = completed(["adapt", "--data.root", "nowhere", "--source", "x.ckpt"])
+    assert words[7:] == ["--data.root", "nowhere", "--model.init_args.source", "x.ckpt"]
+    assert completed(["adapt", "--data.root", "nowhere", "--source=x.ckpt"])[-1] == "--model.init_args.source=x.ckpt"
+    assert completed(["predict", "--data.root", "nowhere"])[1:5] == [
+        "--config",
+        "backbones/sert_compact",
+        "--config",
+        "data/folder",
+    ]
+    with pytest.raises(UsageError, match="--source takes a checkpoint"):
+        completed(["adapt", "--source"])
+
+
+@pytest.mark.parametrize("words", [["fit", "--data.root", "x"], ["adapt", "--config", "a", "--data.root", "x"], []])
+def test_other_command_lines_stay_as_they_are(words: list[str]) -> None:
+    assert completed(words) == words
