@@ -40,7 +40,7 @@ from lightning_modules.networks import (
     UpsampledInput,
 )
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.schedules import LinearWarmupCosine
+from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial
 from lightning_modules.solvers import LRMR, LRTDTV, LRTDTVG, LRTV, RCTV, Enhanced3DTV, TrainingFree, WhitenedRCTV
 from lightning_modules.training_free import SolverModule
 
@@ -73,6 +73,7 @@ __all__ = [
     "InstanceDiscrimination",
     "L1VariationLoss",
     "LinearWarmupCosine",
+    "LinearWarmupPolynomial",
     "MCNet",
     "MetricProtocol",
     "PromptIR",

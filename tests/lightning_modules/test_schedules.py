@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from lightning_modules.schedules import LinearWarmupCosine
+from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial
 
 
 def rates(warmup: int, total: int, steps: int, final_factor: float = 0.0) -> list[float]:
@@ -37,3 +37,18 @@ def test_final_factor_is_where_the_cosine_ends() -> None:
 def test_a_warm_up_as_long_as_the_whole_gives_a_sentence() -> None:
     with pytest.raises(ValueError, match="warmup 4 is not between 0 and total 4; choose a shorter warm-up"):
         rates(warmup=4, total=4, steps=1)
+
+
+def test_linear_from_a_tenth_then_a_power_down_to_zero() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
+    schedule = LinearWarmupPolynomial(optimizer, warmup=3, total=11)
+    seen = []
+    for _ in range(13):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert seen[:4] == pytest.approx([0.02, 0.08, 0.14, 0.2])
+    assert seen[7] == pytest.approx(0.2 * 0.5**1.5)
+    assert seen[11:] == [0.0, 0.0]
+    with pytest.raises(ValueError, match="LinearWarmupPolynomial: warmup 4 is not between 0 and total 4"):
+        LinearWarmupPolynomial(optimizer, warmup=4, total=4)
