@@ -1,7 +1,7 @@
 """Fusion networks at published widths against their plain forms in one process: inference time, memory of training.
 
 CPU seconds of one thread are compared, the two forms taking turns. Plain forms with scans take the same scan backend,
-so that only what is around the scan differs. `HYPERALIGN_BENCHMARK_SCENE=1` also restores 31 x 512 x 512 by FusionMamba.
+so that only what is around it differs. `HYPERALIGN_BENCHMARK_SCENE=1` also restores 31 x 512 x 512 by FusionMamba.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional
+
 from lightning_modules.networks.upsampled import upsample_bicubic
 
 __all__ = ["enlarge_bicubic", "enlarge_from_phase"]

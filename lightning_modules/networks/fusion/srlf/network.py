@@ -7,7 +7,8 @@ weights and are not in checkpoints.
 Accidents of the published code that its weights were trained with, kept by default: the number of chosen pixels is the
 mean over the batch, so an image's result depends on the images beside it (`selection="image"` gives each its own); the
 stage's last scan block adds its input twice; the cube is enlarged as if sampled at the blocks' middles, whereas the
-authors' data are sampled at their first pixels, which the weights make up for (`use_phase=True` enlarges from there). Of the published parameters 207 584 are never used and are left out.
+authors' data are sampled at their first pixels, which the weights make up for (`use_phase=True` enlarges from there).
+Of the published parameters 207 584 are never used and are left out.
 
 A result also depends on the size of the image: the worst pixels of a tile are others than those of the whole image.
 Compare only results that were made with the same tile setting (published: tiles of 64 pixels every 32).

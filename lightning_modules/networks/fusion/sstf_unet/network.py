@@ -6,9 +6,9 @@ attentions.
 
 Facts of the published code that its weights were trained with and that are kept: the cube is enlarged with its corner
 pixels on the image's corners (`align_corners`), which is neither of the usual grids (`align_corners=False` or
-`use_phase=True` corrects it). The spectral attention has no norm before it. Attention among channels looks at all pixels,
-so a tile's result depends on the tile; compare only results that were made with the same tile setting (the authors
-restore tiles). Sides that do not divide by 8 are continued by reflection and cropped.
+`use_phase=True` corrects it). The spectral attention has no norm before it. Attention among channels looks at all
+pixels, so a tile's result depends on the tile; compare only results that were made with the same tile setting (the
+authors restore tiles). Sides that do not divide by 8 are continued by reflection and cropped.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from tests.pairs import (
     assert_equal_to_plain,
     assert_gradients_equal_to_plain,
     assert_refuses,
+    assert_takes_the_phase,
     mirrored,
     pair,
     relative,
@@ -123,3 +124,9 @@ def test_impossible_settings_and_images_give_a_sentence() -> None:
         with pytest.raises(ValueError, match=sentence):
             SSTFUNet(**settings)
     assert_refuses(SSTFUNet(**SMALL), 4, 3, 2)
+
+
+def test_the_cube_is_enlarged_from_its_sampling_phase() -> None:
+    torch.manual_seed(0)
+    assert_takes_the_phase(lively(SSTFUNet(**SMALL, use_phase=True)), 4, 3, 2)
+    assert not SSTFUNet(**SMALL).takes_phase
