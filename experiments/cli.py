@@ -37,6 +37,7 @@ COMMANDS = {
     "study": "source-only, each training set and the upper bound of one task, in one table",
     "guide-table": "sources of training scenes beside each other, in one table",
     "ablations": "CO2IF beside its ablations, in one table",
+    "fusion-table": "every fusion network of CO2IF's Table 1 at one small budget, in one table",
     "flops": "operations of CO2IF and its ablations",
     "export": "keep a run's weights, or its CLIP encoder, and leave the rest behind",
 }
