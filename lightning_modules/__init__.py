@@ -40,7 +40,7 @@ from lightning_modules.networks import (
     UpsampledInput,
 )
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.schedules import LinearWarmupCosine, OneCycle
+from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle
 from lightning_modules.solvers import (
     CNMF,
     FUSE,
@@ -95,6 +95,7 @@ __all__ = [
     "InstanceDiscrimination",
     "L1VariationLoss",
     "LinearWarmupCosine",
+    "LinearWarmupPolynomial",
     "MCNet",
     "MetricProtocol",
     "OneCycle",

@@ -29,7 +29,10 @@ class FusionModule(RestorationModule):
     `network(observation, multispectral, text_tokens, text_mask)`, and it brings `embed`, `logit_scale` and, for a
     pairing of its own, `alignment_loss`. The training loss is `loss` (L1, Eq. 17), plus `contrastive_weight` times the
     contrastive loss of captions and multispectral images (Eq. 16), plus `alignment_loss`; each is logged. Networks
-    without text need no captions and have the first alone. The contrastive loss is left out too for networks without
+    without text need no captions and have the first alone. A network with a training objective of its own brings
+    `objective(observation, multispectral, target, begun)`, whose parts replace `loss` (S2CycleDiff); one that knows its
+    sensors brings `observe_by`, which is called with those of the data before a fit, test or prediction (SRLF). The
+    contrastive loss is left out too for networks without
     multispectral image (`use_msi` false) and at weight 0; their adapters of embeddings then learn nothing, so several
     processes need the strategy `ddp_find_unused_parameters_true`.
 
@@ -76,6 +79,18 @@ class FusionModule(RestorationModule):
         self.contrastive_image = contrastive_image
         self.rgb_channels = tuple(rgb_channels) if rgb_channels is not None else (0, 1, 2)
         self._scene_embeddings: dict[str, Tensor] = {}
+
+    def setup(self, stage: str) -> None:
+        """Load the source weights, and tell a network that asks for it by which sensors the data were observed."""
+        super().setup(stage)
+        data: Any = getattr(self.trainer, "datamodule", None)
+        response = getattr(getattr(data, "degradation", None), "response", None)
+        wavelengths = getattr(data, "wavelengths", None)
+        if hasattr(self.network, "observe_by") and response is not None and wavelengths:
+            spread = data.degradation.spread
+            # The blur of psf bicubic is no such point spread; the network then keeps the published one.
+            blur = (None, None) if spread is None else (spread.weights, spread.first)
+            self.network.observe_by(response.matrix(wavelengths), *blur)  # type: ignore[operator]
 
     def forward(self, observation: Tensor, *others: Tensor, **grid: float) -> Tensor:
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""
@@ -131,10 +146,11 @@ class FusionModule(RestorationModule):
         Raises:
             ValueError: inputs are missing, or a channel that `rgb_channels` names does not exist.
         """
-        total = super().training_loss(batch)
-        if self.l1_reduction == "sum":
-            total = total * batch["target"][0].numel()
-        parts = {"l1": total}
+        parts = self._own_objective(batch)
+        if not parts:
+            l1 = super().training_loss(batch)
+            parts["l1"] = l1 * batch["target"][0].numel() if self.l1_reduction == "sum" else l1
+        total = torch.stack(list(parts.values())).sum()
         if self.contrasts:
             parts["contrastive"] = self._contrastive_loss(batch)
             total = total + self.contrastive_weight * parts["contrastive"]
@@ -146,6 +162,15 @@ class FusionModule(RestorationModule):
         for name, part in parts.items():
             self.log(f"train/{name}", part, batch_size=len(batch["name"]))
         return total
+
+    def _own_objective(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Parts of the training loss of a network that brings its own; nothing for others."""
+        objective = getattr(self.network, "objective", None)
+        if objective is None:
+            return {}
+        images, _ = self.inputs(batch)
+        parts: dict[str, Tensor] = objective(*images, batch["target"], begun=self.current_epoch > 0, **self.grid(batch))
+        return parts
 
     def _contrastive_loss(self, batch: Mapping[str, Any]) -> Tensor:
         """Eq. 16 of a batch, over all ranks."""

@@ -88,3 +88,13 @@ def mirrored(images: Tensor, height: int, width: int) -> Tensor:
         times = -(-size // turned.shape[axis])
         images = torch.cat([turned] * times, dim=axis).narrow(axis, 0, size)
     return images
+
+
+def assert_takes_the_phase(network: nn.Module, bands: int, channels: int, ratio: int) -> None:
+    """Ask to know the sampling phase, and answer otherwise for another one."""
+    assert network.takes_phase
+    network.eval()
+    images = pair(bands, channels, ratio, (4, 4))
+    with torch.no_grad():
+        first, middle = network(*images, phase=0.0), network(*images, phase=(ratio - 1) / 2)
+    assert relative(first, middle) > 1e-3

@@ -12,7 +12,7 @@ import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor
 
-from datamodules import NonIIDGaussian
+from datamodules import FusionObservation, NonIIDGaussian
 from lightning_modules import ClipTowers, FusionModule
 from lightning_modules.losses import contrastive_loss
 from tests.callbacks.tiny import MiniScenes, tiny_trainer
@@ -279,3 +279,47 @@ def test_a_spoilt_multispectral_image_is_refused(tmp_path: Path) -> None:
     sentence = f"The observation of {batch['name'][2]} holds NaN or infinite values; repair or leave out the scene."
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         module.predict_step(batch, 0)
+
+
+class OwnObjective(MiniPair):
+    """A network that brings its training objective and wants to know its sensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[bool] = []
+        self.sensors: list[tuple[Tensor, Any, Any]] = []
+
+    def objective(self, observation: Tensor, multispectral: Tensor, target: Tensor, begun: bool) -> dict[str, Tensor]:
+        """Two terms."""
+        self.begun.append(begun)
+        difference = self(observation, multispectral) - target
+        return {"near": difference.abs().mean(), "far": 2 * difference.square().mean()}
+
+    def observe_by(self, response: Tensor, spread: Any, first: Any) -> None:  # noqa: ANN401
+        """Take note."""
+        self.sensors.append((response, spread, first))
+
+
+def test_a_network_may_bring_its_own_objective(tmp_path: Path) -> None:
+    network = OwnObjective()
+    module, batch = FusionModule(network), batch_of(tmp_path)
+    loss, logged = loss_of(module, batch)
+    difference = network(batch["observation"], batch["multispectral"]) - batch["target"]
+    assert logged["train/near"] == pytest.approx(float(difference.abs().mean()), rel=1e-5)
+    assert logged["train/far"] == pytest.approx(2 * float(difference.square().mean()), rel=1e-5)
+    assert float(loss) == pytest.approx(logged["train/near"] + logged["train/far"], rel=1e-6)
+    assert set(logged) == {"train/near", "train/far"}
+
+
+def test_a_network_learns_from_the_data_by_which_sensors_it_is_observed_and_when_training_has_begun(
+    tmp_path: Path,
+) -> None:
+    network = OwnObjective()
+    data = source_data(tmp_path)
+    fitted(tmp_path, FusionModule(network), data, max_epochs=2)
+    assert network.begun[0] is False
+    assert network.begun[-1] is True
+    response, spread, first = network.sensors[0]
+    assert isinstance(data.degradation, FusionObservation)
+    torch.testing.assert_close(response, data.degradation.response.matrix(data.wavelengths))
+    assert (tuple(spread), first) == ((0.25,) * 4, 0)

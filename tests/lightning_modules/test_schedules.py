@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from lightning_modules.schedules import LinearWarmupCosine, OneCycle, length_from
+from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle, length_from
 
 
 def rates(warmup: int, total: int, steps: int, final_factor: float = 0.0) -> list[float]:
@@ -87,3 +87,18 @@ def test_schedules_take_their_length_from_where_they_are_built() -> None:
         assert schedule.lr_lambdas[0](55) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="total_steps is 0; give at least 1, or null"):
         OneCycle(one_parameter(), total_steps=0)
+
+
+def test_linear_from_a_tenth_then_a_power_down_to_zero() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
+    schedule = LinearWarmupPolynomial(optimizer, warmup=3, total=11)
+    seen = []
+    for _ in range(13):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert seen[:4] == pytest.approx([0.02, 0.08, 0.14, 0.2])
+    assert seen[7] == pytest.approx(0.2 * 0.5**1.5)
+    assert seen[11:] == [0.0, 0.0]
+    with pytest.raises(ValueError, match="LinearWarmupPolynomial: warmup 4 is not between 0 and total 4"):
+        LinearWarmupPolynomial(optimizer, warmup=4, total=4)

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["enlarge_bicubic"]
+from lightning_modules.networks.upsampled import upsample_bicubic
+
+__all__ = ["enlarge_bicubic", "enlarge_from_phase"]
 
 
 def enlarge_bicubic(observation: Tensor, ratio: int, *, align_corners: bool = False) -> Tensor:
@@ -29,3 +31,10 @@ def enlarge_bicubic(observation: Tensor, ratio: int, *, align_corners: bool = Fa
     with torch.autocast(observation.device.type, enabled=False):
         images = observation.to(torch.promote_types(observation.dtype, torch.float32))
         return functional.interpolate(images, size=size, mode="bicubic", align_corners=align_corners)
+
+
+def enlarge_from_phase(observation: Tensor, ratio: int, phase: float | None) -> Tensor:
+    """Enlarge by MATLAB's kernel from where the pixels really lie; see `upsample_bicubic`; in float32 at least."""
+    with torch.autocast(observation.device.type, enabled=False):
+        images = observation.to(torch.promote_types(observation.dtype, torch.float32))
+        return upsample_bicubic(images, ratio, phase)

@@ -2,7 +2,7 @@
 
 One direction takes both images at full size down in steps of two, the other takes the cube up; features of equal size
 meet from the coarsest on. The result is added to the bicubically enlarged cube, which the published code reads from
-its data files; here MATLAB's kernel makes it, or `forward` is given it.
+its data files; here MATLAB's kernel makes it, from the observation's sampling phase, or `forward` is given it.
 
 Accidents of the published code that its weights were trained with, kept by default: the scores of the window attention
 are multiplied by 4 instead of divided by the root of a head's channels (`attention_scale=None` corrects it); of the
@@ -25,9 +25,9 @@ from torch.nn import functional
 from hyperalign.errors import InputError
 from lightning_modules.networks.fusion.bdt.spatial import WINDOW, SpatialDirection, draw_small
 from lightning_modules.networks.fusion.bdt.spectral import SpectralDirection, double, doubled
+from lightning_modules.networks.fusion.enlargement import enlarge_from_phase
 from lightning_modules.networks.fusion.pair import check_pair, check_positive, mirror_to_multiple, pad_pair
 from lightning_modules.networks.layers.restormer import RESTORMER_NAMES
-from lightning_modules.networks.upsampled import upsample_bicubic
 
 __all__ = ["BDT"]
 
@@ -118,17 +118,28 @@ class BDT(nn.Module):
         self.activated = levels - 1 if activation == "all" else min(ACTIVATED, levels - 1)
         draw_small(self)
 
-    def _enlarge(self, observation: Tensor) -> Tensor:
-        with torch.autocast(observation.device.type, enabled=False):
-            return upsample_bicubic(observation, self.ratio)
+    takes_phase = True
+    """Whether `forward` wants to know the sampling phase of the observation."""
 
-    def forward(self, observation: Tensor, multispectral: Tensor, enlarged: Tensor | None = None) -> Tensor:
+    def _enlarge(self, observation: Tensor, phase: float | None) -> Tensor:
+        return enlarge_from_phase(observation, self.ratio, phase)
+
+    def forward(
+        self,
+        observation: Tensor,
+        multispectral: Tensor,
+        enlarged: Tensor | None = None,
+        *,
+        phase: float | None = None,
+    ) -> Tensor:
         """Fuse.
 
         Args:
             observation: LR-HSI `B x C x h x w`, nominally in [0, 1].
             multispectral: HR-MSI `B x c x H x W` with `H = ratio h`, `W = ratio w`.
             enlarged: LR-HSI enlarged by other means to `B x C x H x W`.
+            phase: where a pixel of the cube lies in its block, from 0 (the first pixel's centre) to ratio - 1; the
+                block's middle if None.
 
         Returns:
             HR-HSI `B x C x H x W`, not clipped.
@@ -140,8 +151,8 @@ class BDT(nn.Module):
         check_pair("BDT", *pair, self.input_channels, self.multispectral_channels, self.ratio)
         height, width = multispectral.shape[-2:]
         cube, image = pad_pair(observation, multispectral, self.ratio, 2 * WINDOW)
-        multiple = 2 * WINDOW * self.ratio
-        enlarged = self._enlarge(cube) if enlarged is None else mirror_to_multiple(enlarged, multiple)
+        enlarged = self._enlarge(observation, phase) if enlarged is None else enlarged
+        enlarged = mirror_to_multiple(enlarged, 2 * WINDOW * self.ratio)
         spatial = self.spatial(torch.cat((enlarged, image), dim=1))
         spectral = self.spectral(cube)
         merged: Tensor = self._merged(0, (spatial[-1], spectral[0]))

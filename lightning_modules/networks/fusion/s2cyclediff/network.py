@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperalign.errors import InputError
-from lightning_modules.networks.fusion.enlargement import enlarge_bicubic
+from lightning_modules.networks.fusion.enlargement import enlarge_bicubic, enlarge_from_phase
 from lightning_modules.networks.fusion.pair import check_pair, check_positive, mirror_to_multiple
 from lightning_modules.networks.fusion.s2cyclediff.denoiser import Denoiser
 from lightning_modules.networks.fusion.s2cyclediff.names import OFFICIAL_NAMES, OFFICIAL_UNUSED
@@ -50,6 +50,8 @@ class S2CycleDiff(nn.Module):
         attention: factor of the attentions.
         training_attention: the same in training.
         start: what the chains start from.
+        use_phase: enlarge the cube from the sampling phase of the observation where it is given (`phase` of `forward`;
+            modules give that of the data) instead of by the published grid.
         seed: of the sampling, the same for every image; None draws from torch's global generator.
 
     Raises:
@@ -73,6 +75,7 @@ class S2CycleDiff(nn.Module):
         attention: float = 0.1,
         training_attention: float = 0.0,
         start: Literal["uniform", "normal"] = "uniform",
+        use_phase: bool = False,
         seed: int | None = 0,
     ) -> None:
         super().__init__()
@@ -88,7 +91,7 @@ class S2CycleDiff(nn.Module):
         if start not in ("uniform", "normal"):
             raise InputError(f"S2CycleDiff: start {start!r} is unknown; choose uniform or normal.")
         self.input_channels, self.multispectral_channels, self.ratio = bands, channels, ratio
-        self.steps, self.start, self.seed = steps, start, seed
+        self.steps, self.start, self.seed, self.use_phase = steps, start, seed, use_phase
         self.attention, self.training_attention = attention, training_attention
         self.multiple = 2 ** (len(multipliers) - 1)
         self.schedule = NoiseSchedule(diffusion_steps)
@@ -111,16 +114,25 @@ class S2CycleDiff(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def _enlarge(self, observation: Tensor) -> Tensor:
+    @property
+    def takes_phase(self) -> bool:
+        """Whether `forward` wants to know the sampling phase of the observation."""
+        return self.use_phase
+
+    def _enlarge(self, observation: Tensor, phase: float | None = None) -> Tensor:
+        if self.use_phase and phase is not None:
+            return enlarge_from_phase(observation, self.ratio, phase)
         return enlarge_bicubic(observation, self.ratio)
 
     @torch.no_grad()
-    def forward(self, observation: Tensor, multispectral: Tensor) -> Tensor:
+    def forward(self, observation: Tensor, multispectral: Tensor, *, phase: float | None = None) -> Tensor:
         """Fuse by sampling; no gradients flow.
 
         Args:
             observation: LR-HSI `B x C x h x w`, nominally in [0, 1].
             multispectral: HR-MSI `B x c x H x W` with `H = ratio h`, `W = ratio w`.
+            phase: where a pixel of the cube lies in its block, from 0 (the first pixel's centre) to ratio - 1; without
+                `use_phase` it is not looked at.
 
         Returns:
             HR-HSI `B x C x H x W`, not clipped.
@@ -131,7 +143,7 @@ class S2CycleDiff(nn.Module):
         pair = (observation, multispectral)
         check_pair("S2CycleDiff", *pair, self.input_channels, self.multispectral_channels, self.ratio)
         height, width = multispectral.shape[-2:]
-        enlarged = mirror_to_multiple(self._enlarge(observation), self.multiple)
+        enlarged = mirror_to_multiple(self._enlarge(observation, phase), self.multiple)
         image = mirror_to_multiple(multispectral, self.multiple)
         guides = (self.spectral.guide(enlarged, self.attention), self.spatial.guide(image, self.attention))
         draws = self._draws(enlarged)
@@ -172,7 +184,15 @@ class S2CycleDiff(nn.Module):
         while True:
             yield draw(normal=True)
 
-    def objective(self, observation: Tensor, multispectral: Tensor, target: Tensor, begun: bool) -> dict[str, Tensor]:
+    def objective(
+        self,
+        observation: Tensor,
+        multispectral: Tensor,
+        target: Tensor,
+        begun: bool,
+        *,
+        phase: float | None = None,
+    ) -> dict[str, Tensor]:
         """Parts of the published training loss, weighted; the loss is their sum.
 
         Args:
@@ -181,6 +201,7 @@ class S2CycleDiff(nn.Module):
             target: clean cube `B x C x H x W`.
             begun: whether the first epoch is over, after which the observation terms count a tenth and the fusion
                 block learns.
+            phase: see `forward`.
 
         Returns:
             L1 of both predictions (`spectral`, `spatial`), of what is observed of them (`cube`, `image`, `cross`) and,
@@ -196,7 +217,7 @@ class S2CycleDiff(nn.Module):
                 f"S2CycleDiff: training patches of {target.shape[-2]} x {target.shape[-1]} pixels do not divide by "
                 f"{self.multiple}; set data.init_args.patch_size to a multiple of it."
             )
-        enlarged, factor = self._enlarge(observation), self.training_attention
+        enlarged, factor = self._enlarge(observation, phase), self.training_attention
         # The published draw leaves out the noisiest step.
         steps = torch.randint(0, self.schedule.steps - 1, (len(target),), device=target.device)
         noisy, levels = self.schedule.noised(target, steps, torch.randn_like(target))

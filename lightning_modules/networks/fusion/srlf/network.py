@@ -6,7 +6,9 @@ weights and are not in checkpoints.
 
 Accidents of the published code that its weights were trained with, kept by default: the number of chosen pixels is the
 mean over the batch, so an image's result depends on the images beside it (`selection="image"` gives each its own); the
-stage's last scan block adds its input twice. Of the published parameters 207 584 are never used and are left out.
+stage's last scan block adds its input twice; the cube is enlarged as if sampled at the blocks' middles, whereas the
+authors' data are sampled at their first pixels, which the weights make up for (`use_phase=True` enlarges from there).
+Of the published parameters 207 584 are never used and are left out.
 
 A result also depends on the size of the image: the worst pixels of a tile are others than those of the whole image.
 Compare only results that were made with the same tile setting (published: tiles of 64 pixels every 32).
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperalign.errors import InputError
-from lightning_modules.networks.fusion.enlargement import enlarge_bicubic
+from lightning_modules.networks.fusion.enlargement import enlarge_bicubic, enlarge_from_phase
 from lightning_modules.networks.fusion.pair import check_pair, check_positive
 from lightning_modules.networks.fusion.srlf.sensor import PairSensor
 from lightning_modules.networks.fusion.srlf.stage import RelearningStage
@@ -45,6 +47,8 @@ class SRLF(nn.Module):
         stages: how often the features are refined.
         dropout: of the scans in training.
         selection: number of pixels learned again by the `batch`'s mean similarity (published) or by each `image`'s.
+        use_phase: enlarge the cube from the sampling phase of the observation where it is given (`phase` of `forward`;
+            modules give that of the data) instead of by the published grid.
         response: `c x C` weights of every band in every multispectral channel; without, a Nikon D700 where the numbers
             of bands and channels are its, else `observe_by` has to be called (FusionModule does).
         backend: implementation of the selective scan.
@@ -96,6 +100,7 @@ class SRLF(nn.Module):
         stages: int = 4,
         dropout: float = 0.3,
         selection: Literal["batch", "image"] = "batch",
+        use_phase: bool = False,
         response: Sequence[Sequence[float]] | None = None,
         backend: Backend = "auto",
     ) -> None:
@@ -109,6 +114,7 @@ class SRLF(nn.Module):
         if selection not in ("batch", "image"):
             raise InputError(f"SRLF: selection {selection!r} is unknown; choose batch or image.")
         self.input_channels, self.multispectral_channels, self.ratio = input_channels, multispectral_channels, ratio
+        self.use_phase = use_phase
         self.sensor = PairSensor(input_channels, multispectral_channels, ratio, response)
         self.stem = nn.Conv2d(input_channels + multispectral_channels, input_channels, kernel_size=3, padding=1)
         settings = (input_channels, multispectral_channels, ratio, dropout, selection == "image", backend)
@@ -122,15 +128,24 @@ class SRLF(nn.Module):
         """Set the sensors to those of the data; see `PairSensor.observe_by`."""
         self.sensor.observe_by(response, spread, first)
 
-    def _enlarge(self, observation: Tensor) -> Tensor:
+    @property
+    def takes_phase(self) -> bool:
+        """Whether `forward` wants to know the sampling phase of the observation."""
+        return self.use_phase
+
+    def _enlarge(self, observation: Tensor, phase: float | None = None) -> Tensor:
+        if self.use_phase and phase is not None:
+            return enlarge_from_phase(observation, self.ratio, phase)
         return enlarge_bicubic(observation, self.ratio)
 
-    def forward(self, observation: Tensor, multispectral: Tensor) -> Tensor:
+    def forward(self, observation: Tensor, multispectral: Tensor, *, phase: float | None = None) -> Tensor:
         """Fuse.
 
         Args:
             observation: LR-HSI `B x C x h x w`, nominally in [0, 1].
             multispectral: HR-MSI `B x c x H x W` with `H = ratio h`, `W = ratio w`.
+            phase: where a pixel of the cube lies in its block, from 0 (the first pixel's centre) to ratio - 1; without
+                `use_phase` it is not looked at.
 
         Returns:
             HR-HSI `B x C x H x W`, not clipped.
@@ -140,7 +155,7 @@ class SRLF(nn.Module):
         """
         pair = (observation, multispectral)
         check_pair("SRLF", *pair, self.input_channels, self.multispectral_channels, self.ratio)
-        enlarged = self._enlarge(observation)
+        enlarged = self._enlarge(observation, phase)
         features = [self.stem(torch.cat((enlarged, multispectral), dim=1))]
         for stage in self.stages:
             features.append(stage(features[-1], observation, multispectral, self.sensor))

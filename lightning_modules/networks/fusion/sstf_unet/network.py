@@ -1,13 +1,14 @@
 """SSTF-Unet, fusion by a spatial-spectral transformer U-Net (Liu, Feng, Dian, Li, TNNLS 2023).
 
 Features of the multispectral image pass window attention, the bicubically enlarged cube itself passes attention among
-its channels; both are halved three times and meet at every level, then one stream goes up again with both attentions.
+its channels; both are halved three times (`levels`) and meet at every level, then one stream goes up again with both
+attentions.
 
 Facts of the published code that its weights were trained with and that are kept: the cube is enlarged with its corner
-pixels on the image's corners (`align_corners`), which is neither of the usual grids; `align_corners=False` is the
-argument that corrects it. The spectral attention has no norm before it. Attention among channels looks at all pixels,
-so a tile's result depends on the tile; compare only results that were made with the same tile setting (the authors
-restore tiles). Sides that do not divide by 8 are continued by reflection and cropped.
+pixels on the image's corners (`align_corners`), which is neither of the usual grids (`align_corners=False` or
+`use_phase=True` corrects it). The spectral attention has no norm before it. Attention among channels looks at all
+pixels, so a tile's result depends on the tile; compare only results that were made with the same tile setting (the
+authors restore tiles). Sides that do not divide by 8 are continued by reflection and cropped.
 """
 
 from __future__ import annotations
@@ -18,14 +19,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.networks.fusion.enlargement import enlarge_bicubic
+from lightning_modules.networks.fusion.enlargement import enlarge_bicubic, enlarge_from_phase
 from lightning_modules.networks.fusion.pair import check_pair, check_positive, mirror_to_multiple
 from lightning_modules.networks.fusion.sstf_unet.spatial import SpatialLayer
 from lightning_modules.networks.fusion.sstf_unet.spectral import SpectralLayer
 
 __all__ = ["SSTFUNet"]
 
-LEVELS = 3
 BLOCKS = 2
 """Swin blocks of a level."""
 
@@ -76,9 +76,12 @@ class SSTFUNet(nn.Module):
         input_channels: bands C of the cube; features have 2 C, 4 C and 8 C channels, so every level's heads divide.
         multispectral_channels: channels c of the multispectral image.
         ratio: pixels of the multispectral image along one of the cube: any whole factor.
+        levels: how often the images are halved.
         window: side of the windows of the spatial attention.
         drop_path: highest probability with which training leaves out a Swin block's branch; lower ones rise to it.
         align_corners: grid of the enlarged cube, see above.
+        use_phase: enlarge the cube from the sampling phase of the observation where it is given (`phase` of `forward`;
+            modules give that of the data) instead of by the published grid.
 
     Raises:
         ValueError: a size is below 1.
@@ -118,23 +121,26 @@ class SSTFUNet(nn.Module):
         input_channels: int = 31,
         multispectral_channels: int = 3,
         ratio: int = 16,
+        levels: int = 3,
         window: int = 7,
         drop_path: float = 0.1,
         align_corners: bool = True,
+        use_phase: bool = False,
     ) -> None:
         super().__init__()
         sizes = {"input_channels": input_channels, "multispectral_channels": multispectral_channels}
-        check_positive("SSTFUNet", **sizes, ratio=ratio, window=window)
+        check_positive("SSTFUNet", **sizes, ratio=ratio, levels=levels, window=window)
         self.input_channels, self.multispectral_channels, self.ratio = input_channels, multispectral_channels, ratio
-        self.align_corners = align_corners
-        chances = torch.linspace(0, drop_path, LEVELS * BLOCKS).unflatten(0, (LEVELS, BLOCKS)).tolist()
-        levels = [
+        self.align_corners, self.use_phase = align_corners, use_phase
+        chances = torch.linspace(0, drop_path, levels * BLOCKS).unflatten(0, (levels, BLOCKS)).tolist()
+        settings = [
             (input_channels * 2 ** (level + 1), input_channels, 2 ** (level + 1), window, chances[level])
-            for level in range(LEVELS)
+            for level in range(levels)
         ]
+        self.multiple = 2**levels
         self.stem = nn.Conv2d(multispectral_channels, input_channels, kernel_size=3, padding=1, bias=False)
-        self.encoder = nn.ModuleList(EncoderLevel(*settings) for settings in levels)
-        self.decoder = nn.ModuleList(DecoderLevel(*settings) for settings in reversed(levels[:-1]))
+        self.encoder = nn.ModuleList(EncoderLevel(*one) for one in settings)
+        self.decoder = nn.ModuleList(DecoderLevel(*one) for one in reversed(settings[:-1]))
         self.up = nn.ConvTranspose2d(2 * input_channels, input_channels, kernel_size=2, stride=2)
         self.tail = nn.Conv2d(input_channels, input_channels, kernel_size=3, padding=1, bias=False)
         for module in self.modules():
@@ -143,15 +149,24 @@ class SSTFUNet(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def _enlarge(self, observation: Tensor) -> Tensor:
+    @property
+    def takes_phase(self) -> bool:
+        """Whether `forward` wants to know the sampling phase of the observation."""
+        return self.use_phase
+
+    def _enlarge(self, observation: Tensor, phase: float | None = None) -> Tensor:
+        if self.use_phase and phase is not None:
+            return enlarge_from_phase(observation, self.ratio, phase)
         return enlarge_bicubic(observation, self.ratio, align_corners=self.align_corners)
 
-    def forward(self, observation: Tensor, multispectral: Tensor) -> Tensor:
+    def forward(self, observation: Tensor, multispectral: Tensor, *, phase: float | None = None) -> Tensor:
         """Fuse.
 
         Args:
             observation: LR-HSI `B x C x h x w`, nominally in [0, 1].
             multispectral: HR-MSI `B x c x H x W` with `H = ratio h`, `W = ratio w`.
+            phase: where a pixel of the cube lies in its block, from 0 (the first pixel's centre) to ratio - 1; without
+                `use_phase` it is not looked at.
 
         Returns:
             HR-HSI `B x C x H x W`, not clipped (the authors clamp it to [0, 1] in training and test).
@@ -162,8 +177,8 @@ class SSTFUNet(nn.Module):
         pair = (observation, multispectral)
         check_pair("SSTFUNet", *pair, self.input_channels, self.multispectral_channels, self.ratio)
         height, width = multispectral.shape[-2:]
-        enlarged = mirror_to_multiple(self._enlarge(observation), 2**LEVELS)
-        spatial, spectral = self.stem(mirror_to_multiple(multispectral, 2**LEVELS)), enlarged
+        enlarged = mirror_to_multiple(self._enlarge(observation, phase), self.multiple)
+        spatial, spectral = self.stem(mirror_to_multiple(multispectral, self.multiple)), enlarged
         skips = []
         for encode in self.encoder:
             spatial, spectral = encode(spatial, spectral)

@@ -15,6 +15,7 @@ from tests.pairs import (
     assert_equal_to_plain,
     assert_gradients_equal_to_plain,
     assert_refuses,
+    assert_takes_the_phase,
     mirrored,
     pair,
     relative,
@@ -125,3 +126,8 @@ def test_impossible_settings_and_images_give_a_sentence() -> None:
         with pytest.raises(ValueError, match=sentence):
             BDT(**settings)
     assert_refuses(BDT(5, 3, 2, 8, 8, 2), 5, 3, 2)
+
+
+def test_the_cube_is_enlarged_from_its_sampling_phase() -> None:
+    torch.manual_seed(0)
+    assert_takes_the_phase(BDT(5, 3, 2, 8, 8, 2), 5, 3, 2)

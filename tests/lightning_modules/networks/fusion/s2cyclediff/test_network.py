@@ -14,7 +14,15 @@ from torch.nn import functional
 
 from hyperalign.errors import InputError
 from lightning_modules.networks import S2CycleDiff
-from tests.pairs import assert_equal_to_plain, assert_refuses, mirrored, pair, relative, together_and_alone_pairs
+from tests.pairs import (
+    assert_equal_to_plain,
+    assert_refuses,
+    assert_takes_the_phase,
+    mirrored,
+    pair,
+    relative,
+    together_and_alone_pairs,
+)
 from tests.plain.s2cyclediff import COMPACT, denoised, plain_forward
 from tests.published import Case, our_names, parameter_count, published_case, published_inputs, tap_error, tapped
 
@@ -197,3 +205,9 @@ def test_impossible_settings_and_images_give_a_sentence() -> None:
     cube, image = pair(5, 3, 2, (3, 4))
     with pytest.raises(InputError, match="training patches of 6 x 8 pixels do not divide by 4"):
         small(multipliers=(1, 2, 2)).objective(cube, image, torch.rand(1, 5, 6, 8), begun=True)
+
+
+def test_the_cube_is_enlarged_from_its_sampling_phase() -> None:
+    torch.manual_seed(0)
+    assert_takes_the_phase(small(use_phase=True), 5, 3, 2)
+    assert not small().takes_phase

@@ -15,6 +15,7 @@ from tests.pairs import (
     assert_equal_to_plain,
     assert_gradients_equal_to_plain,
     assert_refuses,
+    assert_takes_the_phase,
     pair,
     relative,
     together_and_alone_pairs,
@@ -117,3 +118,9 @@ def test_impossible_settings_and_images_give_a_sentence() -> None:
     assert_refuses(SRLF(**SMALL, response=RESPONSE), 6, 3, 2)
     with pytest.raises(ValueError, match="SRLF: the spectral response of 3 channels to 6 bands is not known"):
         SRLF(**SMALL)(*pair(6, 3, 2, (4, 4)))
+
+
+def test_the_cube_is_enlarged_from_its_sampling_phase() -> None:
+    torch.manual_seed(0)
+    assert_takes_the_phase(SRLF(**SMALL, response=RESPONSE, use_phase=True), 6, 3, 2)
+    assert not SRLF(**SMALL, response=RESPONSE).takes_phase

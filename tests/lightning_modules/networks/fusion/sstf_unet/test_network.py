@@ -15,6 +15,7 @@ from tests.pairs import (
     assert_equal_to_plain,
     assert_gradients_equal_to_plain,
     assert_refuses,
+    assert_takes_the_phase,
     mirrored,
     pair,
     relative,
@@ -76,6 +77,7 @@ def lively(network: SSTFUNet) -> SSTFUNet:
         (SMALL | {"ratio": 1, "multispectral_channels": 1, "input_channels": 2}, (64, 72), 1),
         (SMALL | {"ratio": 8, "window": 4, "align_corners": False}, (3, 2), 3),
         (SMALL | {"ratio": 16}, (1, 2), 1),
+        (SMALL | {"levels": 1}, (3, 2), 1),
     ],
 )
 def test_ratios_sizes_and_batches_equal_the_plain_form(
@@ -114,6 +116,7 @@ def test_batch_mates_do_not_matter_and_branches_are_left_out_in_training_alone()
 def test_impossible_settings_and_images_give_a_sentence() -> None:
     refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({"ratio": 0}, "SSTFUNet: ratio 0 is below 1"),
+        ({"levels": 0}, "SSTFUNet: levels 0 is below 1"),
         ({"window": 0}, "SSTFUNet: window 0 is below 1"),
         ({"input_channels": 0}, "SSTFUNet: input_channels 0 is below 1"),
     )
@@ -121,3 +124,9 @@ def test_impossible_settings_and_images_give_a_sentence() -> None:
         with pytest.raises(ValueError, match=sentence):
             SSTFUNet(**settings)
     assert_refuses(SSTFUNet(**SMALL), 4, 3, 2)
+
+
+def test_the_cube_is_enlarged_from_its_sampling_phase() -> None:
+    torch.manual_seed(0)
+    assert_takes_the_phase(lively(SSTFUNet(**SMALL, use_phase=True)), 4, 3, 2)
+    assert not SSTFUNet(**SMALL).takes_phase
