@@ -189,8 +189,9 @@ class NetworkRestorer:
         batch = moved(batch, self.network, self.device)
         return restored_by(self.network, self.inputs(batch), tile or self.tile, grid_of(self.network, batch))
 
-    def source_restorer(self) -> None:
+    def source_restorer(self) -> Restorer | None:
         """Return None: it is a source itself."""
+        return None
 
 
 def network_settings(network: nn.Module) -> dict[str, Any]:

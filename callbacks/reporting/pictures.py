@@ -14,6 +14,7 @@ from callbacks.adaptation.proxy_generation import ProxyGeneration
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.adaptation.synthesised_scenes import Synthesised, by_proxy
 from callbacks.reporting.drawing import enlarged, error_map, pseudo_rgb, save_panels, save_spectra
+from callbacks.reporting.loggers import log_picture
 from hyperalign.files import file_stem
 from hyperalign.folders import run_folder
 from hyperalign.rgb import Picture, displayed
@@ -23,6 +24,8 @@ from lightning_modules.evaluation import Tested, test_set_name
 
 class Pictures(Callback):
     """Leave PNG files to look at: proxies, guides, synthesised scenes; restored scenes, error maps, spectra.
+
+    They are also shown in the Trainer's loggers that show pictures (Weights & Biases, TensorBoard), under `pictures/`.
 
     Args:
         folder: where the pictures go; `pictures/` in the run's log folder when None.
@@ -47,9 +50,10 @@ class Pictures(Callback):
         folder = self._folder(trainer)
         if not trainer.is_global_zero:
             return
-        folder = folder / "stages" / f"round_{proxy.round + 1}"
+        stages_folder = folder / "stages" / f"round_{proxy.round + 1}"
         for group in by_proxy(stage.synthesised)[: self.scenes]:
-            draw_stage(folder, group)
+            for path in draw_stage(stages_folder, group):
+                self._show(trainer, path, folder)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find the folder, on all ranks together."""
@@ -72,14 +76,19 @@ class Pictures(Callback):
         restored = {} if source_only is None else {"source-only": source_only().restored[0]}
         restored["adapted"] = tested["restored"][0]
         folder = self._test_folder / test_set_name(datamodule_of(trainer), dataloader_idx)
-        draw_restoration(folder / file_stem(batch["name"][0]), batch, restored)
+        for path in draw_restoration(folder / file_stem(batch["name"][0]), batch, restored):
+            self._show(trainer, path, self._test_folder)
+
+    def _show(self, trainer: Trainer, path: Path, root: Path) -> None:
+        name = path.relative_to(root).with_suffix("").as_posix()
+        log_picture(trainer.loggers, f"pictures/{name}", path, trainer.global_step)
 
     def _folder(self, trainer: Trainer) -> Path:
         return Path(self.folder) if self.folder else run_folder(trainer) / "pictures"
 
 
-def draw_stage(folder: Path, group: list[Synthesised]) -> None:
-    """Draw one proxy with its guides above the scenes synthesised from them, and the spectra of all."""
+def draw_stage(folder: Path, group: list[Synthesised]) -> list[Path]:
+    """Draw one proxy with its guides above the scenes synthesised from them, and the spectra of all; return both."""
     proxy = group[0].proxy.load()
     panels: dict[str, Picture] = {"proxy": pseudo_rgb(proxy.cube, proxy.wavelengths)}
     cubes = {"proxy": proxy.cube}
@@ -91,18 +100,26 @@ def draw_stage(folder: Path, group: list[Synthesised]) -> None:
         cubes[f"synthesised {number}"] = one.scene.load().cube
         panels[f"synthesised {number}"] = pseudo_rgb(cubes[f"synthesised {number}"], proxy.wavelengths)
     stem = file_stem(proxy.name)
-    save_panels(folder / f"{stem}.png", panels, columns=len(group) + 1)
-    save_spectra(folder / f"{stem}_spectra.png", cubes, proxy.wavelengths)
+    paths = [folder / f"{stem}.png", folder / f"{stem}_spectra.png"]
+    save_panels(paths[0], panels, columns=len(group) + 1)
+    save_spectra(paths[1], cubes, proxy.wavelengths)
+    return paths
 
 
-def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str, torch.Tensor]) -> None:
-    """Draw observation, restorations and, where there is one, target in pseudo-RGB, the error maps, and spectra."""
+def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str, torch.Tensor]) -> list[Path]:
+    """Draw observation, restorations and, where there is one, target in pseudo-RGB, the error maps, and spectra.
+
+    Returns:
+        The two files.
+    """
     wavelengths = batch["wavelengths"]
+    # Not with_suffix: what follows a point in a scene's name is no ending.
+    paths = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}_spectra.png")]
     if "target" not in batch:
         cubes = {"observation": batch["observation"][0], **restored}
-        save_panels(stem.with_suffix(".png"), {label: pseudo_rgb(cube, wavelengths) for label, cube in cubes.items()})
-        save_spectra(stem.with_name(f"{stem.name}_spectra.png"), restored, wavelengths)
-        return
+        save_panels(paths[0], {label: pseudo_rgb(cube, wavelengths) for label, cube in cubes.items()})
+        save_spectra(paths[1], restored, wavelengths)
+        return paths
     target = batch["target"][0]
     observation = enlarged(batch["observation"][0], target.shape[-2])
     panels = {"observation": pseudo_rgb(observation, wavelengths)}
@@ -113,5 +130,6 @@ def draw_restoration(stem: Path, batch: Mapping[str, Any], restored: Mapping[str
     errors = {f"error, {label}": error_map(cube, target) for label, cube in restored.items()}
     # The scale is that of the restorations: on the observation's they would all be black.
     limit = float(np.percentile(np.concatenate([one.ravel() for one in errors.values()]), 99))
-    save_panels(stem.with_suffix(".png"), panels | errors, columns, limit)
-    save_spectra(stem.with_name(f"{stem.name}_spectra.png"), {"target": target, **restored}, wavelengths)
+    save_panels(paths[0], panels | errors, columns, limit)
+    save_spectra(paths[1], {"target": target, **restored}, wavelengths)
+    return paths

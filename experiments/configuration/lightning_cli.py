@@ -18,10 +18,12 @@ from experiments.configuration.errors import ConfigError, explain
 from experiments.configuration.merged import one_config
 from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer
+from experiments.configuration.weights import LastCheckpoint, check_weights
 from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
 from hyperalign.folders import claim_run_folder
 from lightning_modules.networks.arguments import remember
 
+log = logging.getLogger(__name__)
 _NOISE = (
     "isinstance.treespec, LeafSpec",
     "Total length of .(list|TileStream). across ranks is zero",
@@ -203,7 +205,8 @@ class HyperalignCLI(LightningCLI):
         """Refuse, before anything is computed, to write cubes that cannot be restored afterwards.
 
         Raises:
-            UsageError: Where `--output` is given and the data are no folder of cubes.
+            UsageError: Where `--output` is given and the data are no folder of cubes, or a `last` checkpoint is not
+                there.
         """
         from datamodules import Folder
 
@@ -212,18 +215,42 @@ class HyperalignCLI(LightningCLI):
                 f"The option --output writes the cubes of a folder, but the data are {type(self.datamodule).__name__}: "
                 "adapt with --data Folder --data.root CUBES, or without --output."
             )
+        self._check_last()
 
-    def before_predict(self) -> None:
-        """Refuse to write cubes that a network without trained weights restored.
+    def before_fit(self) -> None:
+        """Refuse a `last` checkpoint that is not there."""
+        self._check_last()
+
+    def before_validate(self) -> None:
+        """Refuse to score a network without trained weights; see `before_test`."""
+        self._check_weights("validate with")
+
+    def before_test(self) -> None:
+        """Refuse to score a network without trained weights.
 
         Raises:
-            ConfigError: Where neither a checkpoint nor source weights are given.
+            UsageError: Where neither a checkpoint nor source weights are given.
         """
-        given = self._get(self.config, "ckpt_path") or getattr(self.model, "source", None)
-        # A training-free method has no weights that could be missing.
-        learns = next(self.model.parameters(), None) is not None
-        if self._get(self.config, "output") and learns and not given:
-            raise ConfigError("The network has no trained weights to restore with: give --ckpt_path a checkpoint.")
+        self._check_weights("test with")
+
+    def before_predict(self) -> None:
+        """Refuse to restore with a network without trained weights; say where nothing is to be written.
+
+        Raises:
+            UsageError: Where neither a checkpoint nor source weights are given.
+        """
+        self._check_weights("restore with")
+        if not self._get(self.config, "output") and not self._get(self.config, "writer.folder"):
+            log.warning("Restored cubes are not written anywhere: give --output a folder to keep them.")
+
+    def _check_weights(self, purpose: str) -> None:
+        check_weights(self.model, self._get(self.config, "ckpt_path"), purpose)
+        self._check_last()
+
+    def _check_last(self) -> None:
+        if self._get(self.config, "ckpt_path") == "last":
+            trainer: Any = self.trainer
+            trainer.callbacks.append(LastCheckpoint())
 
     def _parse_ckpt_path(self) -> None:
         """Leave the configuration alone: hyper-parameters found in a checkpoint would silently override the YAML."""

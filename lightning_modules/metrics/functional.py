@@ -6,6 +6,7 @@ one, and variances of dark bands drown in rounding.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -17,6 +18,7 @@ from hyperalign.errors import InputError
 
 __all__ = ["ErgasMean", "PsnrMean", "SamZero", "SsimWindow", "ergas", "psnr", "sam", "ssim"]
 
+log = logging.getLogger(__name__)
 PsnrMean = Literal["band_mean", "global"]
 SsimWindow = Literal["gaussian", "uniform"]
 SamZero = Literal["skip", "right_angle", "one_sided", "zero_angle", "epsilon"]
@@ -32,12 +34,23 @@ def psnr(restored: Tensor, target: Tensor, data_range: float, mean: PsnrMean, eq
         data_range: peak value.
         mean: `band_mean` averages the bands' PSNR (SERT, T3SC, SSUMamba, ...); `global` takes one error over the whole
             cube (MCNet, SFCSR).
-        equal: value in dB of a band without any error (infinity, or 100 in MCNet's and the MATLAB codes).
+        equal: value in dB of a band without any error (infinity, or 100 in MCNet's and the MATLAB codes). Where it is
+            infinite, such bands are named in a warning and left out of the mean over bands, unless all are.
     """
     error = (restored.double() - target.double()).square()
     errors = error.mean(dim=(-2, -1)) if mean == "band_mean" else error.mean().reshape(1)
     decibels = 10.0 * torch.log10(data_range**2 / errors)
-    return float(torch.where(errors == 0, torch.full_like(decibels, equal), decibels).mean())
+    exact = errors == 0
+    if math.isinf(equal) and bool(exact.any()) and not bool(exact.all()):
+        numbers = ", ".join(str(int(band)) for band in exact.nonzero().flatten())
+        log.warning(
+            "Band %s is restored without any error, so its PSNR is infinite; the mean is over the other %d bands "
+            "(MetricProtocol's psnr_equal=100 would count it as 100 dB).",
+            numbers,
+            int((~exact).sum()),
+        )
+        return float(decibels[~exact].mean())
+    return float(torch.where(exact, torch.full_like(decibels, equal), decibels).mean())
 
 
 def ssim(restored: Tensor, target: Tensor, data_range: float, window: SsimWindow) -> float:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import MetricCollection
 
-from hyperalign.errors import InputError
+from hyperalign.errors import InputError, WrongTypeError
 from lightning_modules.metrics import functional
 from lightning_modules.metrics.functional import ErgasMean, PsnrMean, SamZero, SsimWindow
 from lightning_modules.metrics.streaming import SceneMean
 
 __all__ = ["MetricProtocol"]
 
+METRICS = ("psnr", "ssim", "sam", "ergas")
+Cube: TypeAlias = Tensor | NDArray[Any]
 Clip = Literal["restored", "both"]
 
 
@@ -73,24 +78,31 @@ class MetricProtocol:
         self.ergas_mean = ergas_mean
         self.ergas_reference = ergas_reference
 
-    def evaluate(self, restored: Tensor, target: Tensor) -> dict[str, float]:
+    def evaluate(self, restored: Cube, target: Cube) -> dict[str, float]:
         """Score one cube.
 
         Args:
-            restored: `C x H x W` or `1 x C x H x W`.
+            restored: `C x H x W` or `1 x C x H x W`, a tensor or a NumPy array; whole numbers are converted.
             target: clean cube of the same shape.
 
         Returns:
             `psnr` in dB, `ssim`, `sam` in degrees, `ergas`.
 
         Raises:
-            ValueError: when the shapes differ, hold several cubes, or are smaller than the SSIM window.
+            ValueError: when the shapes differ, hold several cubes, or are smaller than the SSIM window; when values are
+                not finite; when whole numbers exceed the data range.
+            TypeError: for anything but tensors and arrays of real numbers.
         """
-        return {name: self.score(name, restored, target) for name in ("psnr", "ssim", "sam", "ergas")}
+        return {name: self.score(name, restored, target) for name in METRICS}
 
-    def score(self, name: str, restored: Tensor, target: Tensor) -> float:
-        """Compute one of `psnr`, `ssim`, `sam`, `ergas` for one cube: see `evaluate`."""
-        restored, target = self._prepare(restored, target)
+    def score(self, name: str, restored: Cube, target: Cube) -> float:
+        """Compute one of `psnr`, `ssim`, `sam`, `ergas` for one cube: see `evaluate`.
+
+        Raises:
+            ValueError: for another name, or as `evaluate`.
+        """
+        _check("metric", name, METRICS)
+        restored, target = self._prepare(self._floating(restored, "restored"), self._floating(target, "target"))
         if name == "psnr":
             return functional.psnr(restored, target, self.data_range, self.psnr, self.psnr_equal)
         if name == "ssim":
@@ -102,7 +114,7 @@ class MetricProtocol:
 
     def collection(self, prefix: str = "") -> MetricCollection:
         """Streaming metrics `<prefix>psnr`, ... for batches `B x C x H x W`: see `SceneMean`."""
-        metrics = {name: SceneMean(partial(self.score, name)) for name in ("psnr", "ssim", "sam", "ergas")}
+        metrics = {name: SceneMean(partial(self.score, name)) for name in METRICS}
         return MetricCollection(metrics, prefix=prefix, compute_groups=False)  # type: ignore[arg-type]
 
     def describe(self) -> str:
@@ -118,6 +130,26 @@ class MetricProtocol:
             f"ERGAS ratio {self.ergas_ratio:g}, {self.ergas_mean} mean of {self.ergas_reference}; mean over scenes"
         )
 
+    def _floating(self, cube: Cube, what: str) -> Tensor:
+        """Return a cube as a tensor of fractions."""
+        if isinstance(cube, np.ndarray) and cube.dtype.kind in "fiub":
+            wide = cube.astype(np.int64) if cube.dtype.kind in "iub" else cube.astype(np.float64)
+            cube = torch.from_numpy(wide)
+        if not isinstance(cube, Tensor) or cube.is_complex():
+            kind = getattr(cube, "dtype", type(cube).__name__)
+            raise WrongTypeError(
+                f"MetricProtocol: the {what} cube is {kind}; give a tensor or a NumPy array of real numbers."
+            )
+        if cube.is_floating_point():
+            return cube
+        largest = int(cube.max()) if cube.numel() else 0
+        if largest > self.data_range:
+            raise InputError(
+                f"MetricProtocol: the {what} cube holds whole numbers up to {largest}, beyond the data range of "
+                f"{self.data_range:g}; divide it by its peak value, or set data_range to that."
+            )
+        return cube.double()
+
     def _prepare(self, restored: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Bring both cubes to `C x H x W` and clip them as the protocol says."""
         if restored.shape != target.shape:
@@ -132,6 +164,14 @@ class MetricProtocol:
                 f"MetricProtocol: cubes of shape {list(target.shape)} cannot be scored at once; "
                 "give one C x H x W cube, or use collection() for batches."
             )
+        for what, cube in (("restored", restored), ("target", target)):
+            finite = cube.isfinite().flatten(1).all(dim=1)
+            if not bool(finite.all()):
+                bands = ", ".join(str(int(band)) for band in (~finite).nonzero().flatten())
+                raise InputError(
+                    f"MetricProtocol: the {what} cube holds NaN or infinite values in band {bands} of {len(cube)}, "
+                    "counted from 0; repair or leave out those bands before scoring."
+                )
         if self.clip:
             restored = restored.clamp(0, self.data_range)
         if self.clip == "both":

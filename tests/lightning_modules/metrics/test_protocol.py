@@ -144,3 +144,44 @@ def test_cubes_that_cannot_be_scored_give_a_sentence(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         MetricProtocol().evaluate(torch.rand(restored), torch.rand(target))
+
+
+def test_unknown_metrics_are_refused() -> None:
+    cube = torch.rand(2, 16, 16)
+    with pytest.raises(ValueError, match=r"^MetricProtocol: metric 'psrn' is unknown; choose one of 'psnr', 'ssim', "):
+        MetricProtocol().score("psrn", cube, cube)
+
+
+def test_arrays_score_like_tensors_and_whole_numbers_like_fractions() -> None:
+    target = torch.randint(0, 255, (3, 16, 16), dtype=torch.uint8)
+    restored = (target + 1).clamp(max=255)
+    protocol = MetricProtocol(data_range=255.0)
+    expected = protocol.evaluate(restored.double(), target.double())
+    assert expected["psnr"] == pytest.approx(20 * math.log10(255))
+    assert protocol.evaluate(restored, target) == pytest.approx(expected)
+    assert protocol.evaluate(restored.numpy(), target.numpy()) == pytest.approx(expected)
+    assert protocol.evaluate(restored.numpy().astype("uint16"), target.double().numpy()) == pytest.approx(expected)
+    sentence = r"^MetricProtocol: the restored cube holds whole numbers up to \d+, beyond the data range of 1; div"
+    with pytest.raises(ValueError, match=sentence):
+        MetricProtocol().evaluate(restored, target)
+    with pytest.raises(TypeError, match=r"^MetricProtocol: the restored cube is list; give a tensor or a NumPy array"):
+        MetricProtocol().evaluate([1.0], target)  # type: ignore[arg-type]
+
+
+def test_a_band_without_error_is_named_and_not_spread_over_the_mean(caplog: pytest.LogCaptureFixture) -> None:
+    target = torch.rand(3, 16, 16, dtype=torch.float64) * 0.5
+    restored = target.clone()
+    restored[0] += 0.1
+    restored[2] += 0.01
+    assert MetricProtocol().score("psnr", restored, target) == pytest.approx(30.0)
+    assert "Band 1 is restored without any error, so its PSNR is infinite; the mean is over the other 2" in caplog.text
+    assert MetricProtocol(psnr_equal=100).score("psnr", restored, target) == pytest.approx(160 / 3)
+    assert math.isinf(MetricProtocol().score("psnr", target, target))
+
+
+def test_a_band_that_is_not_finite_is_named() -> None:
+    target, restored = torch.rand(3, 16, 16), torch.rand(3, 16, 16)
+    restored[1, 2, 3] = math.inf
+    for name in ("psnr", "ssim", "sam", "ergas"):
+        with pytest.raises(ValueError, match="the restored cube holds NaN or infinite values in band 1 of 3, counted "):
+            MetricProtocol().score(name, restored, target)

@@ -1,0 +1,74 @@
+"""What every restorer has, whether it is a module, a frozen network or a training-free method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.demos.boring_classes import BoringModel
+from torch import nn
+
+from lightning_modules import RCTV, SolverModule, weights_digest
+from lightning_modules.restorer import Adaptable, NetworkRestorer, Restorer, adaptable, restorer_of
+from tests.callbacks.tiny import MiniNetwork, tiny_module
+from tests.callbacks.tiny_fusion import fusion_module
+
+
+def test_modules_frozen_networks_and_solvers_are_restorers(tmp_path: Path) -> None:
+    module, fusion = tiny_module(tmp_path), fusion_module(tmp_path)
+    frozen = module.source_restorer()
+    for one in (module, fusion, frozen, SolverModule(RCTV(rank=3)), NetworkRestorer(nn.Identity())):
+        assert isinstance(one, Restorer)
+    assert isinstance(module, Adaptable)
+    assert not isinstance(NetworkRestorer(nn.Identity()), Adaptable)
+    assert module.needs == ("observation",)
+    assert fusion.needs == ("observation", "multispectral", "caption")
+    assert frozen is not None
+    assert frozen.source_restorer() is None
+    assert frozen.identity()["weights"] == weights_digest(module.network)
+
+
+def test_restoring_changes_neither_mode_nor_gradients_and_takes_any_precision() -> None:
+    network = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(2, 2, 1), nn.Dropout(0.5)).double()
+    network[2].eval()
+    restorer = NetworkRestorer(network)
+    batch = {"observation": torch.rand(1, 2, 8, 8), "name": ["a"]}
+    first, second = restorer.restore(batch), restorer.restore(batch)
+    assert torch.equal(first, second)
+    assert (first.dtype, first.requires_grad) == (torch.float64, False)
+    assert [layer.training for layer in network] == [True, True, False]
+
+
+def test_tiles_are_the_restorers_own_unless_others_are_asked_for() -> None:
+    sizes: list[int] = []
+
+    class Recording(nn.Module):
+        def forward(self, observation: torch.Tensor) -> torch.Tensor:
+            sizes.append(observation.shape[-1])
+            return observation
+
+    restorer, batch = NetworkRestorer(Recording(), tile=16), {"observation": torch.rand(1, 2, 24, 24)}
+    torch.testing.assert_close(restorer.restore(batch), batch["observation"])
+    assert set(sizes) == {16}
+    sizes.clear()
+    restorer.restore(batch, 32)
+    assert sizes == [24]
+
+
+def test_what_restores_nothing_is_refused_in_one_sentence() -> None:
+    with pytest.raises(TypeError, match=r"^ResultsTable needs something that restores, which BoringModel is not: take"):
+        restorer_of(BoringModel(), "ResultsTable")
+    with pytest.raises(ValueError, match=r"^ProxyGeneration needs the source weights, which BoringModel does not know"):
+        adaptable(BoringModel(), "ProxyGeneration")
+
+
+def test_a_round_restores_with_the_weights_it_began_with(tmp_path: Path) -> None:
+    module, batch = tiny_module(tmp_path), {"observation": torch.rand(1, 8, 12, 12), "name": ["a"]}
+    other = MiniNetwork()
+    kept = module.with_weights({key: value.clone() for key, value in other.state_dict().items()})
+    with torch.no_grad():
+        expected = other(batch["observation"])
+        for value in module.network.parameters():
+            value.add_(1.0)
+    assert torch.equal(kept.restore(batch), expected)
