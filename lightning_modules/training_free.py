@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -33,6 +34,9 @@ class SolverModule(RestorationModule):
         protocol: metric conventions; the defaults of `MetricProtocol` when None.
         tile: side, in pixels, of overlapping, blended tiles; None restores scenes whole.
         source: weights of a method that has a trained prior (HIR-Diff), ours or its authors'; None for the others.
+
+    Attributes:
+        seconds: CPU seconds of every scene since the last test, validation or prediction began.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class SolverModule(RestorationModule):
         super().__init__(solver, protocol=protocol, tile=tile, source=source)
         # Every cube keeps its bands; the published parameters are for values of about [0, 1].
         self.trained_on = {"any_bands": True, "normalisation": "maximum"}
+        self.seconds: list[float] = []
         self._told = False
 
     @property
@@ -72,7 +77,7 @@ class SolverModule(RestorationModule):
                 f"{type(self.solver).__name__} has no weights to fit: use `test`, `validate` or `predict`, or make it "
                 "the restorer of ProxyGeneration in the fit of a RestorationModule."
             )
-        self._told = False
+        self._told, self.seconds = False, []
         super().setup(stage)
 
     def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
@@ -83,7 +88,10 @@ class SolverModule(RestorationModule):
             tile: side of overlapping, blended tiles; None takes the module's own setting.
         """
         observation: Tensor = batch["observation"].to(self.device)
-        return in_tiles(self._solved, observation, tile=tile or self.tile)
+        begin = time.process_time()
+        restored = in_tiles(self._solved, observation, tile=tile or self.tile)
+        self.seconds += [(time.process_time() - begin) / len(observation)] * len(observation)
+        return restored
 
     def _solved(self, observation: Tensor) -> Tensor:
         result = self.solver.solve(observation)
