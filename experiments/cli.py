@@ -37,6 +37,7 @@ COMMANDS = {
     "demo": "adapt a shipped denoiser to an unseen sensor, on embedded scenes",
     "study": "source-only, each training set and the upper bound of one task, in one table",
     "guide-table": "sources of training scenes beside each other, in one table",
+    "solver-table": "training-free methods beside each other and a trained network, in one table",
     "ablations": "CO2IF beside its ablations, in one table",
     "flops": "operations of CO2IF and its ablations",
     "export": "keep a run's weights, or its CLIP encoder, and leave the rest behind",

@@ -1,8 +1,8 @@
 """Training-free methods beside each other and beside a trained network: PSNR, SSIM, SAM and seconds a scene.
 
-`python -m experiments.commands.solver_table --root DATA` tests every packaged `solvers/NAME` on the target scenes of the
-CAVE study, for Gaussian and for complex noise: with its published defaults, and with `auto` for what depends on the noise
-or the rank. A row whose results exist is not run again.
+`hyperalign solver-table --root DATA` tests every packaged `solvers/NAME` on the target scenes of the CAVE study, for
+Gaussian and for complex noise: with its published defaults, and with `auto` for what depends on the noise or the rank.
+A row whose results exist is not run again.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def summary(scores: dict[tuple[str, str], dict[str, float]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill the table from the command line and write `table.md` in its output folder."""
-    parser = argparse.ArgumentParser(prog="solver_table", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hyperalign solver-table", description=__doc__)
     parser.add_argument("--data", default="hir_align/cave_target", help="config with the scenes")
     parser.add_argument("--root", default=None, help="folder of the data set")
     parser.add_argument("--solvers", nargs="+", default=packaged(), help="names of packaged solvers")
