@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands import solver_table
-from experiments.commands.solver_table import NETWORK, Row, packaged, rows, summary
+from experiments.commands.solver_table import table
+from experiments.commands.solver_table.table import NETWORK, Row, packaged, rows, summary
 
 
 def test_every_packaged_solver_stands_in_both_forms_beside_the_network() -> None:
@@ -33,6 +33,6 @@ def test_a_finished_table_is_written_without_running_anything_again(
             folder = tmp_path / task / row.label.replace(", ", "_").replace(" ", "_")
             folder.mkdir(parents=True)
             (folder / "mean.json").write_text('{"psnr": 31.5, "ssim": 0.85, "sam": 9.5, "seconds": 0.25}')
-    monkeypatch.setattr(solver_table, "run", lambda _: pytest.fail("ran again"))
-    assert solver_table.main(["--solvers", "rctv", "--output", str(tmp_path)]) == 0
+    monkeypatch.setattr(table, "run", lambda _: pytest.fail("ran again"))
+    assert table.main(["--solvers", "rctv", "--output", str(tmp_path)]) == 0
     assert "| rctv, auto | 31.50 / 0.850 / 9.5 | 0.25 |" in (tmp_path / "table.md").read_text()
