@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from hyperalign.errors import InputError
 
@@ -65,3 +65,18 @@ class TinyStage(Callback):
 
     def __init__(self, ratio: int = 3) -> None:
         self.ratio = ratio
+
+
+class _Damaged(Dataset[Tensor]):
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> Tensor:
+        raise InputError("Scene 'cloth' is truncated: copy it again.")
+
+
+class DamagedScenes(LightningDataModule):
+    """Scenes that a loader's worker cannot read."""
+
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        return DataLoader(_Damaged(), 4, num_workers=1)

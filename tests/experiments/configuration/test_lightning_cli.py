@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.loggers.logger import DummyLogger
 
 from experiments.cli import run
+from hyperalign.errors import UsageError
 from tests.experiments.fakes import TinyNetwork, TinyRestorer, TinyScenes, TinyStage
 
 TINY = ["--config", "tiny"]
@@ -122,3 +123,19 @@ def test_without_a_logger_the_config_goes_to_the_root_folder_and_none_is_overwri
     ]
     assert rates == [0.1, 0.2]
     assert not (folder / "config.yaml").exists()
+
+
+def test_adapt_is_fit_and_test_in_one_run(folder: Path) -> None:
+    command = run(["adapt", *TINY, "--verbose", "false"])
+    assert command.trainer.global_step == 2
+    assert command.trainer.callback_metrics["test/learning_rate"].item() == pytest.approx(0.1)
+    assert [path.name for path in (folder / "runs" / "lightning_logs").iterdir()] == ["version_0"]
+    assert len(list(folder.rglob("config*.yaml"))) == 1
+
+
+def test_adapt_refuses_an_output_that_it_could_not_write(folder: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"^The option --output writes the cubes of a folder, but the data are TinyScen"
+    ):
+        run(["adapt", *TINY, "--output", "out"])
+    assert not list(folder.rglob("*.ckpt"))

@@ -1,0 +1,61 @@
+"""Errors of workers, processes, the Trainer and the file system are one sentence; others keep their traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from experiments.cli import main
+from experiments.failures import told
+from hyperalign.errors import InputError, UsageError
+
+PROCESS = """
+
+-- Process 1 terminated with the following error:
+Traceback (most recent call last):
+  File "x.py", line 1, in run
+hyperalign.errors.UsageError: Two ranks need two devices.
+"""
+
+
+def test_which_errors_are_told() -> None:
+    assert told(InputError("A is wrong.")) == ("A is wrong.", 1)
+    assert told(UsageError("B is wrong.")) == ("B is wrong.", 2)
+    assert told(MisconfigurationException("No such\n  accelerator.")) == ("No such accelerator.", 2)
+    assert told(PermissionError(13, "Permission denied", "/x/y")) == (
+        "Permission denied: /x/y; check the path, its permissions and the space on its disk.",
+        1,
+    )
+    assert told(ProcessRaisedException(PROCESS, 1, 42)) == ("Two ranks need two devices.", 2)
+    assert told(ProcessRaisedException("Traceback\nKeyError: 'a'", 1, 42)) is None
+    assert told(ValueError("of elsewhere")) is None
+
+
+def test_an_error_of_a_loaders_worker_is_the_same_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "worker.yaml").write_text("data: {class_path: tests.experiments.fakes.DamagedScenes}\n")
+    assert main(["fit", "--config", "tiny", "--config", "worker"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "error: Scene 'cloth' is truncated: copy it again."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--trainer.accelerator", "nosuch"], ["--trainer.precision", "17"], ["--trainer.limit_train_batches", "-3"]],
+)
+def test_a_trainer_that_cannot_be_is_misuse(words: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--config", "tiny", *words]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
+def test_every_command_has_help_and_refuses_an_unknown_option(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("demo", "study", "guide-table", "ablations", "flops", "export"):
+        with pytest.raises(SystemExit) as stopped:
+            main([name, "--help"])
+        assert stopped.value.code == 0
+        assert capsys.readouterr().out.startswith(f"usage: hyperalign {name} ")
+    assert main(["flops", "--sid", "8"]) == 2
+    assert capsys.readouterr().err == "error: hyperalign flops has no option '--sid': the nearest one is '--side'.\n"
+    assert main(["ablations", "--rows", "ful"]) == 2
+    assert main(["--config", "x"]) == 2
