@@ -12,10 +12,10 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from experiments.configuration.described_model import with_described_model
 from experiments.configuration.files import packaged_configs, resolve_configs
+from experiments.configuration.filled_in.described_model import with_described_model
+from experiments.configuration.filled_in.own_cubes import completed
 from experiments.configuration.names import nearest_name
-from experiments.configuration.own_cubes import completed
 from experiments.failures import told
 from experiments.surroundings import let_own_code_in
 from hyperalign.errors import UsageError
@@ -40,6 +40,7 @@ COMMANDS = {
     "guide-table": "sources of training scenes beside each other, in one table",
     "solver-table": "training-free methods beside each other and a trained network, in one table",
     "ablations": "CO2IF beside its ablations, in one table",
+    "fusion-solvers": "training-free fusion methods beside each other, in one table",
     "fusion-table": "every fusion network of CO2IF's Table 1 at one small budget, in one table",
     "flops": "operations of CO2IF and its ablations",
     "export": "keep a run's weights, or its CLIP encoder, and leave the rest behind",
@@ -73,7 +74,7 @@ def overview() -> str:
     listing = (
         "\npackaged configs (--config FOLDER/NAME; a file of your own works the same):\n" + "\n".join(lines) + "\n"
     )
-    commands = "\n".join(f"  {name:<12} {purpose}" for name, purpose in (RUNS | COMMANDS).items())
+    commands = "\n".join(f"  {name:<14} {purpose}" for name, purpose in (RUNS | COMMANDS).items())
     return _OVERVIEW.format(commands=commands) + (listing if lines else "")
 
 
@@ -81,7 +82,7 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
     """Run one command that has a Trainer inside this process.
 
     Args:
-        arguments: What would stand after `hyperalign` on the command line.
+        arguments: what would stand after `hyperalign` on the command line.
 
     Returns:
         The finished command, with its `trainer`, `model` and `datamodule`.
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and report what goes wrong in one sentence on stderr.
 
     Args:
-        arguments: What stands after the program's name; the process's own arguments by default.
+        arguments: what stands after the program's name; the process's own arguments by default.
 
     Returns:
         The exit code: 0, 2 for a mistake in the command or the configuration, 1 for a failure while running.

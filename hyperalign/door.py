@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from hyperalign.errors import InputError, WrongTypeError
 
@@ -107,9 +107,11 @@ def restore(
     batch["observation"] = torch.from_numpy((values - offset) / scale)[None].to(device)
     if multispectral is not None:
         batch["multispectral"] = torch.from_numpy(_values(multispectral, "multispectral image"))[None].to(device)
-    restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu() * scale + offset
+    restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
+    restored = restored * float(scale) + float(offset)
     restored = restored if match is None else restored[list(match.kept)]
-    return restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
+    result: Any = restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
+    return cast("A", result)
 
 
 @lru_cache(maxsize=2)
@@ -216,7 +218,7 @@ def _restored(module: RestorationModule, batch: dict[str, Any], tile: int | None
     observation = batch["observation"]
     height, width = observation.shape[-2:]
     padded = (max(height, SMALLEST), max(width, SMALLEST))
-    images = {key: batch[key] for key in ("observation", "multispectral") if key in batch}
+    images: dict[str, Tensor] = {key: batch[key] for key in ("observation", "multispectral") if key in batch}
     if padded != (height, width):
         for key, image in images.items():
             factor = image.shape[-2] // height

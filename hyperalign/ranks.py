@@ -42,7 +42,7 @@ class Ranks:
 
     Attributes:
         rank: This process's number, 0 for the first.
-        size: The number of processes.
+        size: the number of processes.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Ranks:
         self.distributed = self.size > 1
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
-        """Return this rank's part of the items: every ``size``-th one."""
+        """Return this rank's part of the items: every `size`-th one."""
         return items[self.rank :: self.size]
 
     @contextmanager
@@ -84,10 +84,10 @@ class Ranks:
         return cast("list[T]", self._gather(item)) if self.distributed else [item]
 
     def first(self, work: Callable[[], T]) -> T:
-        """Run ``work`` on rank 0 alone and return its (picklable) result on every rank.
+        """Run `work` on rank 0 alone and return its (picklable) result on every rank.
 
         Raises:
-            Exception: As :meth:`meeting`.
+            Exception: As `meeting`.
         """
         result: T | None = None
         with self.meeting():

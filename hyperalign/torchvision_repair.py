@@ -42,7 +42,7 @@ def compiled_part_loads(package: Path) -> bool:
 
 
 def repair() -> bool:
-    """Defines torchvision's missing operator schemas where its compiled part does not load.
+    """Define torchvision's missing operator schemas where its compiled part does not load.
 
     Returns:
         Whether there was anything to repair.
@@ -65,7 +65,7 @@ class RepairBeforeImport(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Steps aside and repairs when `fullname` is torchvision; always leaves the finding to the other finders."""
+        """Step aside and repairs when `fullname` is torchvision; always leaves the finding to the other finders."""
         if fullname == "torchvision" and self in sys.meta_path:
             sys.meta_path.remove(self)
             repair()

@@ -31,8 +31,8 @@ class Generated:
     """One generated cube.
 
     Attributes:
-        scene: The cube on disk.
-        metadata: Its ``seed``, its ``number`` and the ``seconds`` it took.
+        scene: the cube on disk.
+        metadata: Its `seed`, its `number` and the `seconds` it took.
     """
 
     scene: MappedScene
@@ -52,24 +52,24 @@ def generate_cubes(
     ranks: Ranks | None = None,
     progress: Progress | None = None,
 ) -> list[Generated]:
-    """Ask a source for ``ratio`` cubes beside every proxy (HIR-ALIGN, section IV-G4), or find them in the store.
+    """Ask a source for `ratio` cubes beside every proxy (HIR-ALIGN, section IV-G4), or find them in the store.
 
     Each cube is an entry of its own; in the first round a larger ratio keeps what a smaller one made.
 
     Args:
-        source: Where the cubes come from.
-        proxies: The proxy scenes, with distinct names.
-        root: The store's root folder.
+        source: where the cubes come from.
+        proxies: the proxy scenes, with distinct names.
+        root: the store's root folder.
         ratio: Cubes per proxy (the paper's M, 3).
-        seed: Seed of the adaptation.
-        round_number: The round of adaptation, from 0.
+        seed: seed of the adaptation.
+        round_number: the round of adaptation, from 0.
         smallest: Least side of a cube in pixels: that of the training patches.
-        device: Where the source finds the proxies, and computes.
-        ranks: The processes that share the work; by default those of torch.distributed.
-        progress: Called as cubes are finished.
+        device: where the source finds the proxies, and computes.
+        ranks: the processes that share the work; by default those of torch.distributed.
+        progress: called as cubes are finished.
 
     Returns:
-        The cubes, ``C x H' x W'`` float32 on disk, proxy by proxy, without captions: nobody knows what they show.
+        The cubes, `C x H' x W'` float32 on disk, proxy by proxy, without captions: nobody knows what they show.
 
     Raises:
         ValueError: If a cube has another band count, values that are not finite or not in [0, 1], or is too small.

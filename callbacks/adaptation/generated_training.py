@@ -23,17 +23,17 @@ GeneratedSet = Literal["generated_only", "mixed"]
 class GeneratedTraining(AfterProxies):
     """Adds generated cubes to the proxies when a fit, and every further round, starts (HIR-ALIGN, section IV-G4).
 
-    The counterpart of :class:`callbacks.DistributionAdaptiveSynthesis`, in its place: no guides, no spectral transfer;
+    The counterpart of `callbacks.DistributionAdaptiveSynthesis`, in its place: no guides, no spectral transfer;
     the source brings layout and spectra, and only as well aligned to the target as it is. Listed after
-    :class:`callbacks.ProxyGeneration`, whose proxies, store and rounds it uses. Scenes are equally likely.
+    `callbacks.ProxyGeneration`, whose proxies, store and rounds it uses. Scenes are equally likely.
 
     Args:
-        source: Where the cubes come from, for example :class:`callbacks.ExternalCubes`.
+        source: where the cubes come from, for example `callbacks.ExternalCubes`.
         ratio: Cubes per proxy (3, as many as the paper has guides).
-        training: The training set: ``mixed`` with the proxies, or ``generated_only``.
+        training: the training set: `mixed` with the proxies, or `generated_only`.
 
     Attributes:
-        generated: The current round's generated cubes, proxy by proxy, for pictures and reports.
+        generated: the current round's generated cubes, proxy by proxy, for pictures and reports.
     """
 
     def __init__(self, source: CubeSource, ratio: int = 3, training: GeneratedSet = "mixed") -> None:

@@ -37,17 +37,17 @@ def make_proxies(
     """Restore every observation (HIR-ALIGN, Eq. 3), or find its proxy in the store.
 
     Args:
-        restorer: What restores them; a plain network is given the observation alone.
-        observations: The degraded target scenes or pairs, with distinct names.
-        root: The store's root folder.
-        degradation: The task's settings, part of the store's key.
-        tile: Side of the square tiles (observation pixels) a scene is restored in; None takes the restorer's own.
-        clamp: Whether the proxies are clamped to [0, 1].
-        ranks: The processes that share the work; by default those of torch.distributed.
-        progress: Called as scenes are finished.
+        restorer: what restores them; a plain network is given the observation alone.
+        observations: the degraded target scenes or pairs, with distinct names.
+        root: the store's root folder.
+        degradation: the task's settings, part of the store's key.
+        tile: side of the square tiles (observation pixels) a scene is restored in; None takes the restorer's own.
+        clamp: whether the proxies are clamped to [0, 1].
+        ranks: the processes that share the work; by default those of torch.distributed.
+        progress: called as scenes are finished.
 
     Returns:
-        One proxy per observation, in their order, ``C x H x W`` float32, on disk.
+        One proxy per observation, in their order, `C x H x W` float32, on disk.
 
     Raises:
         ValueError: If there is no observation, names repeat, or a proxy is not finite or has another band count.

@@ -31,24 +31,24 @@ from lightning_modules.tiles import check_tile
 class ProxyGeneration(Callback):
     """Makes the proxies when a fit starts, and again with the adapted weights at the start of every further round.
 
-    The proxies become the DataModule's training scenes (Eq. 27); ``DistributionAdaptiveSynthesis``, listed after this
+    The proxies become the DataModule's training scenes (Eq. 27); `DistributionAdaptiveSynthesis`, listed after this
     callback, adds the synthesised ones. Randomness of training is left as it was, whether the stage computes or reads.
 
     Args:
-        store: Root folder of the store, shared by all runs; on several machines it must be on a shared file system.
-        rounds: Number of rounds that ``trainer.max_epochs`` is divided into; 1 is the paper.
-        restart_optimizer: Whether every round starts with fresh optimisers and learning rate schedules, which are then
+        store: root folder of the store, shared by all runs; on several machines it must be on a shared file system.
+        rounds: number of rounds that `trainer.max_epochs` is divided into; 1 is the paper.
+        restart_optimizer: whether every round starts with fresh optimisers and learning rate schedules, which are then
             the schedules of *one* round; otherwise they go on over all rounds.
-        tile: Side of the square tiles (observation pixels) a scene is restored in; None takes the module's own setting.
-        clamp: Whether the proxies are clamped to [0, 1].
-        restorer: What makes the proxies: a training-free method such as ``lightning_modules.WhitenedRCTV``, or one of
-            ``SourceRestorer`` (the source network, also where None), ``OtherRestorer`` (another network with its
-            checkpoint), ``FolderRestorer`` (cubes that another program restored), ``ChainRestorer``, ``MeanRestorer``
-            and ``FlipRestorer``. Only those in which the source network has a part change from round to round.
+        tile: side of the square tiles (observation pixels) a scene is restored in; None takes the module's own setting.
+        clamp: whether the proxies are clamped to [0, 1].
+        restorer: what makes the proxies: a training-free method such as `lightning_modules.WhitenedRCTV`, or one of
+            `SourceRestorer` (the source network, also where None), `OtherRestorer` (another network with its
+            checkpoint), `FolderRestorer` (cubes that another program restored), `ChainRestorer`, `MeanRestorer`
+            and `FlipRestorer`. Only those in which the source network has a part change from round to round.
 
     Attributes:
-        proxies: The current round's proxies.
-        round: The current round, from 0.
+        proxies: the current round's proxies.
+        round: the current round, from 0.
     """
 
     def __init__(

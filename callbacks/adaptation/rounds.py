@@ -83,7 +83,7 @@ def save_round_weights(root: str | Path, weights: Mapping[str, Tensor]) -> str:
 
 
 def load_round_weights(root: str | Path, digest: str) -> dict[str, Tensor]:
-    """Return the weights kept by :func:`save_round_weights`.
+    """Return the weights kept by `save_round_weights`.
 
     Raises:
         StoreError: If they are no longer in the store.

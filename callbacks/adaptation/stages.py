@@ -44,20 +44,20 @@ def complete(
     """Make the missing entries of a folder one by one, shared between the ranks, and return all of them.
 
     Args:
-        label: The stage's name in progress bars.
-        store: The stage's folder.
-        names: The entries wanted.
+        label: the stage's name in progress bars.
+        store: the stage's folder.
+        names: the entries wanted.
         make: Computes one entry and writes it; its second argument takes the finished share
             of the entry, 0 to 1.
-        ranks: The processes that share the work; each takes every ``size``-th entry.
-        progress: Called with this rank's number of finished entries.
-        prepare: Called once on every rank if anything is missing, before the first entry is made.
+        ranks: the processes that share the work; each takes every `size`-th entry.
+        progress: called with this rank's number of finished entries.
+        prepare: called once on every rank if anything is missing, before the first entry is made.
 
     Returns:
-        The entries, in the order of ``names``, readable on every rank.
+        The entries, in the order of `names`, readable on every rank.
 
     Raises:
-        Exception: Whatever ``make`` raises, on every rank (see :meth:`Ranks.meeting`).
+        Exception: Whatever `make` raises, on every rank (see `Ranks.meeting`).
     """
 
     def make_share(share: Sequence[str], finished: Finished) -> None:
@@ -91,24 +91,24 @@ def complete_share(
     prepare: Callable[[], None] | None = None,
     split: Callable[[Ranks, Sequence[str]], Sequence[str]] = neighbours,
 ) -> list[Entry]:
-    """As :func:`complete`, for entries whose making has something in common: a rank's share is made in one call.
+    """As `complete`, for entries whose making has something in common: a rank's share is made in one call.
 
     Args:
-        label: The stage's name in progress bars.
-        store: The stage's folder.
-        names: The entries wanted, those with something in common next to each other.
+        label: the stage's name in progress bars.
+        store: the stage's folder.
+        names: the entries wanted, those with something in common next to each other.
         make_share: Computes this rank's missing entries, in the order it likes, and writes each as soon as it is
             finished; its second argument takes the number finished so far, a fraction for a part.
-        ranks: The processes that share the work.
-        progress: As for :func:`complete`.
-        prepare: As for :func:`complete`.
+        ranks: the processes that share the work.
+        progress: As for `complete`.
+        prepare: As for `complete`.
         split: Picks a rank's share of what is missing.
 
     Returns:
-        The entries, in the order of ``names``, readable on every rank.
+        The entries, in the order of `names`, readable on every rank.
 
     Raises:
-        Exception: Whatever ``make_share`` raises, on every rank (see :meth:`Ranks.meeting`).
+        Exception: Whatever `make_share` raises, on every rank (see `Ranks.meeting`).
     """
     missing = ranks.first(lambda: [name for name in names if not store.valid(name)])
     if missing and prepare is not None:
@@ -127,7 +127,7 @@ def complete_share(
 
 
 def _shifted(finished: Finished, index: int) -> Within:
-    """Return what reports the finished share of the entry number ``index`` as a part of the whole."""
+    """Return what reports the finished share of the entry number `index` as a part of the whole."""
 
     def within(share: float) -> None:
         finished(index + share)
@@ -139,7 +139,7 @@ def target_data(trainer: Trainer) -> AdaptationTarget:
     """Return the data that a fit adapts to.
 
     Raises:
-        ValueError: If there are none or their role is not ``target``.
+        ValueError: If there are none or their role is not `target`.
     """
     data = datamodule_of(trainer)
     if isinstance(data, AdaptationTarget) and data.role == "target":

@@ -45,10 +45,10 @@ class Entry:
     """One finished entry.
 
     Attributes:
-        name: The entry's name inside its folder, e.g. ``balloons`` or ``balloons/0``.
-        path: The data file (``.npy`` for arrays, ``.pt`` for weights).
+        name: the entry's name inside its folder, e.g. `balloons` or `balloons/0`.
+        path: the data file (`.npy` for arrays, `.pt` for weights).
         sha256: Digest of the data file's bytes, as hexadecimal digits.
-        metadata: What the stage recorded about the entry (seconds, quality, ...).
+        metadata: what the stage recorded about the entry (seconds, quality, ...).
     """
 
     name: str
@@ -61,10 +61,10 @@ class Store:
     """One stage's folder of the store, under one set of settings.
 
     Args:
-        root: The store's root folder, shared by all runs.
-        stage: The stage's name, first part of the folder's name.
-        settings: Everything the entries depend on (JSON-able); its sha256 completes the folder's name and a copy
-            is kept in ``settings.json``. None: the folder is named by the stage alone.
+        root: the store's root folder, shared by all runs.
+        stage: the stage's name, first part of the folder's name.
+        settings: everything the entries depend on (JSON-able); its sha256 completes the folder's name and a copy
+            is kept in `settings.json`. None: the folder is named by the stage alone.
     """
 
     def __init__(self, root: str | Path, stage: str, settings: Mapping[str, Any] | None = None) -> None:
@@ -111,11 +111,11 @@ class Store:
         return entry
 
     def write_array(self, name: str, array: Tensor, metadata: Mapping[str, Any] | None = None) -> Entry:
-        """Write a tensor as a mappable float32 ``.npy`` file and commit it.
+        """Write a tensor as a mappable float32 `.npy` file and commit it.
 
         Args:
-            name: The entry's name; parts separated by ``/`` become folders.
-            array: The tensor, e.g. a cube ``C x H x W``.
+            name: the entry's name; parts separated by `/` become folders.
+            array: the tensor, e.g. a cube `C x H x W`.
             metadata: JSON-able facts kept in the manifest.
 
         Returns:
@@ -133,7 +133,7 @@ class Store:
         return self._commit(name, ".npy", write, record)
 
     def write_weights(self, name: str, weights: Mapping[str, Tensor]) -> Entry:
-        """Write a state dict (readable with ``weights_only=True``) and commit it.
+        """Write a state dict (readable with `weights_only=True`) and commit it.
 
         Raises:
             StoreError: If the folder is unwritable or full; nothing partial is left behind.
@@ -145,7 +145,7 @@ class Store:
         return self._commit(name, ".pt", lambda file: file.write(buffer.getbuffer()), {})
 
     def read_weights(self, name: str) -> dict[str, Tensor]:
-        """Return the state dict of an entry written by :meth:`write_weights`.
+        """Return the state dict of an entry written by `write_weights`.
 
         Raises:
             StoreError: If the entry is missing or damaged.

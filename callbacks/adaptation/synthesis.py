@@ -25,18 +25,18 @@ Training = Literal["proxy_only", "generated_only", "mixed"]
 class DistributionAdaptiveSynthesis(AfterProxies):
     """Synthesises target-aligned scenes from the proxies when a fit, and every further round, starts.
 
-    Listed after :class:`callbacks.ProxyGeneration`, whose proxies, store and rounds it uses. The DataModule then trains
-    on the set that ``training`` names, every scene of T_align (Eq. 29) being equally likely.
+    Listed after `callbacks.ProxyGeneration`, whose proxies, store and rounds it uses. The DataModule then trains
+    on the set that `training` names, every scene of T_align (Eq. 29) being equally likely.
 
     Args:
-        guides: Where RGB guides come from.
-        transfer: The spectral transfer; None is the paper's settings.
-        ratio: Guides per proxy (the paper's M, 3).
-        training: The training set of Table VI: ``proxy_only`` (nothing is synthesised),
-            ``generated_only`` or ``mixed``.
+        guides: where RGB guides come from.
+        transfer: the spectral transfer; None is the paper's settings.
+        ratio: guides per proxy (the paper's M, 3).
+        training: the training set of Table VI: `proxy_only` (nothing is synthesised),
+            `generated_only` or `mixed`.
 
     Attributes:
-        synthesised: The current round's synthesised scenes, for pictures and reports.
+        synthesised: the current round's synthesised scenes, for pictures and reports.
     """
 
     def __init__(

@@ -33,11 +33,11 @@ class Synthesised:
     """One synthesised scene.
 
     Attributes:
-        scene: The synthesised cube on disk.
-        proxy: The proxy that its spectra come from.
-        guide: Path of the RGB guide, ``3 x H x W`` float32 in [0, 1], ``.npy``.
+        scene: the synthesised cube on disk.
+        proxy: the proxy that its spectra come from.
+        guide: path of the RGB guide, `3 x H x W` float32 in [0, 1], `.npy`.
         metadata: Seconds, alignment PSNR (dB) of the transported proxy RGB to the guide, kappa and support of T.
-        guide_metadata: Seed and seconds of the guide, and ``training_seconds`` of the source that made it.
+        guide_metadata: seed and seconds of the guide, and `training_seconds` of the source that made it.
     """
 
     scene: MappedScene
@@ -52,10 +52,10 @@ class Surroundings:
     """What the steps of the stage share: where they run, where they write, whom they tell.
 
     Attributes:
-        root: The store's root folder.
-        device: Where guides and transport are computed.
-        ranks: The processes that share the work.
-        progress: Called as entries are finished.
+        root: the store's root folder.
+        device: where guides and transport are computed.
+        ranks: the processes that share the work.
+        progress: called as entries are finished.
     """
 
     root: str | Path
@@ -65,7 +65,7 @@ class Surroundings:
 
 
 def proxy_rgb(proxy: MappedScene) -> Tensor:
-    """Return a proxy's RGB picture (HIR-ALIGN, Eq. 4), ``3 x H x W`` in [0, 1].
+    """Return a proxy's RGB picture (HIR-ALIGN, Eq. 4), `3 x H x W` in [0, 1].
 
     Raises:
         ValueError: If the proxy's wavelengths do not cover 470, 550 and 660 nm.
@@ -86,22 +86,22 @@ def synthesise(
     ranks: Ranks | None = None,
     progress: Progress | None = None,
 ) -> list[Synthesised]:
-    """Synthesise ``ratio`` scenes from every proxy (HIR-ALIGN, Eq. 4-26), or find them in the store.
+    """Synthesise `ratio` scenes from every proxy (HIR-ALIGN, Eq. 4-26), or find them in the store.
 
     Each guide and each synthesised cube is an entry of its own and depends on the seed, the round, its proxy's name and
     its number only, not on which rank makes it or when; a larger ratio keeps what a smaller one made.
 
     Args:
-        guides: Where RGB guides come from.
-        transfer: The spectral transfer.
-        proxies: The proxy scenes, with distinct names.
-        root: The store's root folder.
-        ratio: Guides per proxy (the paper's M, 3).
-        seed: Seed of the guides.
-        round_number: The round of adaptation, from 0.
-        device: Where guides and transport are computed.
-        ranks: The processes that share the work; by default those of torch.distributed.
-        progress: Called as entries are finished.
+        guides: where RGB guides come from.
+        transfer: the spectral transfer.
+        proxies: the proxy scenes, with distinct names.
+        root: the store's root folder.
+        ratio: guides per proxy (the paper's M, 3).
+        seed: seed of the guides.
+        round_number: the round of adaptation, from 0.
+        device: where guides and transport are computed.
+        ranks: the processes that share the work; by default those of torch.distributed.
+        progress: called as entries are finished.
 
     Returns:
         The synthesised scenes, proxy by proxy.
@@ -277,12 +277,12 @@ def transport_facts(operator: TransportOperator, rgb: Tensor, guide: Tensor) -> 
     """Return what is worth knowing about a transport.
 
     Args:
-        operator: The transport T.
-        rgb: The proxy's RGB r, ``3 x H x W`` in [0, 1].
-        guide: ``3 x H x W`` in [0, 1].
+        operator: the transport T.
+        rgb: the proxy's RGB r, `3 x H x W` in [0, 1].
+        guide: `3 x H x W` in [0, 1].
 
     Returns:
-        ``psnr`` (dB) of T r to the guide, ``kappa`` (largest eigenvalue of T'T) and ``support`` (mean number of proxy
+        `psnr` (dB) of T r to the guide, `kappa` (largest eigenvalue of T'T) and `support` (mean number of proxy
         pixels a guide pixel draws from).
     """
     error = (operator.apply(rgb) - guide).square().mean().clamp(min=1e-10)

@@ -15,15 +15,15 @@ from hyperalign.trainers import callbacks_of
 
 
 class AfterProxies(Callback, ABC):
-    """Makes scenes when a fit, and every further round, starts: after :class:`callbacks.ProxyGeneration`, listed first.
+    """Makes scenes when a fit, and every further round, starts: after `callbacks.ProxyGeneration`, listed first.
 
-    Subclasses write :meth:`make_scenes` and :attr:`made_scenes`.
+    Subclasses write `make_scenes` and `made_scenes`.
 
     Args:
-        ratio: Scenes per proxy.
-        training: The set that is trained on: with the proxies if it is ``mixed``.
-        choices: What ``training`` may be.
-        unit: What there is ``ratio`` of, for the sentence that refuses 0.
+        ratio: scenes per proxy.
+        training: the set that is trained on: with the proxies if it is `mixed`.
+        choices: what `training` may be.
+        unit: what there is `ratio` of, for the sentence that refuses 0.
 
     Raises:
         ValueError: For a ratio below 1 or another training set.
@@ -56,12 +56,12 @@ class AfterProxies(Callback, ABC):
 
     @abstractmethod
     def make_scenes(self, trainer: Trainer, pl_module: LightningModule, stage: ProxyGeneration) -> None:
-        """Make the scenes of a round, then found in :attr:`made_scenes`; none leaves training to the proxies.
+        """Make the scenes of a round, then found in `made_scenes`; none leaves training to the proxies.
 
         Args:
-            trainer: The fit's Trainer.
-            pl_module: The module that is adapted.
-            stage: The callback that holds the round, its proxies and the store.
+            trainer: the fit's Trainer.
+            pl_module: the module that is adapted.
+            stage: the callback that holds the round, its proxies and the store.
         """
 
     @property

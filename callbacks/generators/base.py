@@ -38,7 +38,7 @@ class CubeSource(ABC):
     """Makes hyperspectral training cubes without guides and spectral transfer (HIR-ALIGN, section IV-G4, Table IX).
 
     The counterpart of guides: where those carry layout only and the proxy gives the spectra, a cube source gives both.
-    Subclasses write :meth:`__call__` and :meth:`settings`.
+    Subclasses write `__call__` and `settings`.
     """
 
     @abstractmethod

@@ -172,7 +172,7 @@ class ImageEncoder:
         self._model: Any = None
 
     def __call__(self, rgb: Tensor, correct: bool = False) -> Tensor:
-        """Embed an image of 3 x H x W in [0, 1], see :func:`content_image`, on its device.
+        """Embed an image of 3 x H x W in [0, 1], see `content_image`, on its device.
 
         Returns:
             1 x 768 for the published encoder; not normalised.

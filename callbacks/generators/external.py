@@ -110,7 +110,7 @@ class ExternalCubes(CubeSource):
         """Return every file that the cubes are read from.
 
         Raises:
-            FileNotFoundError: as :meth:`paths`.
+            FileNotFoundError: as `paths`.
         """
         paths = self.paths()
         return [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]

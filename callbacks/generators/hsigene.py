@@ -115,7 +115,7 @@ class HSIGene(CubeSource):
         self._check_sizes(self._skeleton())
 
     def __call__(self, request: CubeRequest) -> Tensor:
-        """Generate the cube of a request; see :class:`CubeSource`.
+        """Generate the cube of a request; see `CubeSource`.
 
         Returns:
             C x output_size x output_size in [0, 1] on the proxy's device, at the request's wavelengths.
@@ -183,7 +183,7 @@ class HSIGene(CubeSource):
             number: chooses the prompt.
             generator: a CPU generator, the only source of randomness.
             device: where to compute.
-            local: condition images, see :meth:`local_conditions`.
+            local: condition images, see `local_conditions`.
 
         Returns:
             48 x size x size in [0, 1].
@@ -219,7 +219,7 @@ class HSIGene(CubeSource):
         self._network = None
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name, the arguments and digests of all weights; see :class:`CubeSource`.
+        """Return the class name, the arguments and digests of all weights; see `CubeSource`.
 
         Raises:
             FileNotFoundError: when there is no checkpoint.

@@ -1,6 +1,6 @@
 """Where the RGB guides of stage (ii) come from (HIR-ALIGN, section III-B 1): one interface, several sources.
 
-The guides carry layout and appearance only; the spectra always come from the proxy (``callbacks.transfer``).
+The guides carry layout and appearance only; the spectra always come from the proxy (`callbacks.transfer`).
 """
 
 from callbacks.guides.base import Guides

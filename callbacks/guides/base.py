@@ -18,18 +18,18 @@ class Guides(ABC):
 
     A guide shows the proxy's scene with another layout of details, illumination or texture. It must stay roughly
     aligned with the proxy, because the spectral transfer looks for every guide pixel's spectrum in the proxy.
-    Subclasses write :meth:`__call__` and :meth:`settings`; sources that learn from the proxies also write
-    :meth:`fit` and :attr:`fit_steps`.
+    Subclasses write `__call__` and `settings`; sources that learn from the proxies also write
+    `fit` and `fit_steps`.
     """
 
     @property
     def fit_steps(self) -> int:
-        """Number of steps that :meth:`fit` reports to its ``progress``; 0 for sources that need no training."""
+        """Number of steps that `fit` reports to its `progress`; 0 for sources that need no training."""
         return 0
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds that :meth:`fit` has spent on training, interrupted runs included; 0 for sources without any."""
+        """Seconds that `fit` has spent on training, interrupted runs included; 0 for sources without any."""
         return 0.0
 
     def fit(  # noqa: B027 - a source without training has nothing to do here
@@ -45,12 +45,12 @@ class Guides(ABC):
             proxy_rgbs: one 3 x H x W image in [0, 1] a proxy; sizes may differ.
             seed: makes the training repeatable.
             folder: where the source may keep its training state and result, created if missing.
-            progress: called with the number of finished steps, up to :attr:`fit_steps`.
+            progress: called with the number of finished steps, up to `fit_steps`.
         """
 
     @abstractmethod
     def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Make ``n`` guides of one proxy.
+        """Make `n` guides of one proxy.
 
         Args:
             proxy_rgb: 3 x H x W in [0, 1], any size, on any device.
@@ -63,7 +63,7 @@ class Guides(ABC):
 
     @property
     def at_once(self) -> int:
-        """Number of guides that :meth:`many` is best asked for; 1 for sources that gain nothing by batches."""
+        """Number of guides that `many` is best asked for; 1 for sources that gain nothing by batches."""
         return 1
 
     def many(self, requests: Sequence[tuple[Tensor, torch.Generator]]) -> list[Tensor]:
@@ -76,7 +76,7 @@ class Guides(ABC):
             requests: 3 x H x W proxies in [0, 1], sizes may differ, each with the CPU generator of its guide.
 
         Returns:
-            One 3 x H x W guide a request, as :meth:`__call__` gives it.
+            One 3 x H x W guide a request, as `__call__` gives it.
         """
         return [self(proxy_rgb, 1, generator)[0] for proxy_rgb, generator in requests]
 
@@ -89,7 +89,7 @@ class Guides(ABC):
 
 
 def check_request(proxy_rgb: Tensor, n: int) -> Tensor:
-    """Validate what every ``Guides.__call__`` is given.
+    """Validate what every `Guides.__call__` is given.
 
     Args:
         proxy_rgb: 3 x H x W.
@@ -99,7 +99,7 @@ def check_request(proxy_rgb: Tensor, n: int) -> Tensor:
         The proxy as float32, clamped to [0, 1]: restorers overshoot slightly.
 
     Raises:
-        ValueError: for another shape, non-finite values or ``n < 1``.
+        ValueError: for another shape, non-finite values or `n < 1`.
     """
     if n < 1:
         raise InputError(f"{n} guides were asked for: ask for at least 1.")
@@ -113,7 +113,7 @@ def check_request(proxy_rgb: Tensor, n: int) -> Tensor:
 
 
 def check_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
-    """Raise a ValueError unless ``low <= value <= high``; ``name`` is the argument the user wrote."""
+    """Raise a ValueError unless `low <= value <= high`; `name` is the argument the user wrote."""
     if not low <= value <= high:
         bound = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
         raise InputError(f"The guides' argument {name} is {value:g}: choose a value {bound}.")

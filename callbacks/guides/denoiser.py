@@ -56,7 +56,7 @@ class ImageSpace:
 class DenoisingUNet(nn.Module):
     """A fully convolutional diffusers UNet2DModel on pixel-unshuffled images.
 
-    It has no attention, so that any image works whose sides :attr:`multiple` divides. Folding blocks of pixels into
+    It has no attention, so that any image works whose sides `multiple` divides. Folding blocks of pixels into
     channels makes it several times cheaper than a UNet on single pixels, at nearly the same quality.
 
     Args:
@@ -93,7 +93,7 @@ class DenoisingUNet(nn.Module):
 
 
 def image_multiple(channels: Sequence[int], unshuffle: int) -> int:
-    """Return what must divide the sides of the images that ``DenoisingUNet`` sees."""
+    """Return what must divide the sides of the images that `DenoisingUNet` sees."""
     return int(unshuffle * 2 ** (len(channels) - 1))
 
 
@@ -110,7 +110,7 @@ def reflected(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def padded_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Extend ... x H x W by reflection until ``multiple`` divides both sides.
+    """Extend ... x H x W by reflection until `multiple` divides both sides.
 
     Both become at least twice the multiple: the coarsest level's normalisation needs more than one pixel.
     """
@@ -122,7 +122,7 @@ def random_patches(images: Sequence[Tensor], count: int, size: int, generator: t
     """Draw augmented training patches: random image, place, flip, quarter turns, exposure and tint.
 
     Args:
-        images: 3 x H x W in [0, 1], each at least ``size`` pixels high and wide.
+        images: 3 x H x W in [0, 1], each at least `size` pixels high and wide.
         count: number of patches.
         size: side of the square patches in pixels.
         generator: CPU generator.

@@ -33,9 +33,9 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class DenoiserTraining:
-    """Everything that determines the trained weights, besides seed and proxies; ``ProxyDiffusionGuides`` explains it.
+    """Everything that determines the trained weights, besides seed and proxies; `ProxyDiffusionGuides` explains it.
 
-    ``used_timesteps`` is t0 + 1: SDEdit never visits later timesteps, so a short training does not spend
+    `used_timesteps` is t0 + 1: SDEdit never visits later timesteps, so a short training does not spend
     itself on them.
     """
 
@@ -96,7 +96,7 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 
 def _read(path: Path, digest: str) -> dict[str, Any] | None:
-    """Return a state file that belongs to ``digest``; None, with a warning if damaged, otherwise."""
+    """Return a state file that belongs to `digest`; None, with a warning if damaged, otherwise."""
     if not path.is_file():
         return None
     try:
@@ -197,8 +197,8 @@ def train_denoiser(
     """Return the denoiser of these proxies: from the finished file, else trained, going on where it was interrupted.
 
     On a CPU (with an unchanged number of threads) an interrupted and resumed training ends in the same bits as an
-    uninterrupted one. The folder holds ``proxy_diffusion.pt`` when finished and until then, every
-    ``checkpoint_every`` steps, ``proxy_diffusion_unfinished.pt``; both load with ``weights_only=True``.
+    uninterrupted one. The folder holds `proxy_diffusion.pt` when finished and until then, every
+    `checkpoint_every` steps, `proxy_diffusion_unfinished.pt`; both load with `weights_only=True`.
 
     Args:
         training: the settings.

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def _spline_basis(size: int, scale: float, phase: float) -> Tensor:
-    """Uniform cubic B-spline weights, size x nodes, for pixels ``0..size-1`` and nodes ``scale`` pixels apart."""
+    """Uniform cubic B-spline weights, size x nodes, for pixels `0..size-1` and nodes `scale` pixels apart."""
     positions = torch.arange(size, dtype=torch.float64) / scale + phase
     nodes = math.floor(float(positions[-1])) + 4
     distance = (positions[:, None] - torch.arange(-1, nodes - 1, dtype=torch.float64)[None, :]).abs()
@@ -43,12 +43,12 @@ def smooth_fields(count: int, channels: int, size: tuple[int, int], scale: float
 def change_exposure(images: Tensor, stops: Tensor) -> Tensor:
     """Brighten or darken without clipping.
 
-    Multiplies the odds x / (1 - x) by ``2 ** stops``: a true gain in the shadows, a roll-off in the highlights, 0 and 1
+    Multiplies the odds x / (1 - x) by `2 ** stops`: a true gain in the shadows, a roll-off in the highlights, 0 and 1
     stay where they are, so that no texture is lost to saturation.
 
     Args:
         images: ... x H x W in [0, 1].
-        stops: exposure change in photographic stops (log2 of the gain), broadcastable to ``images``.
+        stops: exposure change in photographic stops (log2 of the gain), broadcastable to `images`.
     """
     gain = torch.exp2(stops)
     return images * gain / (1.0 + images * (gain - 1.0))

@@ -19,7 +19,7 @@ class HSIGeneGuides(Guides):
 
     These guides are not aligned with the proxy: the proxy enters as one vector only, so a guide shares its subject and
     colours at best, never its layout. The spectral transfer then finds spectra by colour alone. Whole cubes, with the
-    generator's own spectra, come from :class:`~callbacks.generators.hsigene.HSIGene` itself.
+    generator's own spectra, come from `callbacks.generators.hsigene.HSIGene` itself.
 
     Args:
         source: the generator, with an `image_encoder`; its bands and output size are not used.
@@ -37,7 +37,7 @@ class HSIGeneGuides(Guides):
         self.source = source
 
     def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Generate ``n`` guides for a 3 x H x W proxy RGB; see :class:`Guides`.
+        """Generate `n` guides for a 3 x H x W proxy RGB; see `Guides`.
 
         Returns:
             n x 3 x H x W in [0, 1] on the proxy's device.
@@ -59,5 +59,5 @@ class HSIGeneGuides(Guides):
         self.source.release()
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name and the source's settings; see :class:`Guides`."""
+        """Return the class name and the source's settings; see `Guides`."""
         return described(self, {"source": self.source.settings()})

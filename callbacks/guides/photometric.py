@@ -27,7 +27,7 @@ class PhotometricGuides(Guides):
         illumination_scale: width of the lit regions as a fraction of the image's shorter side.
         tint: largest change of each colour channel's own exposure, in stops, as smooth as the illumination.
         displacement: largest displacement along rows and along columns, in pixels.
-        displacement_scale: distance over which the displacement varies, in pixels; at least 3 times ``displacement``,
+        displacement_scale: distance over which the displacement varies, in pixels; at least 3 times `displacement`,
             or the image would fold over itself.
         gamma: largest local change of the tone curve: pixel values are raised to 2 to the power of up to +-gamma.
 
@@ -57,7 +57,7 @@ class PhotometricGuides(Guides):
         self.gamma = gamma
 
     def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Make ``n`` relit, recoloured and displaced versions of a 3 x H x W proxy RGB; see :class:`Guides`.
+        """Make `n` relit, recoloured and displaced versions of a 3 x H x W proxy RGB; see `Guides`.
 
         Returns:
             n x 3 x H x W in [0, 1] on the proxy's device.
@@ -82,5 +82,5 @@ class PhotometricGuides(Guides):
         return guides.clamp(0.0, 1.0)
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name and every strength; see :class:`Guides`."""
+        """Return the class name and every strength; see `Guides`."""
         return described(self, dict(vars(self)))

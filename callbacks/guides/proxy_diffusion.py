@@ -25,8 +25,8 @@ class ProxyDiffusionGuides(Guides):
     redraws every scene's details with them while its coarse layout stays. The network sees patches in training and
     whole images, of any size, in sampling.
 
-    The defaults train in about a minute on two CPU cores. On a GPU, raise ``channels``, ``layers``, ``patch_size``,
-    ``batch_size`` and ``training_steps``.
+    The defaults train in about a minute on two CPU cores. On a GPU, raise `channels`, `layers`, `patch_size`,
+    `batch_size` and `training_steps`.
 
     Args:
         strength: t0 / T in (0, 1]: how much of the proxy is redrawn; the UNet learns the timesteps up to t0 only.
@@ -35,7 +35,7 @@ class ProxyDiffusionGuides(Guides):
             trained network leaves behind; use 1 with a well trained one.
         photometric: relights, recolours and displaces the proxy before it is noised; None starts at the proxy itself.
         training_steps: optimiser steps.
-        patch_size: side of the training patches in pixels, a multiple of ``unshuffle * 2 ** (len(channels) - 1)``.
+        patch_size: side of the training patches in pixels, a multiple of `unshuffle * 2 ** (len(channels) - 1)`.
         batch_size: patches a step.
         channels: channels of the UNet's resolution levels, multiples of 8. In a short training one level does best:
             on four photographs it left about 10 % less error than two levels in about the same time.
@@ -43,7 +43,7 @@ class ProxyDiffusionGuides(Guides):
         unshuffle: side of the blocks of pixels that the UNet folds into channels; 1 is finer and about 4 times slower.
         learning_rate: peak of Adam's learning rate (warm-up, then cosine).
         ema_decay: decay of the averaged weights, which do the sampling.
-        prediction: what the UNet predicts: ``epsilon``, ``v_prediction`` or ``sample``.
+        prediction: what the UNet predicts: `epsilon`, `v_prediction` or `sample`.
         noise_schedule: diffusers' name of the noise schedule.
         timesteps: length T of the diffusion.
         checkpoint_every: steps between two training states on disk.
@@ -121,7 +121,7 @@ class ProxyDiffusionGuides(Guides):
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds of the training, interrupted runs included; 0 before :meth:`fit`."""
+        """Seconds of the training, interrupted runs included; 0 before `fit`."""
         return 0.0 if self._denoiser is None else self._denoiser.seconds
 
     def fit(
@@ -131,9 +131,9 @@ class ProxyDiffusionGuides(Guides):
         folder: Path,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Train the UNet on the proxies, on the first proxy's device; see :class:`Guides`.
+        """Train the UNet on the proxies, on the first proxy's device; see `Guides`.
 
-        A finished training of the same settings, seed and proxies in ``folder`` is loaded, an unfinished one goes on.
+        A finished training of the same settings, seed and proxies in `folder` is loaded, an unfinished one goes on.
 
         Raises:
             ValueError: without proxies, or for one of a wrong shape or with non-finite values.
@@ -145,13 +145,13 @@ class ProxyDiffusionGuides(Guides):
         self._denoiser = train_denoiser(self.training, images, seed, folder, progress)
 
     def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Redraw a 3 x H x W proxy RGB ``n`` times; see :class:`Guides`.
+        """Redraw a 3 x H x W proxy RGB `n` times; see `Guides`.
 
         Returns:
             n x 3 x H x W in [0, 1] on the proxy's device.
 
         Raises:
-            RuntimeError: before :meth:`fit`.
+            RuntimeError: before `fit`.
             ValueError: for a proxy of another shape or with non-finite values.
         """
         image = check_request(proxy_rgb, n)
@@ -159,7 +159,7 @@ class ProxyDiffusionGuides(Guides):
         return torch.cat([self._redrawn(one, [generator]) for one in starts.split(1)])
 
     def many(self, requests: Sequence[tuple[Tensor, torch.Generator]]) -> list[Tensor]:
-        """Redraw one guide for each proxy RGB and generator, those of equal size in one batch; see :class:`Guides`."""
+        """Redraw one guide for each proxy RGB and generator, those of equal size in one batch; see `Guides`."""
         guides: dict[int, Tensor] = {}
         by_size: dict[tuple[int, ...], list[int]] = {}
         for index, (proxy_rgb, _) in enumerate(requests):
@@ -177,7 +177,7 @@ class ProxyDiffusionGuides(Guides):
         """Redraw B x 3 x H x W images, each with the noise of its own generator.
 
         Raises:
-            RuntimeError: before :meth:`fit`.
+            RuntimeError: before `fit`.
         """
         if self._denoiser is None:
             raise RunError("ProxyDiffusionGuides has no trained network yet: call fit with the target's proxies first.")
@@ -201,7 +201,7 @@ class ProxyDiffusionGuides(Guides):
         return space.decode(edited)[..., : starts.shape[-2], : starts.shape[-1]]
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name, the sampling's and the training's arguments; see :class:`Guides`."""
+        """Return the class name, the sampling's and the training's arguments; see `Guides`."""
         return described(
             self,
             {

@@ -57,7 +57,7 @@ class Diffusion:
         )
 
     def alpha_bar(self, timestep: int) -> float:
-        """Cumulative noise-retention coefficient; 1 before the first timestep (``timestep`` -1: the clean image)."""
+        """Cumulative noise-retention coefficient; 1 before the first timestep (`timestep` -1: the clean image)."""
         return 1.0 if timestep < 0 else float(self.scheduler.alphas_cumprod[timestep])
 
     def noised(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
@@ -66,14 +66,14 @@ class Diffusion:
         return noised
 
     def training_target(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Return what the network shall predict from ``noised(clean, noise, timesteps)``."""
+        """Return what the network shall predict from `noised(clean, noise, timesteps)`."""
         if self.prediction == "v_prediction":
             velocity: Tensor = self.scheduler.get_velocity(clean, noise, timesteps)
             return velocity
         return noise if self.prediction == "epsilon" else clean
 
     def clean_estimate(self, output: Tensor, sample: Tensor, timestep: int) -> Tensor:
-        """Return the clean image x0 that the network's output at ``sample`` implies."""
+        """Return the clean image x0 that the network's output at `sample` implies."""
         signal = math.sqrt(self.alpha_bar(timestep))
         noise = math.sqrt(1.0 - self.alpha_bar(timestep))
         if self.prediction == "epsilon":
@@ -81,13 +81,13 @@ class Diffusion:
         return signal * sample - noise * output if self.prediction == "v_prediction" else output
 
     def step(self, clean: Tensor, sample: Tensor, timestep: int, following: int, temperature: float = 1.0) -> Tensor:
-        """DDIM's deterministic step (Song et al., 2021, Eq. 12) from ``timestep`` to the earlier ``following``.
+        """DDIM's deterministic step (Song et al., 2021, Eq. 12) from `timestep` to the earlier `following`.
 
         Args:
             clean: estimate of x0, B x C x H x W.
             sample: x_t.
-            timestep: t, of ``sample``.
-            following: the next timestep, smaller than ``timestep``; -1 for the clean image.
+            timestep: t, of `sample`.
+            following: the next timestep, smaller than `timestep`; -1 for the clean image.
             temperature: factor on the noise that the step keeps; 1 is DDIM itself.
         """
         now, then = self.alpha_bar(timestep), self.alpha_bar(following)
@@ -101,7 +101,7 @@ def start_timestep(strength: float, timesteps: int) -> int:
 
 
 def reverse_timesteps(start: int, steps: int) -> list[int]:
-    """Return at most ``steps`` evenly spaced decreasing timesteps, the first of them exactly ``start``."""
+    """Return at most `steps` evenly spaced decreasing timesteps, the first of them exactly `start`."""
     steps = min(steps, start + 1)
     return [round((start + 1) * (steps - index) / steps) - 1 for index in range(steps)]
 
@@ -126,7 +126,7 @@ def sdedit(
         diffusion: the forward process.
         strength: t0 / T in (0, 1].
         steps: number of network evaluations (fewer if t0 is smaller).
-        temperature: factor on the noise that each step keeps; see :meth:`Diffusion.step`.
+        temperature: factor on the noise that each step keeps; see `Diffusion.step`.
         bounds: smallest and largest value of a clean image; the estimates are clamped to it.
         generators: B CPU generators, one an image, so that its noise depends neither on the batch nor on the device.
 

@@ -31,18 +31,18 @@ class UnCLIPGuides(Guides):
 
     The image embedding z_I and the fixed prompts z_T condition every step (Eq. 5): in StableUnCLIP the prompts' tokens
     go through the UNet's cross attention and the image embedding through its class labels. The paper's three changes to
-    unCLIP are a blur-robust image encoder (Eq. 7, ``image_encoder``), prompts, and the start at the noised latent of
-    the proxy (Eq. 8, ``strength``) with a perturbed embedding (``noise_level``); ``improved=False`` takes all of them
+    unCLIP are a blur-robust image encoder (Eq. 7, `image_encoder`), prompts, and the start at the noised latent of
+    the proxy (Eq. 8, `strength`) with a perturbed embedding (`noise_level`); `improved=False` takes all of them
     back. The paper prints none of the values: the defaults are the published pipeline's where it has one, else ours.
 
-    The weights (about 3 GB in half precision) are read when the first guide is made and kept until :meth:`release`.
+    The weights (about 3 GB in half precision) are read when the first guide is made and kept until `release`.
     Without a network, save the pipeline elsewhere and give its folder. A guide depends on its proxy and its generator
-    only; memory switches and ``guides_at_once`` change it by rounding at most.
+    only; memory switches and `guides_at_once` change it by rounding at most.
 
     Args:
         checkpoint: folder or id of a StableUnCLIPImg2ImgPipeline. The smaller of the two published ones is the default:
             its ViT-L/14 encoder is half as large, to finetune and to keep, and the checkpoint carries the statistics
-            that ``noise_level`` needs to mean the same in every direction of the embedding.
+            that `noise_level` needs to mean the same in every direction of the embedding.
         image_encoder: folder of the blur-robust encoder that BlurRobustCLIP saved; None is the checkpoint's own.
         improved: False is the original unCLIP of Table VIII: pure noise, no prompts, the checkpoint's own encoder,
             unperturbed embedding. What contradicts it is left out, with a warning.
@@ -50,25 +50,25 @@ class UnCLIPGuides(Guides):
         negative_prompt: what they should not: the degradations that proxies may still carry.
         guidance_scale: of classifier-free guidance over prompts and embedding (the pipeline's 10); at most 1: off.
         steps: of the whole way from pure noise (the pipeline's 20).
-        strength: t0 / T in (0, 1]: the last ``round(strength * steps)`` steps are done, beginning at their noise. Half
+        strength: t0 / T in (0, 1]: the last `round(strength * steps)` steps are done, beginning at their noise. Half
             way redraws textures and keeps the layout, which the spectral transfer matches; 1 is pure noise.
         noise_level: perturbation of the normalised image embedding, 0 to 999 (section IV-D). 100 adds noise of a sixth
             of the embeddings' spread: enough to make guides of one proxy differ, too little to change the subject.
-        scheduler: name of the diffusers scheduler, such as ``DPMSolverMultistepScheduler``; None is the checkpoint's.
+        scheduler: name of the diffusers scheduler, such as `DPMSolverMultistepScheduler`; None is the checkpoint's.
         gamma: the model knows photographs, which are gamma-encoded; proxies are linear in light and would look dark to
             it. Values v enter as v ** (1 / gamma) and leave as v ** gamma; 1 leaves them.
-        fit: ``resize`` brings the scene to the model's native number of pixels and back, ``tiles`` keeps its resolution
-            and lets the network see overlapping tiles of one noisy canvas: for scenes much larger than ``native``.
-        native: side in pixels, see ``fit``; None is the checkpoint's (768).
+        fit: `resize` brings the scene to the model's native number of pixels and back, `tiles` keeps its resolution
+            and lets the network see overlapping tiles of one noisy canvas: for scenes much larger than `native`.
+        native: side in pixels, see `fit`; None is the checkpoint's (768).
         overlap: smallest part of a tile that the next one shares, 0 to 0.5.
-        dtype: of the networks; ``auto`` is float16 on CUDA (more digits than bfloat16, and a scene that overflows is
+        dtype: of the networks; `auto` is float16 on CUDA (more digits than bfloat16, and a scene that overflows is
             drawn again in float32), else float32.
         guides_at_once: guides that the networks see together; more than 1 pays on a GPU.
         attention_slicing: less memory for attention, slower.
         vae_slicing: images pass the autoencoder one by one.
         vae_tiling: large images pass the autoencoder in tiles, which changes guides slightly.
         offload: networks stay on the CPU except while they are used.
-        variant: of the weight files, such as ``fp16``; None for the plain ones.
+        variant: of the weight files, such as `fp16`; None for the plain ones.
         revision: branch, tag or commit of the id; name a commit to be sure of the same weights for ever.
         local_files_only: whether nothing may be downloaded.
 
@@ -133,7 +133,7 @@ class UnCLIPGuides(Guides):
 
     @classmethod
     def original(cls, checkpoint: str = CHECKPOINT, **arguments: Any) -> UnCLIPGuides:  # noqa: ANN401
-        """Make the guides of the original unCLIP, Table VIII's first row: the same as ``improved=False``."""
+        """Make the guides of the original unCLIP, Table VIII's first row: the same as `improved=False`."""
         return cls(checkpoint, improved=False, **arguments)
 
     @property
@@ -142,7 +142,7 @@ class UnCLIPGuides(Guides):
         return self.sampling.at_once
 
     def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
-        """Redraw a 3 x H x W proxy RGB ``n`` times; see :class:`Guides`.
+        """Redraw a 3 x H x W proxy RGB `n` times; see `Guides`.
 
         Returns:
             n x 3 x H x W in [0, 1] on the proxy's device.
@@ -156,7 +156,7 @@ class UnCLIPGuides(Guides):
         return torch.stack(self.many([(proxy_rgb, generator)] * n))
 
     def many(self, requests: Sequence[tuple[Tensor, torch.Generator]]) -> list[Tensor]:
-        """Make one guide a request, those of equal working size together; see :class:`Guides` and :meth:`__call__`."""
+        """Make one guide a request, those of equal working size together; see `Guides` and `__call__`."""
         images = [check_request(proxy_rgb, 1) for proxy_rgb, _ in requests]
         # Each guide goes on with a generator of its own: how requests are batched, or share one, does not matter then.
         seeds = [int(torch.randint(1 << 62, (), generator=generator)) for _, generator in requests]
@@ -179,10 +179,10 @@ class UnCLIPGuides(Guides):
         self._parts = None
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name, the weights' identity and every argument that changes guides; see :class:`Guides`.
+        """Return the class name, the weights' identity and every argument that changes guides; see `Guides`.
 
         Raises:
-            ValueError: if there is no folder ``image_encoder``.
+            ValueError: if there is no folder `image_encoder`.
         """
         if self._identity is None:
             self._identity = self.weights.settings()
@@ -204,7 +204,7 @@ class UnCLIPGuides(Guides):
         return vars(self) | {"_parts": None}
 
     def _ready(self, device: torch.device) -> UnCLIPParts:
-        """Return the components, in the wanted precision on ``device``, reading them at the first use."""
+        """Return the components, in the wanted precision on `device`, reading them at the first use."""
         automatic = torch.float16 if device.type == "cuda" else torch.float32
         dtype: torch.dtype = automatic if self.dtype == "auto" else getattr(torch, self.dtype)
         if self._parts is None or self._parts.dtype != dtype:
@@ -253,7 +253,7 @@ def _generators(seeds: Sequence[int]) -> list[torch.Generator]:
 
 
 def _check_arguments(given: dict[str, Any]) -> None:
-    """Raise a ValueError for an argument out of its range; ``given`` holds all of them by name."""
+    """Raise a ValueError for an argument out of its range; `given` holds all of them by name."""
     check_range("guidance_scale", given["guidance_scale"], 0.0)
     check_range("steps", given["steps"], 1, 1000)
     check_range("strength", given["strength"], 0.001, 1.0)

@@ -18,7 +18,7 @@ from callbacks.guides.unclip_prompts import encoded_prompt
 
 
 def text_tokens(parts: UnCLIPParts, prompts: Sequence[str], device: torch.device) -> Tensor:
-    """Encode prompts, each once: N x L x D in the parts' dtype on ``device``."""
+    """Encode prompts, each once: N x L x D in the parts' dtype on `device`."""
     keys = [(prompt, parts.dtype) for prompt in prompts]
     if any(key not in parts.prompts for key in keys):
         with parts.at("text_encoder", device) as encoder:

@@ -27,7 +27,7 @@ class Weights:
     Attributes:
         checkpoint: a folder in diffusers' layout, or the id of one in the model registry.
         image_encoder: folder of another image encoder, or None.
-        variant: of the weight files, such as ``fp16``; None for the plain ones.
+        variant: of the weight files, such as `fp16`; None for the plain ones.
         revision: of the id: branch, tag or commit.
         local_files_only: whether nothing may be downloaded.
     """
@@ -42,7 +42,7 @@ class Weights:
         """What tells these weights from others; the contents of folders count, not their places.
 
         Raises:
-            ValueError: if there is no folder ``image_encoder``.
+            ValueError: if there is no folder `image_encoder`.
         """
         folder = Path(self.checkpoint)
         known: dict[str, Any] = {"checkpoint": self.checkpoint, "revision": self.revision}
@@ -129,7 +129,7 @@ class UnCLIPParts:
 
 
 def _move(module: Any, device: torch.device | None, dtype: torch.dtype) -> None:  # noqa: ANN401
-    """Move a network; the normaliser's own ``to`` understands positions only."""
+    """Move a network; the normaliser's own `to` understands positions only."""
     one = next(module.parameters())
     device = one.device if device is None else device
     if (one.device, one.dtype) != (device, dtype):
@@ -142,7 +142,7 @@ def load_parts(weights: Weights, dtype: torch.dtype, offload: bool = False) -> U
     Args:
         weights: where they come from.
         dtype: of the weights.
-        offload: see :class:`UnCLIPParts`.
+        offload: see `UnCLIPParts`.
 
     Raises:
         ValueError: for a checkpoint that cannot be reached, one of another pipeline, one without a part, or parts of

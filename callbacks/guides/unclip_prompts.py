@@ -16,7 +16,7 @@ def encoded_prompt(tokenizer: Any, text_encoder: Any, prompt: str, device: torch
 
     Args:
         tokenizer: CLIP's.
-        text_encoder: CLIP's, on ``device``.
+        text_encoder: CLIP's, on `device`.
         prompt: any text, also an empty one; what is beyond the encoder's places is left out.
         device: where the encoder is.
 

@@ -41,10 +41,10 @@ class Sampling:
 
     Attributes:
         prompt: positive prompt.
-        negative_prompt: used if ``guidance_scale`` is above 1.
+        negative_prompt: used if `guidance_scale` is above 1.
         guidance_scale: of classifier-free guidance; at most 1 switches it off and halves the time.
         steps: of the whole way from pure noise.
-        strength: t0 / T in (0, 1]: the last ``round(strength * steps)`` steps are done; 1 starts at pure noise.
+        strength: t0 / T in (0, 1]: the last `round(strength * steps)` steps are done; 1 starts at pure noise.
         noise_level: of the image embedding, 0 to 999.
         scheduler: the diffusers class; None is the checkpoint's own.
         at_once: tiles that the networks see together (twice as many under guidance).

@@ -31,7 +31,7 @@ class Canvas:
         size: (H, W) of the canvas in pixels, multiples of the model's.
         resized: whether the canvas shows the scene at another scale; otherwise it extends it by reflection at the
             bottom and right.
-        tile: (H, W) of what the network sees at once, at most ``size``.
+        tile: (H, W) of what the network sees at once, at most `size`.
         corners: (top, left) of every tile in pixels, covering the canvas.
     """
 
@@ -54,7 +54,7 @@ class Canvas:
         return _resized(image, self.scene)
 
     def tiles(self, image: Tensor, factor: int = 1) -> Tensor:
-        """Cut B x C x H x W of the canvas, 1 / ``factor`` of its size, into (B * tiles) x C x h x w, image by image."""
+        """Cut B x C x H x W of the canvas, 1 / `factor` of its size, into (B * tiles) x C x h x w, image by image."""
         height, width = (length // factor for length in self.tile)
         cut = [
             image[..., top : top + height, left : left + width]
@@ -63,7 +63,7 @@ class Canvas:
         return torch.stack(cut, dim=1).flatten(0, 1)
 
     def blended(self, tiles: Tensor, factor: int) -> Tensor:
-        """Put (B * tiles) x C x h x w, as :meth:`tiles` cuts it, together again, cross-faded where tiles overlap."""
+        """Put (B * tiles) x C x h x w, as `tiles` cuts it, together again, cross-faded where tiles overlap."""
         if len(self.corners) == 1:
             return tiles
         height, width = tiles.shape[-2:]
@@ -83,7 +83,7 @@ def canvas_for(scene: tuple[int, int], fit: Fit, native: int, multiple: int, fac
 
     Args:
         scene: (H, W) in pixels.
-        fit: ``resize`` or ``tiles``.
+        fit: `resize` or `tiles`.
         native: the model's native side in pixels: of the square that has as many pixels as a resized scene, or the
             largest side of a tile. Rounded to the multiple.
         multiple: what divides the sides of everything that the network sees, in pixels.
@@ -106,7 +106,7 @@ def _each(size: tuple[int, int], change: Callable[[int], int]) -> tuple[int, int
 
 
 def _starts(length: int, tile: int, factor: int, overlap: float) -> list[int]:
-    """Return where evenly spaced tiles of one axis begin, the last of them ending at ``length``."""
+    """Return where evenly spaced tiles of one axis begin, the last of them ending at `length`."""
     if tile == length:
         return [0]
     widest = max(factor, tile - math.ceil(tile * overlap))

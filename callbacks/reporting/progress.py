@@ -11,12 +11,12 @@ class Progress(Protocol):
     """What a stage calls to report how far it is."""
 
     def __call__(self, label: str, done: float, total: int) -> None:
-        """Report that ``done`` of ``total`` parts of the work named ``label`` are finished."""
+        """Report that `done` of `total` parts of the work named `label` are finished."""
         ...
 
 
 class StageBar:
-    """A :class:`Progress` that draws one tqdm bar per label; used as a context manager, which closes the last bar.
+    """A `Progress` that draws one tqdm bar per label; used as a context manager, which closes the last bar.
 
     Args:
         enabled: False draws nothing (other ranks, or a Trainer without progress bar).
@@ -41,7 +41,7 @@ class StageBar:
         self._close()
 
     def __call__(self, label: str, done: float, total: int) -> None:
-        """Draw the bar of ``label`` at ``done`` of ``total``."""
+        """Draw the bar of `label` at `done` of `total`."""
         if not self.enabled:
             return
         if self._bar is None or label != self._label:

@@ -16,7 +16,7 @@ def chroma(image: Tensor, epsilon: float = 1e-2) -> Tensor:
             proxy starts to decide the hue, so darker pixels fade to zero chroma instead of a random one.
 
     Returns:
-        ``image / (sum over channels + epsilon)``, 3 x H x W.
+        `image / (sum over channels + epsilon)`, 3 x H x W.
     """
     return image / (image.sum(0, keepdim=True) + epsilon)
 
@@ -90,7 +90,7 @@ class PatchDescriptors:
         """Row of the patch table at which each pixel's patch begins.
 
         Args:
-            pixels: flat pixel numbers ``y * W + x``, any shape, int64.
+            pixels: flat pixel numbers `y * W + x`, any shape, int64.
 
         Returns:
             Row numbers of the same shape, for `patch_row`.

@@ -3,7 +3,7 @@
 One step reads and writes every logit, moment and candidate value once, block of rows by block of rows, so that the
 temporaries of a block stay in the cache. The gradient never exists as a whole: a block's part is formed, used by Adam
 and overwritten by the next block. Row sums of softmax gradients come for free from the forward result, because
-``sum_k a_k (dL/da_k) = <dL/d output, output>``.
+`sum_k a_k (dL/da_k) = <dL/d output, output>`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class EstimationSettings:
         learning_rate: of Adam.
         temperature: tau of Eq. 14.
         patch_size: side of the patches of the patch term.
-        sharpness: initial aggregation logits are ``-sharpness * (d_hat - min d_hat)``: the nearest candidate leads, the
+        sharpness: initial aggregation logits are `-sharpness * (d_hat - min d_hat)`: the nearest candidate leads, the
             others stay within reach of 200 steps of 0.05. From 1 to 4 a known warp of CAVE crops gains 0.3 dB.
         centre: initial interpolation logit of the centre tap; the others start at 0, so B starts near the identity
             (centre weight 0.76) and does not blur what aggregation found. From 2 to 6: +2 dB on the same warp.

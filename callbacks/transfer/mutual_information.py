@@ -32,7 +32,7 @@ def cubic_spline(fraction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 class MutualInformation:
-    """The loss ``mean over channels of 1 - I(estimate; guide) / H(guide)`` and its gradient, O(n) a call.
+    """The loss `mean over channels of 1 - I(estimate; guide) / H(guide)` and its gradient, O(n) a call.
 
     Dividing by the guide's entropy puts the loss into [0, 1], whatever the image; a channel with a constant guide
     carries no information and counts as zero.

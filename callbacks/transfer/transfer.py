@@ -109,7 +109,7 @@ class SpectralTransfer:
             progress: called after every step with the number of steps done.
 
         Returns:
-            The operator; ``operator.apply(proxy_cube)`` is the synthesised cube.
+            The operator; `operator.apply(proxy_cube)` is the synthesised cube.
 
         Raises:
             ValueError: If shapes differ, are not 3 x H x W, or values are not finite.

@@ -1,8 +1,8 @@
 """The forward models of the six restoration tasks, each seeded and each naming its convention.
 
-``operators.py`` (linear maps with adjoints), ``noise.py`` (noise with fixed parameters) and ``draws.py`` (random
-parameters) are separate; one file a task combines them. To add a task: derive from ``Degradation``, write ``draw`` and
-``settings``, export the class here and in ``datamodules``, and add ``experiments/tasks/NAME.yaml``.
+`operators.py` (linear maps with adjoints), `noise.py` (noise with fixed parameters) and `draws.py` (random
+parameters) are separate; one file a task combines them. To add a task: derive from `Degradation`, write `draw` and
+`settings`, export the class here and in `datamodules`, and add `experiments/tasks/NAME.yaml`.
 """
 
 from datamodules.degradations.band_missing import BandMissing

@@ -14,10 +14,10 @@ from hyperalign.errors import InputError
 
 
 class BandMissing(Degradation):
-    """Sets whole bands to 0; the bands are drawn for each cube, their number ``floor(ratio C)`` is fixed.
+    """Sets whole bands to 0; the bands are drawn for each cube, their number `floor(ratio C)` is fixed.
 
     Args:
-        ratio: Share of the bands that is missing, in [0, 1).
+        ratio: share of the bands that is missing, in [0, 1).
 
     Raises:
         ValueError: A ratio outside [0, 1); when drawing: a ratio above 0 that takes no band of so few.
@@ -28,7 +28,7 @@ class BandMissing(Degradation):
         self.ratio = float(ratio)
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Masking:
-        """Return the mask of one cube of ``shape`` (C, H, W): ``C x 1 x 1``, False at the missing bands."""
+        """Return the mask of one cube of `shape` (C, H, W): `C x 1 x 1`, False at the missing bands."""
         bands, _, _ = check_shape(shape)
         # The small term keeps products such as 0.29 * 100 = 28.999999999999996 at the intended integer.
         missing = math.floor(self.ratio * bands + 1e-9)

@@ -17,18 +17,18 @@ class Corruption(Protocol):
     """One drawn corruption: a linear operator or a noise with all its random parameters fixed."""
 
     def apply(self, cube: Tensor) -> Tensor:
-        """Return the corrupted ``C x h x w`` cube; the same input always gives the same output."""
+        """Return the corrupted `C x h x w` cube; the same input always gives the same output."""
         ...
 
 
 class Degradation(ABC):
     """A restoration task's forward model, with the convention that the published codes disagree on as an argument.
 
-    A degradation is made of two steps: ``draw`` fixes every random parameter (band sigmas, masks, columns, noise
-    fields), and the drawn object is applied to the cube. A solver that needs the operator asks ``draw`` for it.
+    A degradation is made of two steps: `draw` fixes every random parameter (band sigmas, masks, columns, noise
+    fields), and the drawn object is applied to the cube. A solver that needs the operator asks `draw` for it.
 
     Attributes:
-        scale: Spatial size of the target over that of the observation (1, or the factor of super-resolution).
+        scale: spatial size of the target over that of the observation (1, or the factor of super-resolution).
     """
 
     scale: int = 1
@@ -46,12 +46,12 @@ class Degradation(ABC):
         """Draw the corruption of one cube.
 
         Args:
-            shape: ``(C, H, W)`` of the clean cube.
+            shape: `(C, H, W)` of the clean cube.
             generator: CPU generator; the only source of randomness, so that equal states give equal corruptions on
                 any machine and with any number of threads.
 
         Returns:
-            The corruption, whose ``apply`` takes a cube of exactly this shape.
+            The corruption, whose `apply` takes a cube of exactly this shape.
 
         Raises:
             ValueError: The shape is not one this degradation can work on.
@@ -65,11 +65,11 @@ class Degradation(ABC):
         """Degrade one clean cube.
 
         Args:
-            cube: ``C x H x W``, floating point, finite, nominally in [0, 1].
+            cube: `C x H x W`, floating point, finite, nominally in [0, 1].
             generator: CPU generator that decides every random parameter.
 
         Returns:
-            The observation ``C x h x w`` with ``h = H / scale``; same dtype, not clipped, the input is left as it is.
+            The observation `C x h x w` with `h = H / scale`; same dtype, not clipped, the input is left as it is.
 
         Raises:
             ValueError: The cube is not three-dimensional, not floating point or not finite, or its shape does not fit.
@@ -83,16 +83,16 @@ class Degradation(ABC):
         """Learn from measured observations, before anything is degraded; most tasks are given and learn nothing.
 
         Args:
-            cubes: Observations ``C x H x W``, or parts of them, as the network sees them.
-            names: What they are called.
-            wavelengths: The C band centres in nm.
+            cubes: observations `C x H x W`, or parts of them, as the network sees them.
+            names: what they are called.
+            wavelengths: the C band centres in nm.
         """
 
     def multispectral(self, cube: Tensor, wavelengths: Sequence[float], generator: torch.Generator) -> Tensor | None:
-        """Return what a second sensor sees of the clean cube, ``c x H x W``; None for tasks with one sensor.
+        """Return what a second sensor sees of the clean cube, `c x H x W`; None for tasks with one sensor.
 
         Args:
-            cube: ``C x H x W`` in [0, 1].
+            cube: `C x H x W` in [0, 1].
             wavelengths: the C band centres in nm.
             generator: CPU generator that decides every random parameter.
         """
@@ -105,7 +105,7 @@ class Degradation(ABC):
 
 
 def check_cube(cube: Tensor) -> None:
-    """Raise one sentence when ``cube`` is not a finite floating-point ``C x H x W`` tensor."""
+    """Raise one sentence when `cube` is not a finite floating-point `C x H x W` tensor."""
     if cube.ndim != 3:
         raise InputError(
             f"A degradation takes one C x H x W cube but got a tensor of shape {tuple(cube.shape)}; "
@@ -124,7 +124,7 @@ def check_cube(cube: Tensor) -> None:
 
 
 def check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    """Return ``shape`` as ``(C, H, W)`` integers, or raise one sentence when it is not three positive sizes."""
+    """Return `shape` as `(C, H, W)` integers, or raise one sentence when it is not three positive sizes."""
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"A degradation is drawn for a shape (C, H, W) of positive sizes but got {tuple(shape)}.")
     bands, height, width = (int(size) for size in shape)
@@ -132,12 +132,12 @@ def check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def check_choice(value: str, choices: Sequence[str], argument: str) -> None:
-    """Raise one sentence when ``value`` is not one of the named ``choices`` of ``argument``."""
+    """Raise one sentence when `value` is not one of the named `choices` of `argument`."""
     if value not in choices:
         raise InputError(f"{argument} is {value!r} but must be one of {', '.join(choices)}.")
 
 
 def check_ratio(value: float, argument: str) -> None:
-    """Raise one sentence when ``value`` is not in [0, 1)."""
+    """Raise one sentence when `value` is not in [0, 1)."""
     if not 0.0 <= value < 1.0:
         raise InputError(f"{argument} is {value} but must be a share in [0, 1).")

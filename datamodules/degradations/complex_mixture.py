@@ -27,25 +27,25 @@ CONVENTIONS = ("disjoint_thirds", "independent_thirds", "random_one", "random_st
 
 
 class ComplexMixture(Degradation):
-    """Band-wise Gaussian noise on every band, then structured noise on groups of ``floor(C / 3)`` random bands.
+    """Band-wise Gaussian noise on every band, then structured noise on groups of `floor(C / 3)` random bands.
 
     The published codes agree on the ingredients and differ in how they combine them:
 
-    * ``disjoint_thirds`` (test sets of SERT, QRNN3D, TRQ3DNet; the default): stripes, deadlines and impulses, each on
-      its own third of the bands; the ``C - 3 floor(C / 3)`` bands left keep Gaussian noise only;
-    * ``independent_thirds`` (SSUMamba, there with ``sigmas=(0, 95)``, ``sigma_convention="band_uniform"``): impulses,
+    * `disjoint_thirds` (test sets of SERT, QRNN3D, TRQ3DNet; the default): stripes, deadlines and impulses, each on
+      its own third of the bands; the `C - 3 floor(C / 3)` bands left keep Gaussian noise only;
+    * `independent_thirds` (SSUMamba, there with `sigmas=(0, 95)`, `sigma_convention="band_uniform"`): impulses,
       then stripes, then deadlines, each on a third drawn for itself, so that bands may get several or none;
-    * ``random_one`` (training of SERT, QRNN3D, TRQ3DNet): one of nothing, impulses, stripes, deadlines, with equal
+    * `random_one` (training of SERT, QRNN3D, TRQ3DNet): one of nothing, impulses, stripes, deadlines, with equal
       chances. The published codes take the four in turn with a counter shared by all samples; here a draw replaces
       the counter, so that a sample does not depend on which samples were read before it;
-    * ``random_structured`` (training of MP-HSIR): one of deadlines, impulses, stripes, never nothing, and one impulse
+    * `random_structured` (training of MP-HSIR): one of deadlines, impulses, stripes, never nothing, and one impulse
       amount for all the bands that are hit.
 
     Args:
-        convention: One of the four rules above.
-        sigmas: Standard deviations of the Gaussian noise on the 0 to 255 scale, as in ``NonIIDGaussian``.
-        sigma_convention: How they are drawn, as in ``NonIIDGaussian``.
-        columns: Number of columns hit by stripes and deadlines, as shares ``[low, high)`` of the width; both ends are
+        convention: one of the four rules above.
+        sigmas: standard deviations of the Gaussian noise on the 0 to 255 scale, as in `NonIIDGaussian`.
+        sigma_convention: how they are drawn, as in `NonIIDGaussian`.
+        columns: number of columns hit by stripes and deadlines, as shares `[low, high)` of the width; both ends are
             rounded down for stripes and up for deadlines.
         stripe_amplitude: Stripe offsets are uniform on [-amplitude, amplitude).
         impulse_amounts: Probabilities of an impulse, one drawn for each band.
@@ -76,7 +76,7 @@ class ComplexMixture(Degradation):
         )
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Mixture:
-        """Draw the noise of one cube of ``shape`` (C, H, W).
+        """Draw the noise of one cube of `shape` (C, H, W).
 
         Returns:
             A mixture whose first part is the Gaussian noise and whose other parts are the structured noises.

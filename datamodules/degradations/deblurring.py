@@ -15,7 +15,7 @@ from hyperalign.errors import InputError
 
 
 def gaussian_kernel(kernel_size: int, sigma: float) -> Tensor:
-    """Return ``kernel_size`` float64 samples of a centred Gaussian of ``sigma`` pixels that sum to 1."""
+    """Return `kernel_size` float64 samples of a centred Gaussian of `sigma` pixels that sum to 1."""
     offset = torch.arange(kernel_size, dtype=torch.float64) - (kernel_size - 1) / 2
     kernel = torch.exp(-0.5 * (offset / sigma) ** 2)
     return kernel / kernel.sum()
@@ -34,10 +34,10 @@ class GaussianBlurring(Degradation):
 
     Args:
         kernel_size: Odd width of the kernel in pixels.
-        sigma: Standard deviation in pixels; by default ``0.3 ((kernel_size - 1) / 2 - 1) + 0.8`` (2.6 for 15), the
+        sigma: standard deviation in pixels; by default `0.3 ((kernel_size - 1) / 2 - 1) + 0.8` (2.6 for 15), the
             rule of MP-HSIR.
-        boundary: What lies outside the image: ``reflect`` (mirror that does not repeat the edge, the default),
-            ``symmetric`` (mirror that does), ``replicate``, ``circular``, or ``zero`` (MP-HSIR, whose borders darken).
+        boundary: what lies outside the image: `reflect` (mirror that does not repeat the edge, the default),
+            `symmetric` (mirror that does), `replicate`, `circular`, or `zero` (MP-HSIR, whose borders darken).
 
     Raises:
         ValueError: An even or non-positive kernel size, a sigma that is not positive and finite, an unknown boundary.
@@ -54,7 +54,7 @@ class GaussianBlurring(Degradation):
         self.boundary = boundary
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Separable:
-        """Return the operator for a cube of ``shape`` (C, H, W); the generator is left untouched."""
+        """Return the operator for a cube of `shape` (C, H, W); the generator is left untouched."""
         _, height, width = check_shape(shape)
         rows, columns = (_blur_rows(n, self.kernel_size, self.sigma, self.boundary) for n in (height, width))
         return Separable(rows, columns)

@@ -1,6 +1,6 @@
 """Random parameters of the degradations: band sigmas, bands, columns, impulses and noise fields.
 
-Every number comes from a stream seeded by the caller's ``torch.Generator``. The generator itself only supplies seeds:
+Every number comes from a stream seeded by the caller's `torch.Generator`. The generator itself only supplies seeds:
 torch's own normal numbers differ in the last bit between processors with and without wide vectors, while the
 ziggurat numbers of NumPy, drawn in float64 and rounded once to float32, are the same on every machine.
 """
@@ -23,7 +23,7 @@ SIGMA_CONVENTIONS = ("band_choice", "band_uniform", "cube_choice", "cube_uniform
 
 
 def random_stream(generator: torch.Generator) -> np.random.Generator:
-    """Return a NumPy stream seeded by 126 bits of ``generator`` (which moves on).
+    """Return a NumPy stream seeded by 126 bits of `generator` (which moves on).
 
     Raises:
         ValueError: The generator lives on an accelerator, whose numbers differ from model to model.
@@ -39,10 +39,10 @@ class SigmaDraw:
     """How the standard deviation of the Gaussian noise of each band is drawn.
 
     Attributes:
-        sigmas: Candidate standard deviations on the 0 to 255 scale; the ``_uniform`` conventions take two, the lower
+        sigmas: Candidate standard deviations on the 0 to 255 scale; the `_uniform` conventions take two, the lower
             and the upper end of a range.
-        convention: ``band_choice``: each band takes one of ``sigmas`` (SERT and QRNN3D, non-i.i.d.); ``band_uniform``:
-            each band draws from the range (SSUMamba, T3SC); ``cube_choice`` and ``cube_uniform``: the same with one
+        convention: `band_choice`: each band takes one of `sigmas` (SERT and QRNN3D, non-i.i.d.); `band_uniform`:
+            each band draws from the range (SSUMamba, T3SC); `cube_choice` and `cube_uniform`: the same with one
             sigma for the whole cube (blind Gaussian training of TRQ3DNet; of SERT and MP-HSIR).
     """
 
@@ -62,7 +62,7 @@ class SigmaDraw:
             )
 
     def draw(self, bands: int, stream: np.random.Generator) -> npt.NDArray[np.float64]:
-        """Return the standard deviation of each of ``bands`` bands on the [0, 1] scale."""
+        """Return the standard deviation of each of `bands` bands on the [0, 1] scale."""
         count = bands if self.convention.startswith("band") else 1
         values = np.asarray(self.sigmas, dtype=np.float64)
         if self.convention.endswith("choice"):
@@ -75,7 +75,7 @@ class SigmaDraw:
 def gaussian_noise(
     shape: tuple[int, int, int], sigmas: npt.NDArray[np.float64], stream: np.random.Generator
 ) -> GaussianNoise:
-    """Draw Gaussian noise of the given band sigmas ([0, 1] scale) for a cube of ``shape`` (C, H, W)."""
+    """Draw Gaussian noise of the given band sigmas ([0, 1] scale) for a cube of `shape` (C, H, W)."""
     field = stream.standard_normal(shape)
     field *= sigmas[:, None, None]
     return GaussianNoise(torch.from_numpy(sigmas), torch.from_numpy(field.astype(np.float32)))
@@ -86,8 +86,8 @@ class ColumnDraw:
     """How the columns hit by a stripe or a deadline are drawn: their number as a range of shares of the width.
 
     Attributes:
-        low: Share of the width that gives the smallest number of columns.
-        high: Share of the width that gives the excluded upper end of that number.
+        low: share of the width that gives the smallest number of columns.
+        high: share of the width that gives the excluded upper end of that number.
     """
 
     low: float = 0.05
@@ -99,13 +99,13 @@ class ColumnDraw:
             raise InputError(f"The share of columns [{self.low}, {self.high}) must satisfy 0 <= low < high <= 1.")
 
     def draw(self, count: int, width: int, stream: np.random.Generator, *, round_up: bool) -> npt.NDArray[np.bool_]:
-        """Return ``count x width`` booleans, True at the chosen distinct columns of each band.
+        """Return `count x width` booleans, True at the chosen distinct columns of each band.
 
         Args:
-            count: Number of bands.
-            width: Number of columns.
+            count: number of bands.
+            width: number of columns.
             stream: Source of randomness.
-            round_up: Whether the two ends of the range are rounded up (deadlines) or down (stripes), as published.
+            round_up: whether the two ends of the range are rounded up (deadlines) or down (stripes), as published.
 
         Raises:
             ValueError: The cube is so narrow that the range holds no integer.
@@ -128,15 +128,15 @@ class StripeDraw:
     """Stripes: offsets uniform on [-amplitude, amplitude) on a random set of columns of each band.
 
     Attributes:
-        columns: How many columns, rounded down at both ends.
-        amplitude: Largest offset, on the [0, 1] scale.
+        columns: how many columns, rounded down at both ends.
+        amplitude: largest offset, on the [0, 1] scale.
     """
 
     columns: ColumnDraw
     amplitude: float = 0.25
 
     def draw(self, shape: tuple[int, int, int], bands: Sequence[int], stream: np.random.Generator) -> Stripes:
-        """Draw the stripes of the given bands of a cube of ``shape`` (C, H, W)."""
+        """Draw the stripes of the given bands of a cube of `shape` (C, H, W)."""
         chosen = self.columns.draw(len(bands), shape[2], stream, round_up=False)
         offsets = (stream.random(chosen.shape) * 2.0 - 1.0) * self.amplitude
         return Stripes(_band_index(bands), torch.from_numpy((offsets * chosen).astype(np.float32)))
@@ -147,13 +147,13 @@ class DeadlineDraw:
     """Deadlines: a random set of columns of each band is dead.
 
     Attributes:
-        columns: How many columns, rounded up at both ends.
+        columns: how many columns, rounded up at both ends.
     """
 
     columns: ColumnDraw
 
     def draw(self, shape: tuple[int, int, int], bands: Sequence[int], stream: np.random.Generator) -> Deadlines:
-        """Draw the dead columns of the given bands of a cube of ``shape`` (C, H, W)."""
+        """Draw the dead columns of the given bands of a cube of `shape` (C, H, W)."""
         chosen = self.columns.draw(len(bands), shape[2], stream, round_up=True)
         return Deadlines(_band_index(bands), torch.from_numpy(chosen))
 
@@ -164,7 +164,7 @@ class ImpulseDraw:
 
     Attributes:
         amounts: Probabilities from which each band takes one.
-        shared: Whether all bands take the same one.
+        shared: whether all bands take the same one.
     """
 
     amounts: Sequence[float]
@@ -176,7 +176,7 @@ class ImpulseDraw:
             raise InputError(f"impulse_amounts is {list(self.amounts)} but must hold probabilities in [0, 1].")
 
     def draw(self, shape: tuple[int, int, int], bands: Sequence[int], stream: np.random.Generator) -> Impulses:
-        """Draw the impulses of the given bands of a cube of ``shape`` (C, H, W)."""
+        """Draw the impulses of the given bands of a cube of `shape` (C, H, W)."""
         index = stream.integers(0, len(self.amounts), 1 if self.shared else len(bands))
         amounts = np.broadcast_to(np.asarray(self.amounts, dtype=np.float64)[index], (len(bands),)).copy()
         level = stream.random((len(bands), *shape[1:]))

@@ -46,17 +46,17 @@ class EstimatedNoise(Degradation):
 
     Each draw replays one of the observed scenes, all being equally likely: with the variances, the shares of stripes,
     dead lines and impulses and the missing bands of its own, band by band. On [0, 1] of the network's values, noise is
-    ``sqrt(variance + slope signal)`` times standard normal numbers; then come impulses, stripes (offsets uniform on
+    `sqrt(variance + slope signal)` times standard normal numbers; then come impulses, stripes (offsets uniform on
     [-amplitude, amplitude]), dead lines and missing bands.
 
     Args:
         estimate: JSON file of an earlier estimate; None measures the observations when adaptation starts.
-        sigmas: Standard deviation on the 0 to 255 scale, one or one a band, in place of the measured ones.
+        sigmas: standard deviation on the 0 to 255 scale, one or one a band, in place of the measured ones.
         slope: Growth of the variance with the signal, in place of the measured ones.
-        stripe_share: Share of the columns of every band that is striped.
-        stripe_amplitude: Largest offset of a stripe.
-        dead_share: Share of the columns of every band that is dead.
-        impulse_share: Share of the pixels of every band that is hit.
+        stripe_share: share of the columns of every band that is striped.
+        stripe_amplitude: largest offset of a stripe.
+        dead_share: share of the columns of every band that is dead.
+        impulse_share: share of the pixels of every band that is hit.
         missing: Numbers of the missing bands, from 0.
 
     Raises:
@@ -94,9 +94,9 @@ class EstimatedNoise(Degradation):
         """Measure observations, unless an estimate is there already, and say in one sentence what is odd about them.
 
         Args:
-            cubes: Observations ``C x H x W``, or parts of them, as the network sees them.
-            names: What they are called.
-            wavelengths: The C band centres in nm.
+            cubes: observations `C x H x W`, or parts of them, as the network sees them.
+            names: what they are called.
+            wavelengths: the C band centres in nm.
 
         Raises:
             ValueError: See `datamodules.estimation.estimate_noise`.
@@ -107,7 +107,7 @@ class EstimatedNoise(Degradation):
                 _log.warning(sentence)
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
-        """Draw the replay of one observed scene for a cube of ``shape`` (C, H, W)."""
+        """Draw the replay of one observed scene for a cube of `shape` (C, H, W)."""
         size, stream = check_shape(shape), random_stream(generator)
         if self.estimate is None:
             raise InputError(

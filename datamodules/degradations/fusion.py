@@ -23,7 +23,7 @@ class LowResolution:
 
     Attributes:
         reduction: the linear operator.
-        field: unit Gaussian noise ``C x h x w``, or None.
+        field: unit Gaussian noise `C x h x w`, or None.
         ratio: signal-to-noise ratio in dB.
     """
 
@@ -32,13 +32,13 @@ class LowResolution:
     ratio: float
 
     def apply(self, cube: Tensor) -> Tensor:
-        """Return the observation ``C x h x w``."""
+        """Return the observation `C x h x w`."""
         low = self.reduction.apply(cube)
         return low if self.field is None else add_noise(low, self.field, self.ratio)
 
 
 def add_noise(image: Tensor, field: Tensor, ratio: float) -> Tensor:
-    """Add a unit field scaled so that each band of ``C x H x W`` has the signal-to-noise ratio `ratio` in dB."""
+    """Add a unit field scaled so that each band of `C x H x W` has the signal-to-noise ratio `ratio` in dB."""
     power = image.square().mean(dim=(-2, -1), keepdim=True)
     noise: Tensor = field.to(image) * (power * 10.0 ** (-ratio / 10.0)).sqrt()
     return image + noise
@@ -55,13 +55,13 @@ class FusionObservation(Degradation):
 
     Args:
         ratio: side of a hyperspectral pixel in multispectral pixels; height and width of a cube must be its multiples.
-        psf: how the hyperspectral sensor blurs: ``srlf`` (7 x 7 Gaussian of sigma 3, sampled at every first pixel;
-            SRLF-Net, SSTF-Unet), ``block_centred`` (Gaussian whose full width at half maximum is the ratio, centred on
-            the block; Yokoya's toolbox), ``block_mean`` (ICCV15), ``bicubic`` (MATLAB's imresize) or ``gaussian``.
-        kernel_size: of ``gaussian``, in pixels.
-        sigma: of ``gaussian``, in pixels.
-        offset: of ``gaussian``: where in its block a pixel is sampled, from 0 (first) to ratio - 1.
-        response: the multispectral sensor: a packaged table (``nikon_d700``, ``landsat8_oli``) or a CSV file.
+        psf: how the hyperspectral sensor blurs: `srlf` (7 x 7 Gaussian of sigma 3, sampled at every first pixel;
+            SRLF-Net, SSTF-Unet), `block_centred` (Gaussian whose full width at half maximum is the ratio, centred on
+            the block; Yokoya's toolbox), `block_mean` (ICCV15), `bicubic` (MATLAB's imresize) or `gaussian`.
+        kernel_size: of `gaussian`, in pixels.
+        sigma: of `gaussian`, in pixels.
+        offset: of `gaussian`: where in its block a pixel is sampled, from 0 (first) to ratio - 1.
+        response: the multispectral sensor: a packaged table (`nikon_d700`, `landsat8_oli`) or a CSV file.
         channels: the sensor's channels to take; None takes its default.
         hyperspectral_snr: signal-to-noise ratio in dB of every hyperspectral band; None adds no noise.
         multispectral_snr: the same of every multispectral channel.
@@ -101,7 +101,7 @@ class FusionObservation(Degradation):
         return super().phase if self.spread is None else self.spread.centre
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
-        """Return what the hyperspectral sensor does to a cube of ``shape`` (C, H, W); random only in its noise."""
+        """Return what the hyperspectral sensor does to a cube of `shape` (C, H, W); random only in its noise."""
         bands, height, width = check_shape(shape)
         if height % self.scale or width % self.scale:
             raise InputError(
@@ -115,7 +115,7 @@ class FusionObservation(Degradation):
         return LowResolution(reduction, field, self.hyperspectral_snr)
 
     def multispectral(self, cube: Tensor, wavelengths: Sequence[float], generator: torch.Generator) -> Tensor:
-        """Return what the multispectral sensor delivers, ``c x H x W``.
+        """Return what the multispectral sensor delivers, `c x H x W`.
 
         Raises:
             ValueError: There are not as many wavelengths as bands.

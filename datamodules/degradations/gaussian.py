@@ -15,10 +15,10 @@ class NonIIDGaussian(Degradation):
     """Additive Gaussian noise whose standard deviation differs from band to band.
 
     Args:
-        sigmas: Standard deviations on the 0 to 255 scale: candidates for the ``_choice`` conventions, ``[lowest,
-            highest]`` for the ``_uniform`` ones.
-        convention: ``band_choice`` (SERT test set, the default), ``band_uniform`` (SSUMamba, T3SC), ``cube_choice``
-            or ``cube_uniform`` (one sigma per cube; blind Gaussian training of SERT with ``sigmas=(10, 70)``).
+        sigmas: standard deviations on the 0 to 255 scale: candidates for the `_choice` conventions, `[lowest,
+            highest]` for the `_uniform` ones.
+        convention: `band_choice` (SERT test set, the default), `band_uniform` (SSUMamba, T3SC), `cube_choice`
+            or `cube_uniform` (one sigma per cube; blind Gaussian training of SERT with `sigmas=(10, 70)`).
 
     Raises:
         ValueError: A sigma is negative or not finite, a range is not two ordered values, or the convention is unknown.
@@ -28,7 +28,7 @@ class NonIIDGaussian(Degradation):
         self.sigma_draw = SigmaDraw(tuple(float(sigma) for sigma in sigmas), convention)
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> GaussianNoise:
-        """Draw the band sigmas and the noise field of one cube of ``shape`` (C, H, W)."""
+        """Draw the band sigmas and the noise field of one cube of `shape` (C, H, W)."""
         size, stream = check_shape(shape), random_stream(generator)
         return gaussian_noise(size, self.sigma_draw.draw(size[0], stream), stream)
 

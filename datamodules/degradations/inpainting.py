@@ -18,7 +18,7 @@ class RandomMask(Degradation):
 
     Args:
         ratio: Probability that an entry is lost, in [0, 1).
-        convention: ``element``: every entry of the cube is decided for itself (MP-HSIR, the default); ``pixel``: a
+        convention: `element`: every entry of the cube is decided for itself (MP-HSIR, the default); `pixel`: a
             pixel is lost in all its bands or in none.
 
     Raises:
@@ -32,7 +32,7 @@ class RandomMask(Degradation):
         self.convention = convention
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Masking:
-        """Return the mask of one cube of ``shape`` (C, H, W): C x H x W or 1 x H x W, False at lost entries."""
+        """Return the mask of one cube of `shape` (C, H, W): C x H x W or 1 x H x W, False at lost entries."""
         bands, height, width = check_shape(shape)
         size = (bands if self.convention == "element" else 1, height, width)
         return Masking(torch.from_numpy(random_stream(generator).random(size) >= self.ratio))

@@ -1,7 +1,7 @@
 """Noise with all its random parameters fixed: what is added to, taken from or written over a cube.
 
-Each class is a plain record of drawn parameters with one method, ``apply``; nothing here is random. The draws are in
-``draws.py``, the rules that combine them in ``gaussian.py`` and ``complex_mixture.py``.
+Each class is a plain record of drawn parameters with one method, `apply`; nothing here is random. The draws are in
+`draws.py`, the rules that combine them in `gaussian.py` and `complex_mixture.py`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class GaussianNoise:
     """Additive zero-mean Gaussian noise.
 
     Attributes:
-        sigmas: Standard deviation of each band, ``C`` float64 values on the [0, 1] scale.
-        field: The noise itself, ``C x H x W`` float32.
+        sigmas: standard deviation of each band, `C` float64 values on the [0, 1] scale.
+        field: the noise itself, `C x H x W` float32.
     """
 
     sigmas: Tensor
     field: Tensor
 
     def apply(self, cube: Tensor) -> Tensor:
-        """Return ``cube + field``."""
+        """Return `cube + field`."""
         return cube + self.field.to(cube)
 
 
@@ -37,8 +37,8 @@ class Stripes:
     """A constant offset on some columns of some bands.
 
     Attributes:
-        bands: The ``n`` striped bands.
-        offsets: What is subtracted from every pixel of a column, ``n x W`` float32; 0 where a column is not striped.
+        bands: the `n` striped bands.
+        offsets: what is subtracted from every pixel of a column, `n x W` float32; 0 where a column is not striped.
     """
 
     bands: Tensor
@@ -56,8 +56,8 @@ class Deadlines:
     """Columns of some bands that a dead detector reads as zero.
 
     Attributes:
-        bands: The ``n`` bands with dead columns.
-        dead: True at the dead columns, ``n x W``.
+        bands: the `n` bands with dead columns.
+        dead: True at the dead columns, `n x W`.
     """
 
     bands: Tensor
@@ -75,12 +75,12 @@ class Impulses:
     """Salt-and-pepper noise on some bands.
 
     Attributes:
-        bands: The ``n`` bands that are hit.
-        amounts: The probability with which a pixel of each band is hit, ``n`` values.
-        salt: True where a pixel becomes 1, ``n x H x W``.
-        pepper: True where a pixel becomes 0, ``n x H x W``; never together with salt.
-        high: What salt is instead of 1, ``n`` values; None for 1.
-        low: What pepper is instead of 0, ``n`` values; None for 0.
+        bands: the `n` bands that are hit.
+        amounts: the probability with which a pixel of each band is hit, `n` values.
+        salt: True where a pixel becomes 1, `n x H x W`.
+        pepper: True where a pixel becomes 0, `n x H x W`; never together with salt.
+        high: what salt is instead of 1, `n` values; None for 1.
+        low: what pepper is instead of 0, `n` values; None for 0.
     """
 
     bands: Tensor
@@ -107,7 +107,7 @@ class Mixture:
     """Several corruptions, one after the other.
 
     Attributes:
-        parts: The corruptions in the order in which they act.
+        parts: the corruptions in the order in which they act.
     """
 
     parts: Sequence[Corruption]
@@ -124,9 +124,9 @@ class SignalDependentNoise:
     """Additive Gaussian noise whose variance grows linearly with the signal.
 
     Attributes:
-        constants: Variance of each band where the signal is 0, ``C`` values on the [0, 1] scale.
-        slopes: What a signal of 1 adds to it, ``C`` values.
-        field: Standard normal numbers, ``C x H x W`` float32.
+        constants: Variance of each band where the signal is 0, `C` values on the [0, 1] scale.
+        slopes: what a signal of 1 adds to it, `C` values.
+        field: standard normal numbers, `C x H x W` float32.
     """
 
     constants: Tensor
@@ -134,7 +134,7 @@ class SignalDependentNoise:
     field: Tensor
 
     def apply(self, cube: Tensor) -> Tensor:
-        """Return ``cube + sqrt(constant + slope cube) field``; a variance below 0 counts as 0."""
+        """Return `cube + sqrt(constant + slope cube) field`; a variance below 0 counts as 0."""
         constants, slopes = self.constants.to(cube)[:, None, None], self.slopes.to(cube)[:, None, None]
         return cube + (constants + slopes * cube).clamp(min=0.0).sqrt() * self.field.to(cube)
 
@@ -144,7 +144,7 @@ class AlongRows:
     """A corruption of columns that acts on rows instead.
 
     Attributes:
-        columns: The corruption, drawn for the transposed cube.
+        columns: the corruption, drawn for the transposed cube.
     """
 
     columns: Corruption

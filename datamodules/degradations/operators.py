@@ -13,15 +13,15 @@ BOUNDARIES = ("zero", "replicate", "reflect", "symmetric", "circular")
 
 
 class LinearOperator(ABC):
-    """A linear map A between cubes; ``<A x, y> = <x, A^T y>`` holds to rounding for every boundary."""
+    """A linear map A between cubes; `<A x, y> = <x, A^T y>` holds to rounding for every boundary."""
 
     @abstractmethod
     def apply(self, cube: Tensor) -> Tensor:
-        """Return ``A cube``; any leading axes before H and W are batch axes."""
+        """Return `A cube`; any leading axes before H and W are batch axes."""
 
     @abstractmethod
     def adjoint(self, observation: Tensor) -> Tensor:
-        """Return ``A^T observation``."""
+        """Return `A^T observation`."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Masking(LinearOperator):
     """Keeps some entries and sets the others to 0; its own adjoint.
 
     Attributes:
-        mask: True where the cube is observed; broadcasts against ``C x H x W``.
+        mask: True where the cube is observed; broadcasts against `C x H x W`.
     """
 
     mask: Tensor
@@ -50,7 +50,7 @@ class SparseRows:
     a matrix product of a numerical library, the result has the same bits on every machine.
 
     Args:
-        matrix: Dense ``n_out x n_in`` float64 matrix.
+        matrix: Dense `n_out x n_in` float64 matrix.
     """
 
     def __init__(self, matrix: Tensor) -> None:
@@ -68,7 +68,7 @@ class SparseRows:
         return SparseRows(self.matrix.t().contiguous())
 
     def along_rows(self, cube: Tensor) -> Tensor:
-        """Return the matrix applied to the second last axis, ``... x n_in x W -> ... x n_out x W``."""
+        """Return the matrix applied to the second last axis, `... x n_in x W -> ... x n_out x W`."""
         columns, weights = self.columns.to(cube.device), self.weights.to(cube)[:, :, None]
         total = cube.index_select(-2, columns[0]).mul_(weights[0])
         for index, weight in zip(columns[1:], weights[1:], strict=True):
@@ -78,22 +78,22 @@ class SparseRows:
 
 @dataclass(frozen=True)
 class Separable(LinearOperator):
-    """``A X = R X C^T`` in every band: one matrix for the rows, one for the columns.
+    """`A X = R X C^T` in every band: one matrix for the rows, one for the columns.
 
     Attributes:
-        rows: R, ``h x H``.
-        columns: C, ``w x W``.
+        rows: R, `h x H`.
+        columns: C, `w x W`.
     """
 
     rows: SparseRows
     columns: SparseRows
 
     def apply(self, cube: Tensor) -> Tensor:
-        """Return ``R X C^T`` of each band, ``... x H x W -> ... x h x w``."""
+        """Return `R X C^T` of each band, `... x H x W -> ... x h x w`."""
         return _both_axes(self.rows, self.columns, cube)
 
     def adjoint(self, observation: Tensor) -> Tensor:
-        """Return ``R^T Y C`` of each band, ``... x h x w -> ... x H x W``."""
+        """Return `R^T Y C` of each band, `... x h x w -> ... x H x W`."""
         return _both_axes(self.rows.transposed, self.columns.transposed, observation)
 
 
@@ -104,13 +104,13 @@ def _both_axes(rows: SparseRows, columns: SparseRows, cube: Tensor) -> Tensor:
 
 
 def boundary_index(index: Tensor, size: int, boundary: str) -> Tensor:
-    """Map positions outside ``0 .. size - 1`` into the range, by the named rule.
+    """Map positions outside `0 .. size - 1` into the range, by the named rule.
 
     Args:
         index: Integer positions, any distance outside.
-        size: Number of samples along the axis.
-        boundary: ``replicate`` (edge value), ``reflect`` (mirror that does not repeat the edge), ``symmetric`` (mirror
-            that does), ``circular``; ``zero`` is returned as ``replicate``, its entries must be given no weight.
+        size: number of samples along the axis.
+        boundary: `replicate` (edge value), `reflect` (mirror that does not repeat the edge), `symmetric` (mirror
+            that does), `circular`; `zero` is returned as `replicate`, its entries must be given no weight.
 
     Returns:
         Positions in range.
@@ -130,13 +130,13 @@ def matrix_from_taps(index: Tensor, weights: Tensor, size: int, boundary: str) -
     """Build the dense matrix of a linear filter from its taps.
 
     Args:
-        index: Input positions read by each output sample, ``n_out x taps`` integers, possibly out of range.
-        weights: Their weights, ``n_out x taps`` float64.
-        size: Number of input samples.
-        boundary: One of ``BOUNDARIES``.
+        index: Input positions read by each output sample, `n_out x taps` integers, possibly out of range.
+        weights: Their weights, `n_out x taps` float64.
+        size: number of input samples.
+        boundary: one of `BOUNDARIES`.
 
     Returns:
-        ``n_out x size`` float64.
+        `n_out x size` float64.
     """
     if boundary == "zero":
         weights = weights * ((index >= 0) & (index < size))

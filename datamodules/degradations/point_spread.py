@@ -36,13 +36,13 @@ class PointSpread:
 
     @staticmethod
     def reduction(spread: PointSpread | None, height: int, width: int, ratio: int) -> Separable:
-        """Return blur and decimation of ``H x W`` images; None is MATLAB's bicubic reduction."""
+        """Return blur and decimation of `H x W` images; None is MATLAB's bicubic reduction."""
         if spread is None:
             return bicubic_resize(height, width, height // ratio, width // ratio, "matlab")
         return Separable(SparseRows(spread.matrix(height, ratio)), SparseRows(spread.matrix(width, ratio)))
 
     def matrix(self, size: int, ratio: int) -> Tensor:
-        """Return the weights ``size / ratio x size`` of one axis; beyond the border the image is mirrored."""
+        """Return the weights `size / ratio x size` of one axis; beyond the border the image is mirrored."""
         blocks = torch.arange(size // ratio)
         taps = blocks[:, None] * ratio + self.first + torch.arange(len(self.weights))
         # Half-sample symmetric: index -1 is 0, index n is n - 1.
@@ -62,7 +62,7 @@ def point_spread(
     """Return the named point spread function; None stands for MATLAB's bicubic reduction, which has its own operator.
 
     Raises:
-        ValueError: Kernel settings are missing for ``gaussian``, given for another name, or out of range.
+        ValueError: Kernel settings are missing for `gaussian`, given for another name, or out of range.
     """
     given = (kernel_size, sigma, offset)
     if name != "gaussian":

@@ -1,7 +1,7 @@
 """Bicubic resizing as one matrix per axis, for any scale, down and up.
 
-Keys, "Cubic convolution interpolation for digital image processing", 1981, Eq. 15 with a = -0.5. The ``matlab``
-convention is that of MATLAB's ``imresize``: output pixel i reads around ``u = (i + 0.5) / s - 0.5``; when the image
+Keys, "Cubic convolution interpolation for digital image processing", 1981, Eq. 15 with a = -0.5. The `matlab`
+convention is that of MATLAB's `imresize`: output pixel i reads around `u = (i + 0.5) / s - 0.5`; when the image
 shrinks (s < 1) the kernel is stretched by 1/s, so that it also removes what the small grid cannot show.
 """
 
@@ -21,7 +21,7 @@ RESIZE_CONVENTIONS = ("matlab", "align_corners")
 
 
 def cubic_kernel(distance: Tensor, a: float) -> Tensor:
-    """Return Keys' cubic kernel of parameter ``a`` at the given distances (in samples); 0 from distance 2 on."""
+    """Return Keys' cubic kernel of parameter `a` at the given distances (in samples); 0 from distance 2 on."""
     x = distance.abs()
     near = ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
     far = ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a
@@ -29,13 +29,13 @@ def cubic_kernel(distance: Tensor, a: float) -> Tensor:
 
 
 def resize_matrix(size: int, new_size: int, convention: str = "matlab") -> Tensor:
-    """Return the ``new_size x size`` float64 matrix that resizes one axis.
+    """Return the `new_size x size` float64 matrix that resizes one axis.
 
     Args:
-        size: Number of samples before.
-        new_size: Number of samples after.
-        convention: ``matlab`` (a = -0.5, antialiased when shrinking, mirrored border that repeats the edge), or
-            ``align_corners`` (the corner samples of both grids coincide, a = -0.75, four taps, no antialiasing,
+        size: number of samples before.
+        new_size: number of samples after.
+        convention: `matlab` (a = -0.5, antialiased when shrinking, mirrored border that repeats the edge), or
+            `align_corners` (the corner samples of both grids coincide, a = -0.75, four taps, no antialiasing,
             replicated border; torch's interpolation with that flag, used by MP-HSIR).
 
     Returns:
@@ -68,12 +68,12 @@ def _resize_rows(size: int, new_size: int, convention: str) -> SparseRows:
 
 
 def bicubic_resize(height: int, width: int, new_height: int, new_width: int, convention: str = "matlab") -> Separable:
-    """Return the operator that resizes ``... x height x width`` to ``... x new_height x new_width``, not clipped."""
+    """Return the operator that resizes `... x height x width` to `... x new_height x new_width`, not clipped."""
     return Separable(_resize_rows(height, new_height, convention), _resize_rows(width, new_width, convention))
 
 
 def bicubic_upsample(cube: Tensor, scale: int, convention: str = "matlab") -> Tensor:
-    """Return ``... x h x w`` enlarged to ``... x scale h x scale w``, as ``imresize(cube, scale, 'bicubic')`` does.
+    """Return `... x h x w` enlarged to `... x scale h x scale w`, as `imresize(cube, scale, 'bicubic')` does.
 
     Raises:
         ValueError: The scale is below 1.

@@ -17,9 +17,9 @@ class BicubicDownsampling(Degradation):
 
     Args:
         scale: Reduction factor; height and width of a cube must be its multiples.
-        convention: ``matlab`` (antialiased, mirrored border, equal to ``imresize(cube, 1 / scale, 'bicubic')``; the
-            data of MCNet, SFCSR, SSPSR) or ``align_corners`` (torch's, not antialiased; the data of MP-HSIR, which
-            then repeats each pixel ``scale x scale`` times; the observation here stays small).
+        convention: `matlab` (antialiased, mirrored border, equal to `imresize(cube, 1 / scale, 'bicubic')`; the
+            data of MCNet, SFCSR, SSPSR) or `align_corners` (torch's, not antialiased; the data of MP-HSIR, which
+            then repeats each pixel `scale x scale` times; the observation here stays small).
 
     Raises:
         ValueError: A scale below 1 or an unknown convention; when drawing: a size that the scale does not divide.
@@ -33,7 +33,7 @@ class BicubicDownsampling(Degradation):
         self.convention = convention
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Separable:
-        """Return the operator for a cube of ``shape`` (C, H, W); the generator is left untouched."""
+        """Return the operator for a cube of `shape` (C, H, W); the generator is left untouched."""
         _, height, width = check_shape(shape)
         if height % self.scale or width % self.scale:
             raise InputError(

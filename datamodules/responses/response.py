@@ -32,7 +32,7 @@ class SpectralResponse:
         name: what the sensor is called.
         channels: names of its c channels.
         wavelengths: the n wavelengths of the table in nm, rising.
-        values: ``c x n``, relative units, linear between the wavelengths and 0 outside.
+        values: `c x n`, relative units, linear between the wavelengths and 0 outside.
 
     Raises:
         ValueError: The table is empty, does not rise in wavelength, is not in nm, is not finite, or has a channel that
@@ -87,7 +87,7 @@ class SpectralResponse:
             wavelengths: centres of the C bands in nm, rising.
 
         Returns:
-            ``c x C`` float32: the curves at the band centres times the bands' spacing, so that unequal bands count by
+            `c x C` float32: the curves at the band centres times the bands' spacing, so that unequal bands count by
             their width; not negative, every row sums to 1.
 
         Raises:

@@ -25,10 +25,10 @@ class CaptionOutputError(HyperalignError, OSError):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs `hyperalign caption`.
+    """Run `hyperalign caption`.
 
     Args:
-        arguments: What stands after `caption` on the command line.
+        arguments: what stands after `caption` on the command line.
 
     Raises:
         ConfigNotFoundError: A `--config` names no file.

@@ -73,7 +73,8 @@ def rows_of(table: Table, row: str, seed: int) -> list[Scores]:
 
 def network_settings(row: str) -> tuple[str, dict[str, Any]]:
     """Return the network's class and the arguments that a row's packaged configurations give it."""
-    kind, settings = "", {}
+    kind = ""
+    settings: dict[str, Any] = {}
     for config in configs_of(row):
         content = yaml.safe_load((PACKAGED / f"{config}.yaml").read_text(encoding="utf-8"))
         network = content.get("model", {}).get("init_args", {}).get("network", {})

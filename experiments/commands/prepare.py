@@ -23,10 +23,10 @@ The exit code is 1 if a scene is damaged, or one that the configs train or test 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs `hyperalign prepare`.
+    """Run `hyperalign prepare`.
 
     Args:
-        arguments: What stands after `prepare` on the command line.
+        arguments: what stands after `prepare` on the command line.
 
     Returns:
         0 if all scenes of the config can be used, 1 if not.
@@ -60,11 +60,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def summary(data: SceneDataModule, done: Preparation) -> Iterator[str]:
-    """Yields the lines that say what was prepared, what is missing and what to do about it.
+    """Yield the lines that say what was prepared, what is missing and what to do about it.
 
     Args:
-        data: The data set.
-        done: What became of its scenes.
+        data: the data set.
+        done: what became of its scenes.
     """
     owner, expected = type(data).__name__, done.expected
     yield (
@@ -96,7 +96,7 @@ class _Bar:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.close()
 

@@ -20,7 +20,7 @@ def find_class(name: str, bases: Sequence[type]) -> Callable[..., object] | None
 
     Args:
         name: A dotted import path, or the bare name of a subclass of one of `bases`.
-        bases: The classes expected at this place.
+        bases: the classes expected at this place.
 
     Returns:
         What `name` stands for, or None where it stands for nothing.

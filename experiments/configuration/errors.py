@@ -56,10 +56,10 @@ def explain(
     """One sentence for a refused command line.
 
     Args:
-        message: What the parser said.
-        arguments: The command line, `--config` values being paths.
-        commands: The parser of each command.
-        sections: The sections of a file that the command reads; None reads all.
+        message: what the parser said.
+        arguments: the command line, `--config` values being paths.
+        commands: the parser of each command.
+        sections: the sections of a file that the command reads; None reads all.
 
     Returns:
         A sentence naming the first unknown command, key or class with the nearest valid one and where it was given;

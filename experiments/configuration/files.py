@@ -26,12 +26,12 @@ def packaged_configs(folder: Path = PACKAGED) -> list[str]:
 
 
 def find_config(name: str, folder: Path = PACKAGED) -> Path:
-    """Finds a config file by its name.
+    """Find a config file by its name.
 
     Args:
         name: A path with or without `.yaml`, relative to the working directory, to `folder`, or to the folder above it
             (so that `experiments/data/cave.yaml` works from anywhere).
-        folder: The packaged experiments.
+        folder: the packaged experiments.
 
     Returns:
         The first existing file in that order.
@@ -53,11 +53,11 @@ def find_config(name: str, folder: Path = PACKAGED) -> Path:
 
 
 def resolve_configs(arguments: Sequence[str], folder: Path = PACKAGED) -> list[str]:
-    """Replaces the value of every `--config` argument by the path of the file it names.
+    """Replace the value of every `--config` argument by the path of the file it names.
 
     Args:
-        arguments: The command line without the program's name.
-        folder: The packaged experiments.
+        arguments: the command line without the program's name.
+        folder: the packaged experiments.
 
     Returns:
         The command line with `--config X` and `--config=X` pointing at existing files.

@@ -73,7 +73,7 @@ def _remembering(
     applied_instantiation_links: dict[str, Any] | None = None,
     **kwargs: Any,  # noqa: ANN401
 ) -> torch.nn.Module:
-    """Builds a network of a config and notes its arguments, so that its checkpoints describe a user's class as well."""
+    """Build a network of a config and notes its arguments, so that its checkpoints describe a user's class as well."""
     network = class_type(*args, **kwargs)
     remember(network, args, kwargs)
     return network
@@ -115,7 +115,7 @@ class HyperalignCLI(LightningCLI):
         """Parse and run one command.
 
         Args:
-            arguments: What stands after `hyperalign` on the command line, `--config` values being existing files.
+            arguments: what stands after `hyperalign` on the command line, `--config` values being existing files.
 
         Returns:
             The finished command.

@@ -13,7 +13,7 @@ class SaveRunConfig(SaveConfigCallback):
     """Writes `config.yaml` into the run's own folder when a run starts, never over an earlier one."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Saves the configuration once, on rank zero."""
+        """Save the configuration once, on rank zero."""
         if self.already_saved:
             return
         folder = run_folder(trainer)

@@ -46,7 +46,7 @@ class ConfigTree:
     settings of files that name no class belong to whatever class is named, before or after them, and takes them.
 
     Attributes:
-        settings: The merged tree of mappings, lists and plain values.
+        settings: the merged tree of mappings, lists and plain values.
         origins: For every dotted key, where it was last given: `in FILE` or `on the command line`.
         notices: A sentence for each class of a file that a later file replaced.
     """
@@ -176,10 +176,10 @@ def read_files(arguments: Sequence[str]) -> ConfigTree:
     """Merge the config files of a command line.
 
     Args:
-        arguments: The command line after the command, `--config` values being paths of files.
+        arguments: the command line after the command, `--config` values being paths of files.
 
     Raises:
-        yaml.YAMLError: Where a file is not YAML; its `problem_mark.name` is the file.
+        yaml.YAMLError: where a file is not YAML; its `problem_mark.name` is the file.
     """
     tree = ConfigTree()
     for option, value, _ in options(arguments):
@@ -194,13 +194,13 @@ def read_tree(arguments: Sequence[str]) -> ConfigTree:
     """Merge the config files and then the options that follow a command's name.
 
     Args:
-        arguments: The command line after the command, `--config` values being paths of files.
+        arguments: the command line after the command, `--config` values being paths of files.
 
     Returns:
         The tree, as far as it can be read: what is no mapping and no option is left to the parser.
 
     Raises:
-        yaml.YAMLError: Where a file is not YAML; its `problem_mark.name` is the file.
+        yaml.YAMLError: where a file is not YAML; its `problem_mark.name` is the file.
     """
     tree = read_files(arguments)
     for option, value, _ in options(arguments):
@@ -213,7 +213,7 @@ def read_settings(path: Path) -> object:
     """Return the content of a config file; a top-level section may be the name of a file beside it.
 
     Raises:
-        yaml.YAMLError: Where it is not YAML.
+        yaml.YAMLError: where it is not YAML.
     """
     with path.open(encoding="utf-8") as stream:
         content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader

@@ -23,6 +23,7 @@ from lightning_modules import (
     read_weights,
     weights_digest,
 )
+from lightning_modules.evaluation import Tested
 
 BANDS = 3
 COMPACT: dict[str, Any] = {"dim": 16, "window_sizes": (8,), "depths": (1,), "num_heads": (2,), "split_sizes": (1,)}
@@ -111,9 +112,9 @@ def test_fit_lowers_the_loss_and_logs_means_over_scenes(tmp_path: Path) -> None:
 
 def test_test_names_the_sets_and_returns_cubes_and_scores(tmp_path: Path) -> None:
     class Collected(RestorationModule):
-        outputs: list[dict[str, Any]]
+        outputs: list[Tested]
 
-        def test_step(self, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401
+        def test_step(self, *arguments: Any, **named: Any) -> Tested:  # noqa: ANN401
             self.outputs.append(super().test_step(*arguments, **named))
             return self.outputs[-1]
 

@@ -83,7 +83,7 @@ def test_loaders_without_a_datamodule_are_counted(tmp_path: Path) -> None:
     cube = torch.rand(8, 16, 16)
     batches: list[Any] = [{"observation": cube, "target": cube, "name": "x"} for _ in range(6)]
     trainer = tiny_trainer(tmp_path, [], max_epochs=2)
-    trainer.fit(cycling(tmp_path), DataLoader(batches, batch_size=2))
+    trainer.fit(cycling(tmp_path), DataLoader(batches, batch_size=2))  # type: ignore[arg-type]
     schedule: Any = trainer.lr_scheduler_configs[0].scheduler
     assert schedule.total_steps == 6
 

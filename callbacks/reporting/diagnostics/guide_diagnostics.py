@@ -45,7 +45,7 @@ class GuideDiagnostics(Callback):
     pictures), `spectra.png` (pixels), the coordinates of both as CSV, `alignment.csv` (how far each set lies from the
     clean one, or from the proxies where that is not shown) and, under `examples/`, proxies with their guides and
     scenes. Pictures also go to the Trainer's loggers that show pictures. List it after
-    :class:`callbacks.ProxyGeneration` and whatever makes scenes of the proxies.
+    `callbacks.ProxyGeneration` and whatever makes scenes of the proxies.
 
     The clean cubes are those of the DataModule's test sets, observed and unobserved; they are looked at and never
     trained on, and nothing in the fit depends on them. t-SNE shows who neighbours whom; distances are for the table.

@@ -133,7 +133,7 @@ class TextVisualPrompt(nn.Module):
         return made
 
     def _text_maps(self, weights: Tensor, embedding: Tensor) -> Tensor:
-        """Maps `B x C x S x S` of task shares (divided by the number of tasks) and embeddings."""
+        """Map `B x C x S x S` of task shares (divided by the number of tasks) and embeddings."""
         size = self.visual_prompt.shape[-2:]
         vectors = (weights @ self.task_vectors.flatten(2)[0])[..., None, None]
         text = weights @ embedding

@@ -133,7 +133,7 @@ class WindowAttention(nn.Module):
         return functional.linear(windows, weight, torch.cat((self.query.bias, self.key_value.bias)))
 
     def _wrapped(self) -> tuple[Tensor, Tensor]:
-        """Scores to add in the last row and in the last column of windows: pixels from either side do not meet."""
+        """Score to add in the last row and in the last column of windows: pixels from either side do not meet."""
         table = self.bias_table
         position = torch.arange(self.window, device=table.device) >= self.window - self.shift
         below, right = position.repeat_interleave(self.window), position.repeat(self.window)

@@ -83,7 +83,7 @@ class AttentionBlock(nn.Module):
 
 
 def _factors(scale: int) -> list[int]:
-    """Steps in which the published code changes the size: twos, or one three."""
+    """Step in which the published code changes the size: twos, or one three."""
     return [3] if scale == 3 else [2] * (scale.bit_length() - 1)
 
 

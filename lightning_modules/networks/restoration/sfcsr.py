@@ -46,7 +46,7 @@ PIXELS_AT_ONCE = 65_536
 
 
 def _factors(scale: int) -> list[int]:
-    """Steps in which the published code enlarges: twos, or one three."""
+    """Step in which the published code enlarges: twos, or one three."""
     return [3] if scale == 3 else [2] * (scale.bit_length() - 1)
 
 

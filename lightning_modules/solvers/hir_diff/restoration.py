@@ -191,7 +191,7 @@ def _guidance(observation: Tensor, mask: Tensor | None, task: Task, ratio: int, 
 
 
 def _noise_levels(settings: HIRDiffSettings) -> tuple[list[float], list[float]]:
-    """Shares of the signal at the visited times, and what the network is told."""
+    """Share of the signal at the visited times, and what the network is told."""
     signal = remaining_signal(settings.schedule, decay=settings.decay, offset=settings.cosine_offset)
     signals = signal[reverse_times(len(signal), settings.steps)].tolist()
     return signals, [one**0.5 for one in signals] if settings.level == "root" else signals

@@ -169,7 +169,7 @@ class HSIGeneNetwork(nn.Module):
             text: last hidden state of CLIP's text encoder, `B x 77 x 768`.
             content: CLIP's embedding of an image, `B x 768`; zeros where None, which are adapted like any other.
             metadata: `B x 7`; zeros where None, as published.
-            local: condition images `B x 18 x 2 side x 2 side` in [0, 1], see :func:`local_images`; zeros where None.
+            local: condition images `B x 18 x 2 side x 2 side` in [0, 1], see `local_images`; zeros where None.
             side: of the cubes, in pixels.
             strength: factor on the content's tokens.
 

@@ -63,7 +63,7 @@ def sample_latent(predict_noise: Callable[[Tensor, int], Tensor], start: Tensor,
     Args:
         predict_noise: the noise in (sample, timestep).
         start: standard normal noise.
-        steps: see :func:`ddim_timesteps`.
+        steps: see `ddim_timesteps`.
 
     Returns:
         The denoised latent, of the shape of `start`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_encodings_and_line_ends(tmp_path: Path, encoding: str, newline: str) ->
         ({"data_type": 9}, "holds complex128 values where real numbers are expected"),
     ],
 )
-def test_what_no_image_has(tmp_path: Path, entries: dict[str, object], sentence: str) -> None:
+def test_what_no_image_has(tmp_path: Path, entries: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence) as refusal:
         open_cube(image(tmp_path, **entries))
     assert "\n" not in str(refusal.value)

@@ -30,7 +30,7 @@ def test_envi() -> None:
             (one[2] + (column * factor + 1 - one[0]) * one[4], one[3] - (row * factor + 1 - one[1]) * one[5])
             for one, factor in ((old, 1), (new, 4))
         ]
-        np.testing.assert_allclose(*ground, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(ground[0], ground[1], rtol=0, atol=1e-6)
     assert placed["pixel size"] == ["2.5", "5", "units=Meters"]
     assert [float(part) for part in placed["geo points"]] == [1, 1, 47.1, 15, 141, 85, 47, 15.1]
     assert (placed["x start"], placed["y start"]) == ("401", "201")
@@ -54,7 +54,7 @@ def test_tie_points(points: bool) -> None:
             (_, _, _, scale), (_, _, _, tie) = found[:2]
             place = (column * factor - shift - tie[0], row * factor - shift - tie[1])
             ground.append((tie[3] + place[0] * scale[0], tie[4] - place[1] * scale[1]))
-        np.testing.assert_allclose(*ground, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(ground[0], ground[1], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("points", [False, True])
@@ -68,4 +68,4 @@ def test_transformations(points: bool) -> None:
             one @ (column * factor - shift, row * factor - shift, 0.0, 1.0)
             for one, factor in ((np.reshape(matrix, (4, 4)), 1), (finer, 4))
         ]
-        np.testing.assert_allclose(*ground, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(ground[0], ground[1], rtol=0, atol=1e-6)

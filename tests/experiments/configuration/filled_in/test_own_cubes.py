@@ -8,7 +8,7 @@ import torch
 
 from datamodules import ComplexMixture, NonIIDGaussian
 from datamodules.degradations import Degradation
-from experiments.configuration.own_cubes import CHECKPOINTS, completed
+from experiments.configuration.filled_in.own_cubes import CHECKPOINTS, completed
 from hyperalign.errors import InputError, UsageError
 from tests.datamodules.estimation.scenes import clean_scene
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from experiments.cli import main, run
-from experiments.configuration.described_model import with_described_model
+from experiments.configuration.filled_in.described_model import with_described_model
 from lightning_modules.checkpoints import CheckpointError
 
 ROOT = Path(__file__).resolve().parents[3]
