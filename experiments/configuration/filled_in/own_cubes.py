@@ -10,7 +10,7 @@ from hyperalign.errors import InputError, UsageError
 
 _log = logging.getLogger(__name__)
 
-CHECKPOINTS = Path(__file__).resolve().parent.parent / "hir_align" / "checkpoints"
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "hir_align" / "checkpoints"
 SOURCES = {"gaussian": "gaussian.ckpt", "complex": "complex.ckpt", "unlike": "complex.ckpt"}
 """The packaged source checkpoint that was trained for each kind of noise; structure unknown is better met by more."""
 

@@ -13,7 +13,7 @@ from experiments.cli import main, run
 from experiments.configuration.filled_in.described_model import with_described_model
 from lightning_modules.checkpoints import CheckpointError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 SHIPPED = str(ROOT / "experiments" / "hir_align" / "checkpoints" / "super_resolution.ckpt")
 OLDER = str(ROOT / "tests" / "lightning_modules" / "checkpoints" / "a92c4af.ckpt")
 NETWORK = """
