@@ -14,7 +14,11 @@ from torch import Tensor, nn
 import lightning_modules
 
 CONFIGS = Path(__file__).resolve().parent.parent / "experiments" / "backbones"
-STEMS = sorted(path.stem for path in (Path(__file__).parent / "plain").glob("*.py"))
+STEMS = sorted(
+    path.stem
+    for path in (Path(__file__).parent / "plain").glob("*.py")
+    if (CONFIGS / path.name).with_suffix(".yaml").exists()
+)
 
 
 class Backbone:

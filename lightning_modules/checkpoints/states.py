@@ -20,8 +20,13 @@ def network_identity(network: nn.Module) -> str:
     return type(network).__name__ + inner
 
 
-def check_state(state: Mapping[Any, Any], origin: str) -> None:
+def check_state(state: Mapping[Any, Any], origin: str, planned: bool = False) -> None:
     """Refuse what are no named, dense tensors.
+
+    Args:
+        state: names and tensors.
+        origin: where they came from, for the sentence.
+        planned: whether tensors without values (device meta) fit, for a network that has none either.
 
     Raises:
         CheckpointError: naming the first entry that is none.
@@ -37,7 +42,7 @@ def check_state(state: Mapping[Any, Any], origin: str) -> None:
                 f"The weight {name} in {origin} is a {type(tensor).__name__} instead of a tensor; save "
                 "network.state_dict() and load that."
             )
-        if tensor.is_meta or tensor.layout != torch.strided or tensor.is_quantized:
+        if (tensor.is_meta and not planned) or tensor.layout != torch.strided or tensor.is_quantized:
             kind = "without values (on the device meta)" if tensor.is_meta else "sparse or quantised"
             raise CheckpointError(
                 f"The weight {name} in {origin} is {kind}; save the network's state_dict() with ordinary tensors."
@@ -50,8 +55,8 @@ def check_shapes(network: nn.Module, state: Mapping[str, Tensor], origin: str) -
     Raises:
         CheckpointError: for other names, shapes or kinds of numbers, and for weights that are not finite.
     """
-    check_state(state, origin)
     own = network.state_dict()
+    check_state(state, origin, planned=any(tensor.is_meta for tensor in own.values()))
     kind = network_identity(network)
     missing, unexpected = sorted(set(own) - set(state)), sorted(set(state) - set(own))
     if missing or unexpected:
@@ -86,7 +91,7 @@ def _check_finite(network: nn.Module, state: Mapping[str, Tensor], origin: str) 
     """
     learned = {name for name, _ in network.named_parameters(remove_duplicate=False)}
     for name, tensor in state.items():
-        if not (tensor.is_floating_point() or tensor.is_complex()):
+        if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()):
             continue
         undefined = torch.isnan(tensor)
         spoilt = not bool(torch.isfinite(tensor).all()) if name in learned else bool(undefined.any())

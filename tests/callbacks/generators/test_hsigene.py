@@ -260,11 +260,11 @@ def test_a_checkpoint_that_cannot_be_used_is_named(given: Given, tmp_path: Path)
         given.source(checkpoint=str(tmp_path / "wider.ckpt"))(request())
 
 
-def test_weights_that_give_nan_are_named(given: Given, tmp_path: Path) -> None:
+def test_weights_that_hold_nan_are_refused_before_anything_is_made(given: Given, tmp_path: Path) -> None:
     state = torch.load(given.arguments["checkpoint"], weights_only=True)["state_dict"]
     state["first_stage_model.decoder.conv_out.bias"][2] = float("nan")
     torch.save(state, tmp_path / "nan.ckpt")
-    with pytest.raises(FloatingPointError, match=r"cube 4 holds NaN or infinite values: check that .*nan.ckpt holds"):
+    with pytest.raises(CheckpointError, match=r"conv_out.bias in .*nan.ckpt holds NaN or infinite values"):
         given.source(checkpoint=str(tmp_path / "nan.ckpt"))(request(4))
 
 

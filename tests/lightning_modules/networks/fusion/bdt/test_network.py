@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from lightning_modules.networks import BDT
+from lightning_modules.networks.fusion.enlargement import enlarge_from_phase
 from tests.pairs import (
     assert_equal_to_plain,
     assert_gradients_equal_to_plain,
@@ -97,7 +98,9 @@ def test_any_size_is_continued_by_reflection_over_the_same_ground() -> None:
     cube, image = pair(5, 3, 2, (11, 18))
     with torch.no_grad():
         fused = network(cube, image)
-        whole = network(mirrored(cube, 16, 32), mirrored(image, 32, 64))
+        # Given, as the border of the continued cube is not that of the cube.
+        enlarged = mirrored(enlarge_from_phase(cube, 2, None), 32, 64)
+        whole = network(mirrored(cube, 16, 32), mirrored(image, 32, 64), enlarged)
     assert relative(fused, whole[..., :22, :36]) <= 1e-6
 
 
