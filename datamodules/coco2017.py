@@ -1,5 +1,6 @@
 """COCO2017: 118,287 and 5,000 photographs (Lin et al., ECCV 2014), on which HIR-ALIGN makes CLIP robust to blur."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -108,6 +109,15 @@ class COCO2017(LightningDataModule):
                 f"{listing(folder if folder.is_dir() else root)}: {_WHERE}."
             )
         return found
+
+    def training_batches(self, ranks: int) -> int:
+        """Return the batches of an epoch on each of so many ranks, before there is a loader.
+
+        Raises:
+            FileNotFoundError: if the photographs are not there.
+        """
+        images = self.images_per_epoch or len(self.files("train2017"))
+        return math.ceil(math.ceil(images / ranks) / self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Photograph]:
         """Return the loader of random crops.

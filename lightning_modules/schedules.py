@@ -43,6 +43,18 @@ def _length(given: int | None, name: str, setting: str) -> int:
     return length
 
 
+def _rise(warmup: float, length: int, name: str) -> int:
+    """Return the steps of a warm-up, given as steps or, below 1, as their share of the whole.
+
+    Raises:
+        ValueError: when it is negative or not shorter than the whole.
+    """
+    rise = round(warmup * length) if 0 < warmup < 1 else int(warmup)
+    if not 0 <= rise < length:
+        raise InputError(f"{name}: warmup {warmup} is not between 0 and total {length}; choose a shorter warm-up.")
+    return rise
+
+
 class OneCycle(OneCycleLR):
     """One rise and fall of the learning rate over the whole training (Smith and Topin, arXiv 1708.07120).
 
@@ -139,11 +151,7 @@ class LinearWarmupCosine(LambdaLR):
     ) -> None:
         length = _length(total, "LinearWarmupCosine", "total")
         length = length if total is not None else round(length * stretch)
-        rise = round(warmup * length) if 0 < warmup < 1 else int(warmup)
-        if not 0 <= rise < length:
-            raise InputError(
-                f"LinearWarmupCosine: warmup {warmup} is not between 0 and total {length}; choose a shorter warm-up."
-            )
+        rise = _rise(warmup, length, "LinearWarmupCosine")
 
         def factor(step: int) -> float:
             if step < rise:
@@ -159,8 +167,8 @@ class LinearWarmupPolynomial(LambdaLR):
 
     Args:
         optimizer: optimiser whose learning rate is the peak.
-        warmup: steps (or epochs, by the interval it is stepped at) of the warm-up.
-        total: steps at which the learning rate is zero.
+        warmup: steps (or epochs, by the interval it is stepped at) of the warm-up; below 1, their share of the whole.
+        total: steps at which the learning rate is zero; None takes the training's length.
         first_factor: beginning of the warm-up over the peak.
         power: of the remaining share.
         last_epoch: step to continue from; -1 starts.
@@ -172,20 +180,18 @@ class LinearWarmupPolynomial(LambdaLR):
     def __init__(
         self,
         optimizer: Optimizer,
-        warmup: int,
-        total: int,
+        warmup: float,
+        total: int | None = None,
         first_factor: float = 0.1,
         power: float = 1.5,
         last_epoch: int = -1,
     ) -> None:
-        if not 0 <= warmup < total:
-            raise InputError(
-                f"LinearWarmupPolynomial: warmup {warmup} is not between 0 and total {total}; choose a shorter one."
-            )
+        length = _length(total, "LinearWarmupPolynomial", "total")
+        rise = _rise(warmup, length, "LinearWarmupPolynomial")
 
         def factor(step: int) -> float:
-            if step < warmup:
-                return first_factor + (1 - first_factor) * step / warmup
-            return float(max(0.0, 1 - (step - warmup) / (total - warmup)) ** power)
+            if step < rise:
+                return first_factor + (1 - first_factor) * step / rise
+            return float(max(0.0, 1 - (step - rise) / (length - rise)) ** power)
 
         super().__init__(optimizer, factor, last_epoch)

@@ -12,7 +12,7 @@ from experiments.commands.demo import CONFIGS
 from experiments.configuration.files import PACKAGED, find_config
 from experiments.configuration.tree import ConfigTree
 
-LENGTHS = ("total_steps", "T_max", "steps_per_epoch", "total_iters")
+LENGTHS = ("total", "total_steps", "T_max", "steps_per_epoch", "total_iters")
 OWN = ("loss", "optimizer", "network")
 
 
