@@ -20,6 +20,7 @@ WEIGHTS = ["--ckpt_path", str(CHECKPOINT)]
 OLDER_FILE = Path(__file__).parents[1] / "lightning_modules" / "checkpoints" / "a92c4af.ckpt"
 """The same weights as an earlier version wrote them, without wavelengths and without a description."""
 OLDER = ["--data.trained_wavelengths", "400:700:31"]
+OWN_BANDS = ["--data.wavelengths", "400:700:31", "--data.axes", "CHW"]
 PAVIA = ["--data.wavelengths", "430:860:102", "--data.axes", "HWC"]
 
 
@@ -101,7 +102,8 @@ def test_without_weights_nothing_is_written(folder: Path, capsys: pytest.Capture
     np.save(folder / "in" / "cube.npy", np.zeros((31, 20, 20), dtype=np.float32))
     assert main([*COMMAND, *QUIET, *OLDER]) == 2
     assert capsys.readouterr().err.endswith(
-        "error: The network has no trained weights to restore with: give --ckpt_path a checkpoint.\n"
+        "error: The network has no trained weights to restore with: give --ckpt_path a checkpoint, or "
+        "--model.init_args.source the source-trained one.\n"
     )
     assert not (folder / "out").exists()
 
@@ -114,13 +116,26 @@ def test_the_writer_has_keys_of_its_own_for_predict_alone(folder: Path, capsys: 
     assert main(["test", *COMMAND[1:-2], "--resume"]) == 2
 
 
-def test_an_older_checkpoint_asks_for_the_config_of_its_network(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_and_a_checkpoint_of_any_network_are_enough(folder: Path) -> None:
+    """No config at all: the x4 network is the one that the checkpoint describes, not the one of the denoisers."""
     (folder / "in").mkdir()
-    np.save(folder / "in" / "cube.npy", np.zeros((31, 20, 20), dtype=np.float32))
-    assert main([COMMAND[0], *COMMAND[3:], *QUIET, "--ckpt_path", str(OLDER_FILE)]) == 2
-    assert "does not describe its network, as older and foreign ones do not: add its config" in capsys.readouterr().err
+    np.save(folder / "in" / "cube.npy", np.full((31, 20, 17), 0.5, dtype=np.float32))
+    words = [
+        "--data",
+        "Folder",
+        "--data.root",
+        "in",
+        "--output",
+        "out",
+        "--data.wavelengths",
+        "400:700:31",
+        "--data.axes",
+        "CHW",
+        *QUIET,
+    ]
+    x4 = str(CHECKPOINT.with_name("super_resolution.ckpt"))
+    assert main(["predict", *words, "--ckpt_path", x4]) == 0
+    assert np.load(folder / "out" / "cube.npy").shape == (31, 80, 68)
 
 
 def test_a_test_takes_its_model_from_the_checkpoint(folder: Path) -> None:

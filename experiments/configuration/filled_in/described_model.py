@@ -35,7 +35,7 @@ def with_described_model(arguments: Sequence[str]) -> list[str]:
         CheckpointError: where it cannot be read, or names a class that a checkpoint must not have imported.
     """
     command = arguments[0] if arguments else ""
-    checkpoint = _value(arguments, "--ckpt_path")
+    checkpoint = value_of(arguments, "--ckpt_path")
     if command not in COMMANDS or not checkpoint or not Path(checkpoint).is_file() or _chooses_model(arguments):
         return list(arguments)
     from lightning_modules.checkpoints import check_importable, read_checkpoint, recorded_identity
@@ -51,7 +51,21 @@ def with_described_model(arguments: Sequence[str]) -> list[str]:
     return [command, f"--model={text}", *arguments[1:]]
 
 
-def _value(arguments: Sequence[str], option: str) -> str | None:
+def describes_model(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line names a checkpoint that says how its network is built.
+
+    Raises:
+        CheckpointError: where it is there and cannot be read.
+    """
+    checkpoint = value_of(arguments, "--ckpt_path")
+    if not checkpoint or not Path(checkpoint).is_file():
+        return False
+    from lightning_modules.checkpoints import read_checkpoint, recorded_identity
+
+    return recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module") is not None
+
+
+def value_of(arguments: Sequence[str], option: str) -> str | None:
     """Return the last value of an option, given as `--option value` or `--option=value`."""
     found = None
     for index, argument in enumerate(arguments):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.configuration.filled_in.described_model import describes_model
 from hyperalign.errors import InputError, UsageError
 
 _log = logging.getLogger(__name__)
@@ -17,10 +18,11 @@ SOURCES = {"gaussian": "gaussian.ckpt", "complex": "complex.ckpt", "unlike": "co
 TRAINED = "400:700:31"
 """Bands of the packaged sources, in nm."""
 
+_BACKBONE = "backbones/sert_compact"
 _CONFIGS = {
-    "adapt": ("backbones/sert_compact", "data/own_cubes", "hir_align/adapt"),
-    "test": ("backbones/sert_compact", "data/own_cubes", "hir_align/adapt"),
-    "predict": ("backbones/sert_compact", "data/folder"),
+    "adapt": (_BACKBONE, "data/own_cubes", "hir_align/adapt"),
+    "test": (_BACKBONE, "data/own_cubes", "hir_align/adapt"),
+    "predict": (_BACKBONE, "data/folder"),
 }
 _SOURCE = "--model.init_args.source"
 _ROOT = ("--data.root", "--data.init_args.root")
@@ -44,7 +46,9 @@ def completed(arguments: Sequence[str]) -> list[str]:
     words = _named_source(list(arguments))
     if not words or words[0] not in _CONFIGS or not _given(words, _ROOT) or _given(words, ("--config", "-c")):
         return words
-    configs = [word for name in _CONFIGS[words[0]] for word in ("--config", name)]
+    # A checkpoint that says how its network is built needs no backbone, and may be of another one.
+    named = [name for name in _CONFIGS[words[0]] if name != _BACKBONE or not describes_model(words)]
+    configs = [word for name in named for word in ("--config", name)]
     own: list[str] = []
     if not _given(words, _TRAINED) and not _given(words, (_SOURCE,)) and words[0] != "predict":
         own = [_SOURCE, str(packaged_source(words)), _TRAINED[0], TRAINED]

@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from experiments.cli import main, run
-from experiments.configuration.filled_in.described_model import with_described_model
+from experiments.configuration.filled_in.described_model import describes_model, with_described_model
+from hyperalign.errors import UsageError
 from lightning_modules.checkpoints import CheckpointError
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -54,6 +55,14 @@ def test_the_model_comes_first_so_that_everything_given_lies_over_it() -> None:
 )
 def test_a_chosen_model_and_other_commands_stay_as_they_are(words: list[str]) -> None:
     assert with_described_model(words) == words
+
+
+def test_an_older_checkpoint_asks_for_the_config_of_its_network() -> None:
+    with pytest.raises(UsageError, match="does not describe its network, as older and foreign ones do not: add"):
+        with_described_model(["test", "--ckpt_path", OLDER])
+    assert not describes_model(["test", "--ckpt_path", OLDER])
+    assert describes_model(["test", "--ckpt_path", SHIPPED])
+    assert not describes_model(["test", "--ckpt_path", "nothing.ckpt"])
 
 
 def test_a_recipe_that_only_adjusts_the_model_leaves_the_choice_to_the_checkpoint() -> None:
