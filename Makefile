@@ -14,10 +14,10 @@ READY := .venv/.ready
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## adapt a denoiser to an unseen sensor, on embedded scenes (about 3 minutes on 2 cores)
+demo: $(READY)  ## adapt a denoiser to an unseen sensor, on embedded scenes (about 4 minutes on 2 cores)
 	$(BIN)/python -m experiments demo
 
-test: $(READY)  ## run the tests (under 10 minutes on 2 cores; TESTS=tests/experiments for a part)
+test: $(READY)  ## run the tests (about 20 minutes on 2 cores; TESTS=tests/experiments for a part)
 	$(BIN)/python -m pytest $(TESTS)
 
 lint: $(READY)  ## check style and format

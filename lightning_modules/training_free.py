@@ -4,25 +4,99 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, cast
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from hyperalign.errors import UsageError
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.solvers import TrainingFree
+from lightning_modules.solvers import SolverResult, TrainingFree, TrainingFreeFusion
 from lightning_modules.tiles import in_tiles
 
-__all__ = ["SolverModule"]
+__all__ = ["SolverModule", "TrainingFreeModule"]
 
 log = logging.getLogger(__name__)
 WHOLE = 1 << 20
 """A tile in pixels that no scene exceeds."""
 
 
-class SolverModule(RestorationModule):
+class TrainingFreeModule(RestorationModule):
+    """What methods without training share, for one image or for pairs: there is nothing to fit, and seconds are kept.
+
+    Args:
+        solver: the method and its settings.
+        protocol: metric conventions; the defaults of `MetricProtocol` when None.
+        tile: side, in pixels of the observation, of overlapping, blended tiles; None restores scenes whole.
+        source: weights of a method that has a trained prior (HIR-Diff), ours or its authors'; None for the others.
+
+    Attributes:
+        seconds: CPU seconds of every scene since the last test, validation or prediction began.
+    """
+
+    adapted: ClassVar[str] = "RestorationModule"
+    """What can be adapted with the method as its proxy restorer."""
+
+    def __init__(
+        self,
+        solver: TrainingFree | TrainingFreeFusion,
+        protocol: MetricProtocol | None = None,
+        tile: int | None = None,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(cast("nn.Module", solver), protocol=protocol, tile=tile, source=source)
+        # Every cube keeps its bands; the published parameters are for values of about [0, 1].
+        self.trained_on = {"any_bands": True, "normalisation": "maximum"}
+        self.seconds: list[float] = []
+        self._told = False
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return type(self.network).__name__
+
+    def input_settings(self) -> dict[str, Any]:
+        """The solver's settings: without weights, nothing else tells one use of it from another."""
+        return {"solver": self.network.settings}
+
+    def setup(self, stage: str) -> None:
+        """Refuse to fit.
+
+        Raises:
+            UsageError: in a fit.
+        """
+        if stage == "fit":
+            raise UsageError(
+                f"{self.method} has no weights to fit: use `test`, `validate` or `predict`, or make it the restorer of "
+                f"ProxyGeneration in the fit of a {self.adapted}."
+            )
+        self._told, self.seconds = False, []
+        super().setup(stage)
+
+    def timed_in_tiles(self, solve: Callable[..., SolverResult], images: Sequence[Tensor], tile: int | None) -> Tensor:
+        """Solve whole scenes or tiles, keep the seconds, and say once where the stopping rule was not met.
+
+        Args:
+            solve: takes the images, or the same part of each.
+            images: of the same ground, the one with the fewest pixels first.
+            tile: side of overlapping, blended tiles; None takes the module's own setting.
+        """
+
+        def solved(*pieces: Tensor) -> Tensor:
+            result = solve(*pieces)
+            if not self._told and (missed := result.unconverged(self.method)):
+                log.warning("%s", missed)
+                self._told = True
+            return result.restored.to(pieces[0].dtype)
+
+        begin, scenes = time.process_time(), len(images[0])
+        restored = in_tiles(solved, *images, tile=tile or self.tile)
+        self.seconds += [(time.process_time() - begin) / scenes] * scenes
+        return restored
+
+
+class SolverModule(TrainingFreeModule):
     """A training-free method in `test`, `validate` and `predict`; there is nothing to fit.
 
     Methods that share spectral directions over a scene are given it whole, also where files are written; they then hold
@@ -34,9 +108,6 @@ class SolverModule(RestorationModule):
         protocol: metric conventions; the defaults of `MetricProtocol` when None.
         tile: side, in pixels, of overlapping, blended tiles; None restores scenes whole.
         source: weights of a method that has a trained prior (HIR-Diff), ours or its authors'; None for the others.
-
-    Attributes:
-        seconds: CPU seconds of every scene since the last test, validation or prediction began.
     """
 
     def __init__(
@@ -46,11 +117,7 @@ class SolverModule(RestorationModule):
         tile: int | None = None,
         source: str | None = None,
     ) -> None:
-        super().__init__(solver, protocol=protocol, tile=tile, source=source)
-        # Every cube keeps its bands; the published parameters are for values of about [0, 1].
-        self.trained_on = {"any_bands": True, "normalisation": "maximum"}
-        self.seconds: list[float] = []
-        self._told = False
+        super().__init__(solver, protocol, tile, source)
 
     @property
     def solver(self) -> TrainingFree:
@@ -62,40 +129,11 @@ class SolverModule(RestorationModule):
         """Side of the tiles in which files are restored where nothing else is asked for."""
         return super().file_tile if self.solver.local else WHOLE
 
-    def input_settings(self) -> dict[str, Any]:
-        """The solver's settings: without weights, nothing else tells one use of it from another."""
-        return {"solver": self.solver.settings}
-
-    def setup(self, stage: str) -> None:
-        """Refuse to fit.
-
-        Raises:
-            UsageError: in a fit.
-        """
-        if stage == "fit":
-            raise UsageError(
-                f"{type(self.solver).__name__} has no weights to fit: use `test`, `validate` or `predict`, or make it "
-                "the restorer of ProxyGeneration in the fit of a RestorationModule."
-            )
-        self._told, self.seconds = False, []
-        super().setup(stage)
-
     def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
-        """Restore a batch, which needs no target; say once where the stopping rule was not met.
+        """Restore a batch, which needs no target.
 
         Args:
             batch: see `datamodules.sampling.batches.Batch`.
             tile: side of overlapping, blended tiles; None takes the module's own setting.
         """
-        observation: Tensor = batch["observation"].to(self.device)
-        begin = time.process_time()
-        restored = in_tiles(self._solved, observation, tile=tile or self.tile)
-        self.seconds += [(time.process_time() - begin) / len(observation)] * len(observation)
-        return restored
-
-    def _solved(self, observation: Tensor) -> Tensor:
-        result = self.solver.solve(observation)
-        if not self._told and (missed := result.unconverged(type(self.solver).__name__)):
-            log.warning("%s", missed)
-            self._told = True
-        return result.restored.to(observation.dtype)
+        return self.timed_in_tiles(self.solver.solve, [batch["observation"].to(self.device)], tile)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor
 
-from hyperalign.errors import InputError, UsageError
+from hyperalign.errors import InputError
 from lightning_modules.metrics import MetricProtocol
-from lightning_modules.restoration import RestorationModule
 from lightning_modules.solvers import TrainingFreeFusion
-from lightning_modules.tiles import in_tiles
+from lightning_modules.training_free import TrainingFreeModule
 
 __all__ = ["FusionSolverModule"]
 
-log = logging.getLogger(__name__)
 
-
-class FusionSolverModule(RestorationModule):
+class FusionSolverModule(TrainingFreeModule):
     """A training-free fusion method in `test`, `validate` and `predict`; there is nothing to fit.
 
     The place of the coarse pixels comes with every observation.
@@ -30,42 +26,19 @@ class FusionSolverModule(RestorationModule):
         protocol: metric conventions; the defaults of `MetricProtocol` when None.
         tile: side, in pixels of the observation, of overlapping, blended tiles, each of which is then a scene of its
             own; None fuses scenes whole, with about 10 copies of the fused cube in float64.
-
-    Attributes:
-        cpu_seconds: that the method took since the last `setup`.
     """
+
+    adapted = "FusionModule"
 
     def __init__(
         self, solver: TrainingFreeFusion, protocol: MetricProtocol | None = None, tile: int | None = None
     ) -> None:
-        super().__init__(solver, protocol=protocol, tile=tile)
-        self.trained_on = {"any_bands": True, "normalisation": "maximum"}
-        self._told = False
-        self.cpu_seconds = 0.0
+        super().__init__(solver, protocol, tile)
 
     @property
     def solver(self) -> TrainingFreeFusion:
         """The method: what is called the network elsewhere."""
         return cast("TrainingFreeFusion", self.network)
-
-    def input_settings(self) -> dict[str, Any]:
-        """The solver's settings: without weights, nothing else tells one use of it from another."""
-        return {"solver": self.solver.settings}
-
-    def setup(self, stage: str) -> None:
-        """Refuse to fit.
-
-        Raises:
-            UsageError: in a fit.
-        """
-        if stage == "fit":
-            raise UsageError(
-                f"{type(self.solver).__name__} has no weights to fit: use `test`, `validate` or `predict`, or make it "
-                "the restorer of ProxyGeneration in the fit of a FusionModule."
-            )
-        self._told = False
-        self.cpu_seconds = 0.0
-        super().setup(stage)
 
     def inputs(self, batch: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Take both images from a batch.
@@ -81,7 +54,7 @@ class FusionSolverModule(RestorationModule):
         return (batch["observation"], batch["multispectral"]), ()
 
     def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
-        """Fuse a batch, which needs no target; say once where the stopping rule was not met.
+        """Fuse a batch, which needs no target.
 
         Args:
             batch: see `datamodules.sampling.batches.Batch`.
@@ -89,14 +62,4 @@ class FusionSolverModule(RestorationModule):
         """
         images = [image.to(self.device) for image in self.inputs(batch)[0]]
         phase = float(batch["phase"]) if "phase" in batch else None
-
-        def solved(observation: Tensor, multispectral: Tensor) -> Tensor:
-            started = time.process_time()
-            result = self.solver.solve(observation, multispectral, phase)
-            self.cpu_seconds += time.process_time() - started
-            if not self._told and (missed := result.unconverged(type(self.solver).__name__)):
-                log.warning("%s", missed)
-                self._told = True
-            return result.restored.to(observation.dtype)
-
-        return in_tiles(solved, *images, tile=tile or self.tile)
+        return self.timed_in_tiles(partial(self.solver.solve, phase=phase), images, tile)

@@ -43,7 +43,6 @@ DECORATED = {"lightning_modules/networks/layers/selective_scan/triton_kernels.py
 """Files that need such a package in every definition, and are themselves only imported inside functions."""
 
 ONE_FILE_A_NAME = {
-    "experiments/commands",
     # the equations of one section each, one step a file
     "callbacks/guides",
     "callbacks/transfer",
@@ -56,7 +55,7 @@ ONE_FILE_A_NAME = {
     "lightning_modules/networks/restoration",
     "lightning_modules/solvers",
 }
-"""Folders with one file a data set, a network, a method, a command or a format."""
+"""Folders with one file a data set, a network, a method or a format."""
 
 BUILT_IN_ERRORS = {
     "FileNotFoundError",

@@ -14,8 +14,8 @@ from callbacks.reporting.progress import StageBar
 from datamodules import SceneDataModule
 from datamodules.captions import load_captions, write_captions
 from datamodules.scenes.checks import check_names
-from experiments.commands.captioner import Captioner, CaptionModelError
-from experiments.commands.photographs import Photographer
+from experiments.captioning.captioner import Captioner, CaptionModelError
+from experiments.captioning.photographs import Photographer
 from experiments.configuration.sections import built, data_parser
 from hyperalign.errors import HyperalignError
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -79,7 +80,14 @@ def table_parser(command: str, description: str | None, output: Path | None) -> 
     return parser
 
 
-def scored(table: Table, folder: Path, label: str, seed: int, words: Sequence[str]) -> list[Scores]:
+def scored(
+    table: Table,
+    folder: Path,
+    label: str,
+    seed: int,
+    words: Sequence[str],
+    facts: Callable[[HyperalignCLI], Mapping[str, float]] | None = None,
+) -> list[Scores]:
     """Return the scores of a row, running it where they do not exist yet.
 
     Args:
@@ -88,14 +96,29 @@ def scored(table: Table, folder: Path, label: str, seed: int, words: Sequence[st
         label: what the row is called.
         seed: of the row's runs.
         words: the command (`test` or `adapt`) and what the row adds to the shared words.
+        facts: takes from the finished command what else is to be known of the row, kept in `facts.json` beside the
+            scores; each becomes a column.
     """
-    scores = folder / "results.csv"
-    if not scores.exists():
+    scores, known = folder / "results.csv", folder / "facts.json"
+    if not scores.exists() or (facts is not None and not known.exists()):
         log.info("seed %d, %s: %s", seed, label, words[0])
         results = ["--results.folder", str(folder), "--results.name", label]
-        run([words[0], *table.words(seed, folder), "--verbose", "false", *words[1:], *results])
+        command = run([words[0], *table.words(seed, folder), "--verbose", "false", *words[1:], *results])
+        if facts is not None:
+            write_text(known, json.dumps(dict(facts(command))) + "\n")
+    own = {"model": label, "seed": str(seed)}
+    if facts is not None:
+        own |= {name: f"{value:.4g}" for name, value in json.loads(known.read_text(encoding="utf-8")).items()}
     with scores.open(newline="", encoding="utf-8") as file:
-        return [{**line, "model": label, "seed": str(seed)} for line in csv.DictReader(file)]
+        return [{**line, **own} for line in csv.DictReader(file)]
+
+
+def seconds_of_a_scene(command: HyperalignCLI) -> dict[str, float]:
+    """Return the mean CPU seconds of a scene as `seconds`, where the module of a command keeps them; else nothing."""
+    from lightning_modules.training_free import TrainingFreeModule
+
+    model = command.model
+    return {"seconds": fmean(model.seconds)} if isinstance(model, TrainingFreeModule) and model.seconds else {}
 
 
 def fitted(table: Table, checkpoints: Sequence[Path], seed: int, words: Sequence[str]) -> HyperalignCLI | None:
@@ -140,8 +163,8 @@ def finish(output: Path, rows: Sequence[Scores], table: str) -> int:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    header = list(rows[0])
-    lines = [",".join(header), *(",".join(row[key] for key in header) for row in rows)]
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [",".join(header), *(",".join(f'"{row.get(key, "")}"' for key in header) for row in rows)]
     write_text(output / "scenes.csv", "\n".join(lines) + "\n")
     write_text(output / "table.md", table)
     console = Console()

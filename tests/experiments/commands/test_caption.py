@@ -13,11 +13,11 @@ from PIL import Image
 
 from datamodules import CAVE
 from datamodules.captions import load_captions, write_captions
+from experiments.captioning.captioner import Captioner
+from experiments.captioning.photographs import Photographer
 from experiments.cli import main
 from experiments.commands import caption as command
 from experiments.commands.caption import CaptionSettings, parsed
-from experiments.commands.captioner import Captioner
-from experiments.commands.photographs import Photographer
 from tests.datamodules.fake_cave import fake_values, write_scene
 from tests.experiments.tiny_captioners import save_blip
 

@@ -13,9 +13,9 @@ from experiments.commands.fusion_solvers import main
 def test_a_table_of_real_pairs(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["--config", "data/paris_eo1", "--config", "tasks/fusion", "--ratio", "4", "--methods", "gsa", "fuse"]
-    words += ["--data.init_args.root", str(shared / "data" / "Paris_EO1"), "--data.init_args.tiles", "1"]
-    words += ["--data.init_args.training", "[]", "--data.init_args.validation", "[paris]"]
-    words += ["--data.init_args.cache", str(tmp_path / "cache"), "--blur", "7", "3.0"]
+    words += ["--root", str(shared / "data" / "Paris_EO1"), "--data.tiles", "1"]
+    words += ["--data.training", "[]", "--data.validation", "[paris]"]
+    words += ["--data.cache", str(tmp_path / "cache"), "--blur", "7", "3.0"]
     words += [
         "--trainer.accelerator",
         "cpu",
@@ -33,7 +33,7 @@ def test_a_table_of_real_pairs(shared: Path, tmp_path: Path, monkeypatch: pytest
     assert float(rows["gsa"]["psnr"]) > float(rows["bicubic"]["psnr"]) + 3
     assert float(rows["gsa"]["seconds"]) > 0
     assert table.count("\n") == 6
-    results = tmp_path / "table" / "gsa" / "results.csv"
+    results = tmp_path / "table" / "seed_0" / "gsa" / "results.csv"
     stamp = results.stat().st_mtime_ns
     assert main(words) == 0
     assert results.stat().st_mtime_ns == stamp

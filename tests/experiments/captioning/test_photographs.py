@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datamodules.responses import load_response
-from experiments.commands.photographs import Photographer
+from experiments.captioning.photographs import Photographer
 
 NM = tuple(float(nm) for nm in range(400, 701, 10))
 

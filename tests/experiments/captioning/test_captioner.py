@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.commands.captioner import Captioner, CaptionModelError
+from experiments.captioning.captioner import Captioner, CaptionModelError
 from tests.experiments.tiny_captioners import save_blip, save_chat, save_encoder_decoder
 
 

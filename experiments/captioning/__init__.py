@@ -1,0 +1,1 @@
+"""Where first captions come from: a model that looks at pictures, and the pictures it looks at."""
