@@ -1,6 +1,5 @@
 """What every data set's DataModule shares: roles, loaders, and the wall between training batches and clean targets."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from datamodules.degradations import Degradation
 from datamodules.library import SceneLibrary, Subset
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.full_scenes import FullSceneDataset, ObservationDataset, observe
-from datamodules.sampling.patches import PatchDataset, PatchSampler, TrainingScenes, resumed
+from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
 from datamodules.scenes import MappedScene, Observation
 from datamodules.scenes.checks import check_disjoint
 from hyperalign.errors import InputError
@@ -172,7 +171,7 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
 
     def training_batches(self, ranks: int) -> int:
         """Return the batches of an epoch on each of so many ranks, before there is a loader."""
-        return math.ceil(math.ceil(self.patches_per_epoch / ranks) / self.batch_size)
+        return epoch_batches(self.patches_per_epoch, self.batch_size, ranks)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the loader of training patches.
@@ -191,10 +190,7 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         dataset = PatchDataset(
             self._training_scenes, self.degradation, self.patch_size, self.patches_per_epoch, self.seed
         )
-        sampler = PatchSampler(dataset, *world())
-        if self.trainer is not None:
-            sampler.resume(*resumed(self.trainer, self.batch_size))
-        return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.num_workers, collate_fn=collate)
+        return training_loader(dataset, self.batch_size, self.num_workers, self.trainer, collate)
 
     def val_dataloader(self) -> list[DataLoader[Sample]]:
         """Return the loader of whole validation scenes; none in the role target, where no clean cube may steer."""

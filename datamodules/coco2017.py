@@ -1,6 +1,5 @@
 """COCO2017: 118,287 and 5,000 photographs (Lin et al., ECCV 2014), on which HIR-ALIGN makes CLIP robust to blur."""
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.sampling.batches import EvaluationSampler
-from datamodules.sampling.patches import PatchSampler, resumed
+from datamodules.sampling.patches import epoch_batches, training_loader
 from datamodules.scenes import generator_for
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import listing
@@ -117,7 +116,7 @@ class COCO2017(LightningDataModule):
             FileNotFoundError: if the photographs are not there.
         """
         images = self.images_per_epoch or len(self.files("train2017"))
-        return math.ceil(math.ceil(images / ranks) / self.batch_size)
+        return epoch_batches(images, self.batch_size, ranks)
 
     def train_dataloader(self) -> DataLoader[Photograph]:
         """Return the loader of random crops.
@@ -127,10 +126,7 @@ class COCO2017(LightningDataModule):
         """
         files = self.files("train2017")
         dataset = RandomCrops(files, self.side, self.smallest_crop, self.images_per_epoch or len(files), self.seed)
-        sampler = PatchSampler(dataset, *world())
-        if self.trainer is not None:
-            sampler.resume(*resumed(self.trainer, self.batch_size))
-        return DataLoader(dataset, self.batch_size, sampler=sampler, num_workers=self.num_workers, collate_fn=_collate)
+        return training_loader(dataset, self.batch_size, self.num_workers, self.trainer, _collate)
 
     def val_dataloader(self) -> DataLoader[Photograph]:
         """Return the loader of the central squares of the validation photographs.

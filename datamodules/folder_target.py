@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.degradations import Degradation, EstimatedNoise
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.crops import Crop, drawn_crops
-from datamodules.sampling.patches import PatchDataset, PatchSampler, TrainingScenes, resumed
+from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
 from datamodules.scenes import MappedScene, Observation
 from datamodules.scenes.folder_scene import FolderScene
 from datamodules.scenes.readers import CubeFile, find_cubes
@@ -219,6 +219,10 @@ class FolderTarget(LightningDataModule):
         root = self.settings.clean_root
         return root is not None and path.resolve().is_relative_to(root.resolve())
 
+    def training_batches(self, ranks: int) -> int:
+        """Return the batches of an epoch on each of so many ranks, before there is a loader."""
+        return epoch_batches(self.settings.patches_per_epoch, self.settings.batch_size, ranks)
+
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the loader of training patches.
 
@@ -234,12 +238,7 @@ class FolderTarget(LightningDataModule):
         dataset = PatchDataset(
             self._training_scenes, options.degradation, options.patch_size, options.patches_per_epoch, options.seed
         )
-        sampler = PatchSampler(dataset, *world())
-        if self.trainer is not None:
-            sampler.resume(*resumed(self.trainer, options.batch_size))
-        return DataLoader(
-            dataset, options.batch_size, sampler=sampler, num_workers=options.num_workers, collate_fn=collate
-        )
+        return training_loader(dataset, options.batch_size, options.num_workers, self.trainer, collate)
 
     def val_dataloader(self) -> list[DataLoader[Sample]]:
         """Return nothing: no clean cube may steer adaptation."""

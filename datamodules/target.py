@@ -57,6 +57,10 @@ class AdaptationTarget(Protocol):
         """
         ...
 
+    def training_batches(self, ranks: int) -> int:
+        """Return the batches of an epoch on each of so many ranks, which schedules ask for before scenes are made."""
+        ...
+
     def clean_scenes(self) -> list[MappedScene]:
         """Return the clean scenes to score and to show, never to train on; none where nobody has any."""
         ...

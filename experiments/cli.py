@@ -92,10 +92,10 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
         ConfigError: Where a key, a class or a value is wrong.
         CheckpointError: Where the model is to come from a checkpoint that cannot be used.
     """
-    resolved = with_described_model(resolve_configs(completed(arguments)))
-    from experiments.configuration.lightning_cli import HyperalignCLI
+    with with_described_model(resolve_configs(completed(arguments))) as words:
+        from experiments.configuration.lightning_cli import HyperalignCLI
 
-    return HyperalignCLI.from_arguments(resolved)
+        return HyperalignCLI.from_arguments(words)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,18 +1,20 @@
 """Training patches: each is a pure function of its number, whoever draws it."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from lightning import Trainer
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from datamodules.degradations import Degradation
 from datamodules.sampling.batches import Sample
 from datamodules.sampling.full_scenes import observed
 from datamodules.scenes import MappedScene, Scene, generator_for
 from hyperalign.errors import InputError
+from hyperalign.ranks import world
 
 
 class TrainingScenes:
@@ -178,6 +180,39 @@ class PatchSampler(DistributedSampler[Any]):
         resumed, done = self._resumed
         for step in range(done if self.epoch == resumed else 0, self.num_samples):
             yield start + (self.rank + step * self.num_replicas) % self.length
+
+
+def epoch_batches(samples: int, batch_size: int, ranks: int) -> int:
+    """Return the batches of an epoch on each of so many ranks, before there is a loader.
+
+    Args:
+        samples: of an epoch, over all ranks.
+        batch_size: samples in a batch, on each rank.
+        ranks: number of ranks.
+    """
+    return math.ceil(math.ceil(samples / ranks) / batch_size)
+
+
+def training_loader(
+    dataset: Dataset[Any],
+    batch_size: int,
+    num_workers: int,
+    trainer: Trainer | None,
+    collate_fn: Callable[[list[Any]], Any],
+) -> DataLoader[Any]:
+    """Return the loader of numbered samples, shared among the ranks, which goes on where a resumed fit stopped.
+
+    Args:
+        dataset: its samples are numbered over all epochs.
+        batch_size: samples in a batch, on each rank.
+        num_workers: processes that load; 0 loads in the main process.
+        trainer: of the fit; None outside of one.
+        collate_fn: makes a batch of samples.
+    """
+    sampler = PatchSampler(dataset, *world())
+    if trainer is not None:
+        sampler.resume(*resumed(trainer, batch_size))
+    return DataLoader(dataset, batch_size, sampler=sampler, num_workers=num_workers, collate_fn=collate_fn)
 
 
 def resumed(trainer: Trainer, batch_size: int) -> tuple[int, int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
+from experiments.configuration.merged import dumped
 from hyperalign.errors import UsageError
 
 COMMANDS = ("validate", "test", "predict")
@@ -21,14 +24,14 @@ CHOICES = {
 """Options that choose a model or its network."""
 
 
-def with_described_model(arguments: Sequence[str]) -> list[str]:
-    """Put the model that the checkpoint describes before everything else, where nobody chose one.
+@contextmanager
+def with_described_model(arguments: Sequence[str]) -> Iterator[list[str]]:
+    """Give the command line with the model that the checkpoint describes as its first config, where nobody chose one.
+
+    As a config it lies below all others, so that what they set about a model of any class is laid over it.
 
     Args:
         arguments: what stands after the program's name, `--config` values being paths of files.
-
-    Returns:
-        The command line, with `--model` where it was needed.
 
     Raises:
         UsageError: where the checkpoint does not describe its network.
@@ -37,7 +40,8 @@ def with_described_model(arguments: Sequence[str]) -> list[str]:
     command = arguments[0] if arguments else ""
     checkpoint = value_of(arguments, "--ckpt_path")
     if command not in COMMANDS or not checkpoint or not Path(checkpoint).is_file() or _chooses_model(arguments):
-        return list(arguments)
+        yield list(arguments)
+        return
     from lightning_modules.checkpoints import check_importable, read_checkpoint, recorded_identity
 
     description = recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module")
@@ -47,8 +51,10 @@ def with_described_model(arguments: Sequence[str]) -> list[str]:
             "such as --config backbones/sert."
         )
     check_importable(description, checkpoint)
-    text = yaml.safe_dump(description, default_flow_style=True, width=float("inf"), sort_keys=False).strip()
-    return [command, f"--model={text}", *arguments[1:]]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "described_by_the_checkpoint.yaml"
+        path.write_text(dumped({"model": description}), encoding="utf-8")
+        yield [command, "--config", str(path), *arguments[1:]]
 
 
 def describes_model(arguments: Sequence[str]) -> bool:

@@ -32,10 +32,11 @@ class TinyNet(torch.nn.Module):
 
 
 def test_the_model_comes_first_so_that_everything_given_lies_over_it() -> None:
-    words = with_described_model(["predict", "--data", "Folder", f"--ckpt_path={SHIPPED}", "--model.tile", "32"])
-    assert words[0] == "predict"
-    assert words[2:] == ["--data", "Folder", f"--ckpt_path={SHIPPED}", "--model.tile", "32"]
-    described = yaml.safe_load(words[1].removeprefix("--model="))
+    given = ["predict", "--data", "Folder", f"--ckpt_path={SHIPPED}", "--model.tile", "32"]
+    with with_described_model(given) as words:
+        assert words[:2] == ["predict", "--config"]
+        assert words[3:] == ["--data", "Folder", f"--ckpt_path={SHIPPED}", "--model.tile", "32"]
+        described = yaml.safe_load(Path(words[2]).read_text())["model"]
     assert described["class_path"] == "lightning_modules.RestorationModule"
     assert described["init_args"]["network"]["class_path"] == "lightning_modules.UpsampledInput"
 
@@ -54,12 +55,14 @@ def test_the_model_comes_first_so_that_everything_given_lies_over_it() -> None:
     ],
 )
 def test_a_chosen_model_and_other_commands_stay_as_they_are(words: list[str]) -> None:
-    assert with_described_model(words) == words
+    with with_described_model(words) as given:
+        assert given == words
 
 
 def test_an_older_checkpoint_asks_for_the_config_of_its_network() -> None:
-    with pytest.raises(UsageError, match="does not describe its network, as older and foreign ones do not: add"):
-        with_described_model(["test", "--ckpt_path", OLDER])
+    refused = pytest.raises(UsageError, match="does not describe its network, as older and foreign ones do not: add")
+    with refused, with_described_model(["test", "--ckpt_path", OLDER]):
+        pytest.fail("it was taken")
     assert not describes_model(["test", "--ckpt_path", OLDER])
     assert describes_model(["test", "--ckpt_path", SHIPPED])
     assert not describes_model(["test", "--ckpt_path", "nothing.ckpt"])
@@ -67,7 +70,9 @@ def test_an_older_checkpoint_asks_for_the_config_of_its_network() -> None:
 
 def test_a_recipe_that_only_adjusts_the_model_leaves_the_choice_to_the_checkpoint() -> None:
     recipe = str(ROOT / "experiments" / "hir_align" / "adapt.yaml")
-    assert with_described_model(["test", "--config", recipe, "--ckpt_path", SHIPPED])[1].startswith("--model=")
+    with with_described_model(["test", "--config", recipe, "--ckpt_path", SHIPPED]) as words:
+        assert words[3:] == ["--config", recipe, "--ckpt_path", SHIPPED]
+        assert "model" in yaml.safe_load(Path(words[2]).read_text())
 
 
 def test_a_users_class_is_described_by_its_config_and_never_imported_by_the_checkpoint(
@@ -95,8 +100,9 @@ def test_a_users_class_is_described_by_its_config_and_never_imported_by_the_chec
     command = run(["test", *scenes, "--ckpt_path", checkpoint])
     assert command.model.network.factor == 1.0
     monkeypatch.delitem(sys.modules, "ownnet")
-    with pytest.raises(CheckpointError, match=r"was made by ownnet\.TinyNet, which is no network of this project"):
-        with_described_model(["test", "--ckpt_path", checkpoint])
+    refused = pytest.raises(CheckpointError, match=r"was made by ownnet\.TinyNet, which is no network of this project")
+    with refused, with_described_model(["test", "--ckpt_path", checkpoint]):
+        pytest.fail("it was taken")
     assert main(["test", *scenes, "--ckpt_path", checkpoint]) == 1
     assert "a checkpoint imports no code" in capsys.readouterr().err
     assert "ownnet" not in sys.modules
