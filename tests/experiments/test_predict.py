@@ -140,8 +140,8 @@ def test_a_folder_and_a_checkpoint_of_any_network_are_enough(folder: Path) -> No
 
 def test_a_test_takes_its_model_from_the_checkpoint(folder: Path) -> None:
     data = ["--config", "data/sample_scenes", "--data.crop", "32", "--data.validation", "[shuttle_01]"]
-    settings = [*data, "--data.cache", str(folder / "cache"), *QUIET, *WEIGHTS, "--model.tile", "24"]
+    settings = [*data, "--data.cache", str(folder / "cache"), *QUIET, *WEIGHTS, "--model.tile", "96"]
     command = run(["test", *settings, "--config", "tasks/gaussian"])
     assert type(command.model.network).__name__ == "SERT"
-    assert command.model.tile == 24
+    assert command.model.tile == 96
     assert command.trainer.callback_metrics["test/validation/psnr"] > 24
