@@ -12,6 +12,7 @@ from datamodules.base import SceneDataModule, Subset
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
+from datamodules.scenes.facts.missing import refuse_marks
 from datamodules.scenes.readers import check_shape, read_mat
 from datamodules.splits import load_split
 from hyperalign.errors import InputError, MissingFileError
@@ -117,6 +118,7 @@ class Harvard(SceneDataModule):
             label = read_mat(path, "lbl")
             check_shape(label.shape, self.scene_size, f"the array 'lbl' in {path}")
             used = torch.from_numpy(label != 0)
+        refuse_marks(reference[used.numpy()], path)
         cube = self._normalised(cube, used, path)
         return Scene(name, cube.masked_fill_(~used, 0.0), self.wavelengths)
 

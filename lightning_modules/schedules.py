@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,10 +13,13 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
-from hyperalign.errors import InputError, RunError
+from hyperalign.errors import InputError
 
 __all__ = ["LinearWarmupCosine", "LinearWarmupPolynomial", "OneCycle", "length_from"]
 
+_log = logging.getLogger(__name__)
+_LAID_OUT = ("total_steps", "_schedule_phases")
+"""What a schedule's state says of its own length."""
 _LENGTH: ContextVar[Callable[[], int] | None] = ContextVar("schedule_length", default=None)
 
 
@@ -107,19 +112,24 @@ class OneCycle(OneCycleLR):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the schedule of a resumed fit.
-
-        Raises:
-            RuntimeError: when the fit is now longer than that schedule.
-        """
+        """Take up the schedule of a resumed fit; of a fit that is now longer, its place in the longer schedule."""
         recorded = state_dict.get("total_steps")
-        if isinstance(recorded, int) and recorded < self.total_steps:
-            raise RunError(
-                f"The schedule in the checkpoint has {recorded} steps and this fit {self.total_steps}: go on with the "
-                "same epochs, patches, batch size and ranks, or begin anew with the checkpoint as "
-                "model.init_args.source."
-            )
-        super().load_state_dict(state_dict)
+        if not isinstance(recorded, int) or recorded >= self.total_steps:
+            super().load_state_dict(state_dict)
+            return
+        _log.warning(
+            "The schedule in the checkpoint has %d steps and this fit %d: the learning rate goes on at step %d of the "
+            "longer schedule, so the end is not that of one fit of this length.",
+            recorded,
+            self.total_steps,
+            state_dict.get("last_epoch", 0),
+        )
+        super().load_state_dict({name: value for name, value in state_dict.items() if name not in _LAID_OUT})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the rate is asked for between two steps, on purpose
+            rates = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
 
 
 class LinearWarmupCosine(LambdaLR):

@@ -215,14 +215,16 @@ class ExternalCubes(CubeSource):
         rule = self.normalisation
         scale = normalisation_of(rule, measured(file, match.used, medians=False) if reads_all_values(rule) else None)
         # Bands that nothing is taken from are left out: they may hold anything.
-        values = file.window(row, column, height, width)[match.used].astype(np.float32)
+        stored = file.window(row, column, height, width)[match.used]
+        if (lacking := file.missing(row, column, stored)) is not None:
+            raise InputError(
+                f"The generated cube {file.path} holds missing values ({file.marks.shown(stored[lacking])}): repair "
+                "it, or leave it out."
+            )
+        values = stored.astype(np.float32)
         values = (values - np.float32(scale.offset)) / np.float32(scale.scale)
         matched = BandMatch(match.weights[:, match.used], match.kept, match.wavelengths).apply(values)
         low, high = float(matched.min()), float(matched.max())
-        if not np.isfinite(matched).all():
-            raise InputError(
-                f"The generated cube {file.path} holds NaN or infinite values: repair it, or leave it out."
-            )
         if low < -OVERSHOOT or high > 1 + OVERSHOOT:
             raise InputError(
                 f"The generated cube {file.path} reaches from {low:g} to {high:g} under the normalisation {rule!r}, "

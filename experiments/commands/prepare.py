@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from datamodules import SceneDataModule
+from datamodules import Folder, SceneDataModule
 from datamodules.preparation import Preparation, prepare
+from datamodules.scenes.normalisation import measured
+from datamodules.scenes.readers import open_cube
 from experiments.configuration.sections import built, data_parser
+from hyperalign.errors import HyperalignError
 
 _DESCRIPTION = """\
 Checks a download and converts every scene once into the memory-mapped cache: `hyperalign prepare --config data/cave
 --data.root FOLDER`. It says which scenes are missing or damaged and where to get them; the others are prepared. An
 interrupted command goes on where it stopped, and a second one finds everything done. Whole scenes are prepared unless
 the configs name a crop or a super-resolution task; crops are cut from prepared whole scenes later without decoding.
-The exit code is 1 if a scene is damaged, or one that the configs train or test on is missing."""
+The exit code is 1 if a scene is damaged, or one that the configs train or test on is missing.
+
+Of your own cubes, `hyperalign prepare --data Folder --data.root FOLDER`, nothing is converted, as they are read where
+they are: every cube is read through once; a table says what is in it, what is missing, and which cannot be used."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,12 +47,14 @@ def main(arguments: Sequence[str]) -> int:
         CacheWriteError: The cache cannot be written.
         PreparationError: A process was killed.
     """
-    parser = data_parser("prepare", _DESCRIPTION)
+    parser = data_parser("prepare", _DESCRIPTION, (SceneDataModule, Folder))
     parser.add_argument("--workers", type=int, default=_cores(), help="Processes; fewer need less memory.")
     parser.add_argument(
         "--verify", action="store_true", help="Compare prepared cubes with their checksums; make damaged ones again."
     )
     given = built(parser, "prepare", arguments)
+    if isinstance(given.data, Folder):
+        return _look_through(given.data)
     data: SceneDataModule = given.data
     data.captions = None  # a caption file is none of the files that are prepared
     with closing(_Bar()) as bar:
@@ -82,6 +93,57 @@ def summary(data: SceneDataModule, done: Preparation) -> Iterator[str]:
     for remark, names in done.remarks.items():
         yield f"{remark}: {', '.join(names)}." if names else remark
     yield from done.lacking
+
+
+def _look_through(folder: Folder) -> int:
+    """Read every cube of a folder once, say what was found, and return the exit code."""
+    console, table, failed = Console(), Table("cube", "bands x rows x columns", "nm", "values", "missing"), Table()
+    failed.add_column("cube")
+    failed.add_column("why it cannot be used")
+    with closing(_Bar()) as bar:
+        paths = folder.paths()
+        bar(0, len(paths))
+        for done, path in enumerate(paths, start=1):
+            try:
+                table.add_row(path.name, *_facts(folder, path))
+            except (HyperalignError, OSError) as error:
+                failed.add_row(path.name, str(error))
+            bar(done, len(paths))
+    for name, sentence in folder.failures.items():
+        failed.add_row(name, sentence)
+    for one in (table, failed):
+        if one.row_count:
+            console.print(one, markup=False, highlight=False)
+    console.print(
+        f"Folder: {table.row_count} cubes can be used, {failed.row_count} cannot; nothing is converted, as cubes are "
+        "read where they are.",
+        soft_wrap=True,
+    )
+    return 1 if failed.row_count else 0
+
+
+def _facts(folder: Folder, path: Path) -> tuple[str, str, str, str]:
+    """Return what a table says of a cube: its sizes, its wavelengths, its values, and how many are missing.
+
+    Raises:
+        HyperalignError: if it cannot be used.
+    """
+    file = open_cube(
+        path,
+        key=folder.key,
+        axes=folder.axes,
+        wavelengths=folder.cube_wavelengths,
+        missing=folder.missing,
+        max_bytes=folder.max_bytes,
+    )
+    found = measured(file, np.arange(file.shape[0]), medians=False)
+    centres = file.wavelengths
+    return (
+        " x ".join(map(str, file.shape)),
+        "not stated" if centres is None else f"{centres[0]:g} to {centres[-1]:g}",
+        f"{file.dtype}, {found.low:g} to {found.high:g}",
+        f"{found.missing:,} ({found.missing / math.prod(file.shape):.1%})" if found.missing else "none",
+    )
 
 
 class _Bar:

@@ -18,7 +18,7 @@ from experiments.configuration.errors import ConfigError, explain
 from experiments.configuration.merged import one_config
 from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer
-from experiments.configuration.weights import LastCheckpoint, check_weights
+from experiments.configuration.weights import LastCheckpoint, check_weights, check_word
 from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
 from hyperalign.folders import claim_run_folder
 from lightning_modules.networks.arguments import remember
@@ -248,6 +248,7 @@ class HyperalignCLI(LightningCLI):
         self._check_last()
 
     def _check_last(self) -> None:
+        check_word(self._get(self.config, "ckpt_path"), self.trainer.default_root_dir)
         if self._get(self.config, "ckpt_path") == "last":
             trainer: Any = self.trainer
             trainer.callbacks.append(LastCheckpoint())

@@ -49,6 +49,11 @@ def one_config(
     notice(tree)
     settings = {key: value for key, value in tree.settings.items() if sections is None or key in sections}
     given = [(option, words) for option, _, words in options(arguments) if option not in CONFIG_OPTIONS]
+    for option, value, _ in options(arguments):
+        section = settings.get(option.removeprefix("--")) if option.removeprefix("--") in first else None
+        if value is not None and isinstance(section, dict) and "class_path" not in section:
+            # Settings of a class that only the command line names mean nothing before it.
+            settings[option.removeprefix("--")] = {"class_path": value, **section}
     classes = [word for option, words in given if option.removeprefix("--") in first for word in words]
     others = [word for option, words in given if option.removeprefix("--") not in first for word in words]
     with TemporaryDirectory() as folder:

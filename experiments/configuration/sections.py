@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Collection, Sequence
 
 from jsonargparse import ActionConfigFile, Namespace  # type: ignore[attr-defined]  # both are public
+from lightning import LightningDataModule
 
 from datamodules import SceneDataModule
 from experiments.configuration.errors import ConfigError, explain
@@ -17,17 +18,20 @@ DATA = "data"
 """The section of the data set; other sections belong to the commands that train and test."""
 
 
-def data_parser(command: str, description: str) -> SentenceParser:
+def data_parser(
+    command: str, description: str, kinds: tuple[type[LightningDataModule], ...] = (SceneDataModule,)
+) -> SentenceParser:
     """Return a parser with the options `--config` and `--data`, to which the command adds its own.
 
     Args:
         command: the word after `hyperalign`.
         description: what `--help` says about it.
+        kinds: the data that the command takes.
     """
     importlib.import_module("datamodules")  # for its names: a class that is imported can be called by its short name
     parser = SentenceParser(prog=f"hyperalign {command}", description=description, allow_abbrev=False)
     parser.add_argument("-c", "--config", action=ActionConfigFile, help="Config with the data set; may be repeated.")
-    parser.add_lightning_class_args(SceneDataModule, DATA, subclass_mode=True, required=True)
+    parser.add_subclass_arguments(kinds, DATA, fail_untyped=False, required=True)
     return parser
 
 

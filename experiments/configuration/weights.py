@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from hyperalign.errors import UsageError
 from lightning_modules import RestorationModule
 
-__all__ = ["LastCheckpoint", "check_weights"]
+__all__ = ["LastCheckpoint", "check_weights", "check_word"]
 
 
 def check_weights(model: LightningModule, checkpoint: str | None, purpose: str) -> None:
@@ -28,6 +28,29 @@ def check_weights(model: LightningModule, checkpoint: str | None, purpose: str) 
             f"The network has no trained weights to {purpose}: give --ckpt_path a checkpoint, or "
             "--model.init_args.source the source-trained one."
         )
+
+
+def check_word(checkpoint: str | None, root: str) -> None:
+    """Refuse Lightning's words for checkpoints that a command of its own process cannot know.
+
+    Args:
+        checkpoint: `--ckpt_path`.
+        root: the folder of the runs, for the sentence.
+
+    Raises:
+        UsageError: for `best`, which is known only to the process that fitted, `hpc` and `registry`; for nothing.
+    """
+    if checkpoint is None or checkpoint == "last":
+        return
+    if checkpoint == "best":
+        raise UsageError(
+            f"There is no best checkpoint to choose, as only the process of a fit knows it: give --ckpt_path the path "
+            f"of one below {root}, or last for the newest."
+        )
+    if checkpoint == "hpc" or checkpoint.startswith("registry"):
+        raise UsageError(f"--ckpt_path {checkpoint} names no file: give the path of a checkpoint, or last.")
+    if not checkpoint.strip():
+        raise UsageError("--ckpt_path is empty: give the path of a checkpoint, or leave it out.")
 
 
 class LastCheckpoint(Callback):

@@ -55,6 +55,22 @@ def test_a_scene_is_divided_by_its_own_maximum(write: WriteHarvard, tmp_path: Pa
     assert float(cube.max()) == 1.0
 
 
+def test_marks_of_missing_values_are_refused_unless_they_are_masked(write: WriteHarvard, tmp_path: Path) -> None:
+    label = np.ones((10, 14))
+    label[:, :2] = 0
+    marked = reference()
+    marked[:, :2] = -9999
+    write(ref=marked, lbl=label)
+    for rule in ("maximum", "minmax"):
+        with pytest.raises(
+            ValueError, match=r"img1.mat holds missing values \(-9999, which usually marks them\), 620 in"
+        ):
+            _harvard(tmp_path / "data", normalisation=rule).read_scene("img1")
+    cube = _harvard(tmp_path / "data", masked="zero").read_scene("img1").cube
+    assert float(cube[:, :, :2].abs().max()) == 0.0
+    assert float(cube.max()) == 1.0
+
+
 def test_the_two_folders_are_kept_apart_by_name(write: WriteHarvard, tmp_path: Path) -> None:
     root = tmp_path / "data"
     write("img1", ref=reference(1))

@@ -116,13 +116,18 @@ def test_a_fit_without_end_asks_for_one(tmp_path: Path) -> None:
         cycling(tmp_path).configure_optimizers()
 
 
-def test_a_resumed_fit_of_more_epochs_than_its_schedule_is_one_sentence(tmp_path: Path) -> None:
+def test_a_resumed_fit_of_more_epochs_goes_on_in_the_longer_schedule(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     trainer = tiny_trainer(tmp_path, [], max_epochs=2)
     trainer.fit(cycling(tmp_path), datamodule=source(tmp_path))
     trainer.save_checkpoint(tmp_path / "two.ckpt")
-    again = tiny_trainer(tmp_path, [], max_epochs=3)
-    with pytest.raises(HyperalignError, match="schedule in the checkpoint has 8 steps and this fit 12: go on with the"):
-        again.fit(cycling(tmp_path), datamodule=source(tmp_path), ckpt_path=str(tmp_path / "two.ckpt"))
+    whole, rest = Rates(), Rates()
+    tiny_trainer(tmp_path, [whole], max_epochs=3).fit(cycling(tmp_path), datamodule=source(tmp_path))
+    again = tiny_trainer(tmp_path, [rest], max_epochs=3)
+    again.fit(cycling(tmp_path), datamodule=source(tmp_path), ckpt_path=str(tmp_path / "two.ckpt"))
+    assert "has 8 steps and this fit 12: the learning rate goes on at step 8 of the longer" in caplog.text
+    assert rest.rates == pytest.approx(whole.rates[8:], rel=1e-9)
 
 
 def test_a_typed_schedule_that_ends_too_soon_is_one_sentence(tmp_path: Path) -> None:

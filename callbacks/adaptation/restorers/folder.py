@@ -82,7 +82,7 @@ class FolderRestorer(ProxyRestorer):
         rule = self.normalisation
         stated = measured(file, np.arange(bands), medians=False) if reads_all_values(rule) else None
         scale = normalisation_of(rule, stated)
-        values = file.window(0, 0, height, width).astype(np.float32)
+        values = file.complete(0, 0, height, width).astype(np.float32)
         return np.ascontiguousarray((values - np.float32(scale.offset)) / np.float32(scale.scale))
 
     def _paths(self) -> list[Path]:

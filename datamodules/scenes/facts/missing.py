@@ -6,10 +6,13 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hyperalign.errors import InputError
 
 USUAL_MARKS = (-9999.0, -32768.0, -99999.0, -3.4028234663852886e38, -1.7976931348623157e308, 9.969209968386869e36)
 """What sensors' software and netCDF write where nothing was measured, often without saying so."""
@@ -95,6 +98,29 @@ def _as_stored(mark: float, dtype: np.dtype[Any]) -> Any:  # noqa: ANN401
         return None
     limits = np.iinfo(dtype)
     return dtype.type(int(mark)) if limits.min <= mark <= limits.max else None
+
+
+def refuse_marks(values: NDArray[Any], path: Path, marks: Missing | None = None) -> None:
+    """Make sure that no value is a mark of missing ones; NaN and infinite ones are left for whoever names their place.
+
+    Args:
+        values: of any shape, as they are stored.
+        path: their file.
+        marks: what marks them; None takes the usual ones.
+
+    Raises:
+        ValueError: naming the mark and how often it is there.
+    """
+    marks = marks or Missing()
+    lacking = marks.mask(values)
+    if lacking is None:
+        return
+    found = values[lacking]
+    if (found := found[np.isfinite(found)]).size:
+        raise InputError(
+            f"The file {path} holds missing values ({marks.shown(found)}), {found.size} in all: fill or crop them, or "
+            "leave the scene out."
+        )
 
 
 def declared_marks(stated: object) -> tuple[float, ...]:

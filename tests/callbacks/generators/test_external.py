@@ -171,8 +171,19 @@ def test_cubes_that_do_not_fit_are_one_sentence(tmp_path: Path, changes: dict[st
 
 def test_values_that_are_not_finite_are_one_sentence(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.full((3, 4, 4), np.nan, dtype=np.float32))
-    with pytest.raises(ValueError, match=r"a\.npy holds NaN or infinite values: repair it, or leave it out\.$"):
+    with pytest.raises(ValueError, match=r"a\.npy holds missing values \(NaN or infinite\): repair it, or "):
         source_of(tmp_path)(asked(0))
+
+
+def test_marks_of_missing_values_are_one_sentence(tmp_path: Path) -> None:
+    cube = np.full((3, 4, 4), 0.5, dtype=np.float32)
+    cube[1, 2] = -9999
+    np.save(tmp_path / "a.npy", cube)
+    for rule in ("none", "minmax", "maximum"):
+        with pytest.raises(
+            ValueError, match=r"a\.npy holds missing values \(-9999, which usually marks them\): repair"
+        ):
+            source_of(tmp_path, normalisation=rule)(asked(0))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -94,3 +95,26 @@ def test_mistakes_are_one_sentence(
 def test_a_data_set_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare"]) == 2
     assert "No value was given for 'data', which is required." in capsys.readouterr().err
+
+
+def test_a_folder_of_own_cubes_is_read_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("in").mkdir()
+    cube = np.full((3, 4, 5), 0.5, np.float32)
+    np.savez("in/whole.npz", cube=cube, wavelengths=np.array([450.0, 550.0, 650.0]))
+    cube[1, 2] = -9999
+    np.savez("in/lacking.npz", cube=cube, wavelengths=np.array([450.0, 550.0, 650.0]))
+    words = ["prepare", "--data", "Folder", "--data.root", "in"]
+    assert main(words) == 0
+    rows = [" ".join(line.replace("│", " ").split()) for line in capsys.readouterr().out.splitlines()]
+    assert "lacking.npz 3 x 4 x 5 450 to 650 float32, 0.5 to 0.5 5 (8.3%)" in rows
+    assert "whole.npz 3 x 4 x 5 450 to 650 float32, 0.5 to 0.5 none" in rows
+    assert "Folder: 2 cubes can be used, 0 cannot; nothing is converted, as cubes are read where they are." in rows
+    Path("in/cut.npy").write_bytes(b"\x93NUM")
+    assert main(words) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "cut.npy │ The file in/cut.npy of 4 bytes is truncated" in out
+    assert "Folder: 2 cubes can be used, 1 cannot" in out

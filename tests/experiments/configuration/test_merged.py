@@ -86,7 +86,8 @@ def test_one_config_holds_the_sections_asked_for_and_classes_come_first(folder: 
     given = ["--config", "more.yaml", "--data.root", "in", "a", "--data", "CAVE", "--overwrite"]
     with one_config(given, {"data"}, {"data"}) as words:
         assert words[0] == "--config"
-        assert yaml.safe_load(Path(words[1]).read_text()) == {"data": {"init_args": {"x": 1}}}
+        # Settings of a class that only the command line names come with it.
+        assert yaml.safe_load(Path(words[1]).read_text()) == {"data": {"class_path": "CAVE", "init_args": {"x": 1}}}
         assert words[2:] == ["--data", "CAVE", "--data.root", "in", "a", "--overwrite"]
     assert not Path(words[1]).exists()
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
+from experiments.configuration.weights import check_word
+from hyperalign.errors import UsageError
 
 QUIET = ["--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--trainer.accelerator", "cpu"]
 NETWORK = ["--model", "RestorationModule", "--model.network", "torch.nn.Conv2d"]
@@ -47,3 +49,18 @@ def test_a_prediction_that_writes_nothing_says_so(folder: Path, caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         assert main(["predict", *solver, *DATA, *QUIET]) == 0
     assert "Restored cubes are not written anywhere: give --output a folder to keep them." in caplog.text
+
+
+@pytest.mark.parametrize("word", ["best", "hpc", "registry", "registry:a:version:1", "", " "])
+def test_words_that_name_no_file_are_one_sentence(word: str) -> None:
+    with pytest.raises(UsageError, match=r": give (--ckpt_path )?the path of "):
+        check_word(word, "runs")
+    check_word(None, "runs")
+    check_word("last", "runs")
+    check_word("best/last.ckpt", "runs")
+
+
+def test_best_is_refused_by_every_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("fit", "test"):
+        assert main([command, *NETWORK, *SHAPE, "--data", "SampleScenes", *QUIET, "--ckpt_path", "best"]) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("error: There is no best checkpoint to choose, as")

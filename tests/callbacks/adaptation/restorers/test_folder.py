@@ -35,6 +35,17 @@ def test_values_come_to_the_scale_of_proxies(tmp_path: Path) -> None:
     assert float(largest.max()) == pytest.approx(1)
 
 
+def test_missing_values_are_no_proxy(tmp_path: Path) -> None:
+    cube = batch_of()["observation"][0, :8].numpy().copy()
+    cube[2, 1, 1] = -9999
+    np.save(tmp_path / "amber.npy", cube)
+    for rule in ("none", "minmax"):
+        with pytest.raises(
+            ValueError, match=r"amber.npy holds missing values \(-9999, which usually marks them\), 1 in"
+        ):
+            FolderRestorer(str(tmp_path), rule, axes="CHW").restore(batch_of())
+
+
 def test_an_altered_file_changes_the_key(tmp_path: Path) -> None:
     written(tmp_path, "amber")
     before = FolderRestorer(str(tmp_path)).identity()
