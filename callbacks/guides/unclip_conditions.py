@@ -20,9 +20,10 @@ from callbacks.guides.unclip_prompts import encoded_prompt
 def text_tokens(parts: UnCLIPParts, prompts: Sequence[str], device: torch.device) -> Tensor:
     """Encode prompts, each once: N x L x D in the parts' dtype on `device`."""
     keys = [(prompt, parts.dtype) for prompt in prompts]
-    if any(key not in parts.prompts for key in keys):
+    missing = dict.fromkeys(key for key in keys if key not in parts.prompts)
+    if missing:
         with parts.at("text_encoder", device) as encoder:
-            for key in keys:
+            for key in missing:
                 parts.prompts[key] = encoded_prompt(parts.tokenizer, encoder, key[0], device).cpu()
     return torch.cat([parts.prompts[key] for key in keys]).to(device)
 

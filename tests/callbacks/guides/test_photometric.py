@@ -1,7 +1,5 @@
 """PhotometricGuides: strengths, ranges, alignment, independence of size and of the global random state."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from skimage import data
@@ -9,7 +7,6 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from callbacks.guides import PhotometricGuides
-from callbacks.guides.fields import change_exposure, displace, smooth_fields
 from hyperalign.seeding import generator_for
 
 STILL = {"illumination": 0.0, "tint": 0.0, "displacement": 0.0, "gamma": 0.0}
@@ -26,43 +23,6 @@ def similarities(guides: Tensor, proxy: Tensor) -> list[float]:
     scores = structural_similarity_index_measure(guides, proxy.expand_as(guides), data_range=1.0, reduction="none")
     assert isinstance(scores, Tensor)
     return scores.tolist()
-
-
-def test_smooth_fields_peak_at_one_and_vary_slowly() -> None:
-    fields = smooth_fields(4, 2, (61, 47), 16.0, generator_for(0))
-    assert fields.shape == (4, 2, 61, 47)
-    torch.testing.assert_close(fields.abs().amax((-2, -1)), torch.ones(4, 2))
-    assert float(fields.diff(dim=-1).abs().max()) < 3.0 / 16.0
-    # twice the scale, nearly half the slope (the peak of fewer bumps is lower before it is set to 1)
-    coarse = smooth_fields(64, 1, (96, 96), 32.0, generator_for(1)).diff(dim=-1).abs().mean()
-    fine = smooth_fields(64, 1, (96, 96), 16.0, generator_for(1)).diff(dim=-1).abs().mean()
-    assert 1.4 < float(fine / coarse) < 2.4
-
-
-def test_exposure_is_a_gain_in_the_shadows_and_never_saturates() -> None:
-    values = torch.tensor([0.0, 1e-4, 0.5, 1.0])
-    torch.testing.assert_close(
-        change_exposure(values, torch.tensor(1.0)), torch.tensor([0.0, 2e-4, 2 / 3, 1.0]), rtol=2e-4, atol=0
-    )
-    there_and_back = change_exposure(change_exposure(values, torch.tensor(0.7)), torch.tensor(-0.7))
-    torch.testing.assert_close(there_and_back, values)
-
-
-def test_displacement_is_in_pixels_rows_first() -> None:
-    image = torch.rand(1, 3, 12, 17, generator=generator_for(2))
-    shift = torch.zeros(1, 2, 12, 17)
-    shift[:, 0], shift[:, 1] = 2.0, -3.0
-    moved = displace(image, shift)
-    torch.testing.assert_close(moved[..., :-2, 3:], image[..., 2:, :-3], atol=1e-5, rtol=0)
-
-
-def test_largest_allowed_displacement_does_not_fold_the_image() -> None:
-    motion = 8.0 * smooth_fields(200, 2, (96, 96), 24.0, generator_for(3))
-    rows, columns = motion[:, 0], motion[:, 1]
-    determinant = (1 + rows.diff(dim=1)[:, :, 1:]) * (1 + columns.diff(dim=2)[:, 1:]) - (
-        rows.diff(dim=2)[:, 1:] * columns.diff(dim=1)[:, :, 1:]
-    )
-    assert float((determinant <= 0).float().mean()) < 1e-3
 
 
 def test_zero_strengths_return_the_proxy() -> None:
@@ -136,22 +96,3 @@ def test_settings_name_every_argument() -> None:
 def test_strengths_out_of_range(arguments: dict[str, float], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         PhotometricGuides(**arguments)
-
-
-def test_bad_requests() -> None:
-    guides = PhotometricGuides()
-    with pytest.raises(ValueError, match=r"3 x H x W, not \(31, 8, 8\)"):
-        guides(torch.rand(31, 8, 8), 1, generator_for(0))
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        guides(torch.full((3, 8, 8), float("nan")), 1, generator_for(0))
-    with pytest.raises(ValueError, match="0 guides were asked for"):
-        guides(torch.rand(3, 8, 8), 0, generator_for(0))
-    overshoot = guides(torch.full((3, 8, 8), 1.2), 1, generator_for(0))
-    assert float(overshoot.max()) <= 1.0
-
-
-def test_a_source_without_training_has_nothing_to_fit(tmp_path: Path) -> None:
-    guides = PhotometricGuides()
-    guides.fit([photograph()], 0, tmp_path / "guides")
-    assert guides.fit_steps == 0
-    assert not (tmp_path / "guides").exists()

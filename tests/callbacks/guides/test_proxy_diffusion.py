@@ -1,31 +1,17 @@
 """ProxyDiffusionGuides: training, resuming, files, and what its guides look like, on a tiny UNet."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from skimage import data
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from callbacks.guides import PhotometricGuides, ProxyDiffusionGuides
-from callbacks.guides.denoiser_training import FINISHED, UNFINISHED
+from callbacks.guides.denoiser_training import FINISHED
 from hyperalign.seeding import generator_for
-
-TINY: dict[str, Any] = {"channels": (8,), "patch_size": 16, "batch_size": 4, "training_steps": 8, "steps": 10}
-
-
-class StoppedError(Exception):
-    """What the tests raise to interrupt a training."""
-
-
-def proxies() -> list[Tensor]:
-    """Two small photographs, linear in light, of different odd sizes."""
-    pictures = (data.astronaut()[:240:5, 100:340:5], data.coffee()[50:350:6, 100:400:6])
-    images = [(torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255.0) ** 2.2 for picture in pictures]
-    return [images[0][:, :47], images[1]]
+from tests.callbacks.guides.tiny_diffusion import TINY, fitted, proxies
 
 
 def similarities(guides: Tensor, proxy: Tensor) -> list[float]:
@@ -35,53 +21,10 @@ def similarities(guides: Tensor, proxy: Tensor) -> list[float]:
     return scores.tolist()
 
 
-def weights(guides: ProxyDiffusionGuides) -> dict[str, Tensor]:
-    assert guides._denoiser is not None
-    return guides._denoiser.network.state_dict()
-
-
-def fitted(folder: Path, **changed: object) -> ProxyDiffusionGuides:
-    guides = ProxyDiffusionGuides(**{**TINY, **changed})
-    guides.fit(proxies(), 3, folder)
-    return guides
-
-
-def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> ProxyDiffusionGuides:
     folder = tmp_path_factory.mktemp("guides")
     return fitted(folder, channels=(16,), batch_size=8, training_steps=200, learning_rate=5e-3, ema_decay=0.95)
-
-
-def test_training_is_seeded_and_leaves_the_global_random_state(tmp_path: Path) -> None:
-    before = torch.get_rng_state()
-    first, again = fitted(tmp_path / "1"), fitted(tmp_path / "2")
-    assert torch.equal(torch.get_rng_state(), before)
-    assert same(weights(first), weights(again))
-    other = ProxyDiffusionGuides(**TINY)
-    other.fit(proxies(), 4, tmp_path / "3")
-    assert not same(weights(first), weights(other))
-
-
-def test_an_interrupted_training_ends_in_the_same_bits(tmp_path: Path) -> None:
-    whole = fitted(tmp_path / "whole")
-    interrupted = ProxyDiffusionGuides(**TINY, checkpoint_every=3)
-
-    def stop(step: int) -> None:
-        if step == 5:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        interrupted.fit(proxies(), 3, tmp_path / "cut", stop)
-    assert [path.name for path in (tmp_path / "cut").iterdir()] == [UNFINISHED]
-    steps: list[int] = []
-    interrupted.fit(proxies(), 3, tmp_path / "cut", steps.append)
-    assert steps == [4, 5, 6, 7, 8]
-    assert same(weights(whole), weights(interrupted))
-    assert [path.name for path in (tmp_path / "cut").iterdir()] == [FINISHED]
 
 
 def test_a_finished_training_is_loaded_and_gives_the_same_guides(tmp_path: Path) -> None:
@@ -107,32 +50,6 @@ def test_a_batch_of_guides_of_several_sizes_equals_them_one_by_one(tmp_path: Pat
     assert guides.settings() == ProxyDiffusionGuides(**TINY, photometric=guides.photometric).settings()
 
 
-def test_the_seconds_of_an_interrupted_training_count_too(tmp_path: Path) -> None:
-    guides = ProxyDiffusionGuides(**TINY, checkpoint_every=3)
-    assert guides.fit_seconds == 0.0
-
-    def stop(step: int) -> None:
-        if step == 5:
-            raise StoppedError
-
-    with pytest.raises(StoppedError):
-        guides.fit(proxies(), 3, tmp_path, stop)
-    kept = torch.load(tmp_path / UNFINISHED, weights_only=True)["seconds"]
-    guides.fit(proxies(), 3, tmp_path)
-    assert guides.fit_seconds > kept > 0.0
-
-
-@pytest.mark.parametrize("change", ["settings", "proxies", "seed"])
-def test_other_settings_proxies_or_seed_are_trained_anew(tmp_path: Path, change: str) -> None:
-    fitted(tmp_path)
-    images, steps = proxies(), list[int]()
-    if change == "proxies":
-        images[0] = images[0] * 0.99
-    other = ProxyDiffusionGuides(**{**TINY, "learning_rate": 1e-3} if change == "settings" else TINY)
-    other.fit(images, 4 if change == "seed" else 3, tmp_path, steps.append)
-    assert steps == list(range(1, 9))
-
-
 def test_sampling_settings_do_not_train_anew(tmp_path: Path) -> None:
     fitted(tmp_path)
     steps: list[int] = []
@@ -140,36 +57,6 @@ def test_sampling_settings_do_not_train_anew(tmp_path: Path) -> None:
         proxies(), 3, tmp_path, steps.append
     )
     assert steps == [8]
-
-
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "flipped"])
-def test_a_damaged_file_is_trained_again_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
-) -> None:
-    first = fitted(tmp_path)
-    path = tmp_path / FINISHED
-    content = bytearray(path.read_bytes())
-    if damage == "truncated":
-        content = content[: len(content) // 2]
-    elif damage == "garbage":
-        content = bytearray(b"not a checkpoint")
-    else:
-        content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-    with caplog.at_level(logging.WARNING):
-        again = fitted(tmp_path)
-    assert "is damaged" in caplog.text
-    assert same(weights(first), weights(again))
-
-
-def test_a_loss_that_is_not_finite_stops_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    guides = ProxyDiffusionGuides(**TINY, checkpoint_every=1)
-    monkeypatch.setattr(
-        "callbacks.guides.denoiser_training.functional.mse_loss", lambda output, target: output.sum() * float("nan")
-    )
-    with pytest.raises(FloatingPointError, match=r"became nan .* at step 0 of 8: lower the guides' learning_rate"):
-        guides.fit(proxies(), 3, tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_training_learns_to_denoise(trained: ProxyDiffusionGuides) -> None:

@@ -17,14 +17,9 @@ from callbacks.guides.unclip_conditions import clip_pixels
 from callbacks.guides.unclip_sizes import Fit
 from hyperalign.seeding import generator_for
 from tests.callbacks.guides.test_unclip_sizes import blob, centre
-from tests.callbacks.guides.tiny_unclip import FACTOR, PLACES, SIDE, LosslessVAE, saved_pipeline
+from tests.callbacks.guides.tiny_unclip import FACTOR, PLACES, SIDE, LosslessVAE
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return saved_pipeline(tmp_path_factory.mktemp("unclip"))
 
 
 def made(checkpoint: str, **changes: Any) -> UnCLIPGuides:  # noqa: ANN401

@@ -11,7 +11,6 @@ from callbacks.transfer.estimation import EstimationSettings, TransportEstimatio
 from callbacks.transfer.losses import LossWeights
 from callbacks.transfer.refinement import refine
 from callbacks.transfer.retrieval import Retrieval
-from callbacks.transfer.softmax_parameters import SoftmaxParameters
 from tests.callbacks.transfer.plain import PlainEstimation
 from tests.callbacks.transfer.samples import smooth_cube
 
@@ -94,12 +93,6 @@ def test_estimation_repeats_itself_exactly(problem: Problem) -> None:
             fast.step()
         results.append(fast.operators()[0].apply(proxy))
     assert torch.equal(*results)
-
-
-def test_the_fused_step_refuses_strided_gradients() -> None:
-    parameters = SoftmaxParameters(torch.zeros(4, 1, 3, 3), 0.05, 1e-8)
-    with pytest.raises(ValueError, match="needs a contiguous gradient"):
-        parameters.step(torch.zeros(4, 1, 3, 6)[..., ::2])
 
 
 def test_float32_at_128_agrees_with_the_plain_form() -> None:

@@ -2,25 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from callbacks.transfer.descriptors import PatchDescriptors
-from callbacks.transfer.exact_search import TorchExactSearch
-from callbacks.transfer.inverted_search import InvertedSearch
 from callbacks.transfer.retrieval import Retrieval, recall
-from tests.callbacks.transfer.samples import smooth_cube
-
-
-@pytest.fixture(scope="module")
-def images() -> tuple[PatchDescriptors, PatchDescriptors]:
-    proxy = smooth_cube(3, 64, 60, seed=2)
-    guide = (proxy.roll((1, 2), (1, 2)) * torch.tensor([1.05, 0.95, 1.0]).view(3, 1, 1)).clamp(0, 1)
-    return PatchDescriptors(proxy), PatchDescriptors(guide)
-
-
-def brute_force(proxy: PatchDescriptors, guide: PatchDescriptors, count: int) -> Tensor:
-    points, queries = proxy.chunk(0, proxy.count).double(), guide.chunk(0, guide.count).double()
-    return torch.cdist(queries, points).topk(count, 1, largest=False).indices
+from tests.callbacks.transfer.samples import brute_force
 
 
 @pytest.mark.parametrize("engine", ["exact", "torch"])
@@ -42,19 +27,6 @@ def test_inverted_lists_reach_the_recall_they_report(images: tuple[PatchDescript
     assert index.recall >= 0.98
     assert hits > 0.97
     assert torch.equal(found, Retrieval(engine="inverted").index(proxy).search(guide, 16)), "deterministic"
-
-
-def test_torch_search_merges_its_blocks(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
-    proxy, guide = images
-    queries = guide.chunk(0, 200)
-    whole = TorchExactSearch(proxy).search(queries, 16)
-    assert torch.equal(TorchExactSearch(proxy, block=700).search(queries, 16), whole)
-
-
-def test_too_few_lists_are_filled_with_true_pixels(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
-    proxy, guide = images
-    found = InvertedSearch(proxy, 8).search(guide.chunk(0, 50), 400, 1, 400)
-    assert int(found.min()) >= 0
 
 
 def test_engine_follows_the_size(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:

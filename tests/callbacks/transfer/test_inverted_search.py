@@ -1,0 +1,45 @@
+"""Inverted lists: filled lists, full distances, faiss's own threads."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from callbacks.transfer.descriptors import PatchDescriptors
+from callbacks.transfer.inverted_search import InvertedSearch, faiss_threads, squared_distances
+from tests.callbacks.transfer.samples import brute_force
+
+
+def test_too_few_lists_are_filled_with_true_pixels(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
+    proxy, guide = images
+    found = InvertedSearch(proxy, 8).search(guide.chunk(0, 50), 400, 1, 400)
+    assert int(found.min()) >= 0
+
+
+def test_full_distances_are_squared_l2_whatever_the_chunk(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
+    proxy, guide = images
+    queries = guide.chunk(100, 109)
+    pool = torch.randint(0, proxy.count, (9, 4), generator=torch.Generator().manual_seed(0))
+    expected = (queries[:, None] - proxy.gather(pool.flatten()).view(9, 4, -1)).double().square().sum(2)
+    for chunk in (512, 2):
+        found = squared_distances(queries, proxy, pool, chunk)
+        torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_neighbours_are_ranked_by_the_full_distance(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
+    proxy, guide = images
+    search = InvertedSearch(proxy, 4)
+    queries = guide.chunk(0, 60)
+    found = search.search(queries, 8, search.lists, 200)
+    assert bool((squared_distances(queries, proxy, found).diff(dim=1) >= 0).all())
+    assert float((found[:, 0] == brute_force(proxy, guide, 1)[:60, 0]).double().mean()) > 0.9
+
+
+def test_faiss_gets_its_own_number_of_threads_back_even_after_an_error() -> None:
+    used = [7]
+    module = SimpleNamespace(omp_get_max_threads=lambda: used[-1], omp_set_num_threads=used.append)
+    with pytest.raises(KeyError), faiss_threads(module):
+        raise KeyError
+    assert used == [7, torch.get_num_threads(), 7]
