@@ -75,5 +75,6 @@ def sentence(error: BaseException) -> str:
     text = str(error)
     if "Original Traceback" not in text:
         return text
-    found = re.findall(rf"^(?:[\w.]+\.)?{type(error).__name__}: (.*)", text, flags=re.MULTILINE | re.DOTALL)
-    return found[-1].strip() if found else text
+    # The last one: an error that was raised from another of its class has that one's traceback in front of its own.
+    found = list(re.finditer(rf"^(?:[\w.]+\.)?{type(error).__name__}: ", text, flags=re.MULTILINE))
+    return text[found[-1].end() :].strip() if found else text

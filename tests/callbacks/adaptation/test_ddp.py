@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from callbacks.adaptation.synthesised_scenes import synthesise
 from callbacks.transfer import SpectralTransfer
 from callbacks.transfer.descriptors import PatchDescriptors
 from datamodules import Observation
-from hyperalign.ranks import Ranks, StageError
+from hyperalign.ranks import StageError
 from tests.callbacks.tiny import (
     WAVELENGTHS,
     leftovers,
@@ -29,48 +28,7 @@ from tests.callbacks.tiny import (
     tiny_transfer,
     weights_of,
 )
-
-
-def worker(rank: int, folder: Path, work: Callable[[Path], str]) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=2)
-    try:
-        (folder / f"answer{rank}").write_text(work(folder))
-    finally:
-        dist.destroy_process_group()
-
-
-def on_two_ranks(folder: Path, work: Callable[[Path], str]) -> list[str]:
-    """Run ``work`` in two gloo processes and return what each answers."""
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=worker, args=(rank, folder, work)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    for process in processes:
-        if process.is_alive():
-            process.kill()
-    assert [process.exitcode for process in processes] == [0, 0]
-    return [(folder / f"answer{rank}").read_text() for rank in range(2)]
-
-
-def sharing(_: Path) -> str:
-    ranks = Ranks()
-    with ranks.meeting():
-        share = list(ranks.share("abcde"))
-    return f"{ranks.rank}/{ranks.size} {''.join(share)} {ranks.first(lambda: ranks.rank + 10)}"
-
-
-def test_items_are_shared_and_rank_zero_speaks_for_all(tmp_path: Path) -> None:
-    assert on_two_ranks(tmp_path, sharing) == ["0/2 ace 10", "1/2 bd 10"]
-
-
-def test_one_process_is_its_own_group() -> None:
-    ranks = Ranks()
-    assert (ranks.rank, ranks.size, list(ranks.share("abc")), ranks.first(lambda: 5)) == (0, 1, ["a", "b", "c"], 5)
-    with pytest.raises(KeyError), ranks.meeting():
-        raise KeyError
+from tests.two_ranks import on_two_ranks
 
 
 class Picky(nn.Module):

@@ -9,14 +9,8 @@ import torch
 from PIL import Image
 
 from callbacks.reporting.drawing import enlarged, error_map, pseudo_rgb, save_panels, save_spectra
-from hyperalign.rgb import displayed
 
 WAVELENGTHS = (470.0, 550.0, 660.0)
-
-
-def test_displayed_is_gamma_encoded_and_clamped() -> None:
-    rgb = torch.tensor([0.25, 1.5, -1.0]).view(3, 1, 1)
-    assert np.allclose(displayed(rgb)[0, 0], [0.25 ** (1 / 2.2), 1.0, 0.0])
 
 
 def test_pseudo_rgb_takes_red_from_the_longest_wavelength() -> None:

@@ -1,34 +1,9 @@
-"""Illuminants and observer against published numbers."""
+"""The colour matching functions against the table of the CIE."""
 
 import numpy as np
 import pytest
 
-from datamodules.spectra.illuminants import ILLUMINANTS, illuminant
 from datamodules.spectra.observer import colour_matching_functions, colour_matrix
-
-
-@pytest.mark.parametrize("name", ILLUMINANTS)
-def test_every_illuminant_is_positive_with_mean_one(name: str) -> None:
-    power = illuminant(name)
-    assert power.shape == (31,)
-    assert power.min() > 0
-    assert power.mean() == pytest.approx(1.0, abs=1e-12)
-
-
-def test_incandescent_is_cie_illuminant_a() -> None:
-    power = illuminant("incandescent")
-    # CIE standard illuminant A at 400, 500, 600 and 700 nm, relative to 560 nm = 100.
-    np.testing.assert_allclose(100 * power[[0, 10, 20, 30]] / power[16], [14.71, 59.86, 129.04, 198.26], rtol=2e-3)
-
-
-def test_daylight_is_bluer_than_incandescent_light() -> None:
-    assert illuminant("d65")[5] / illuminant("d65")[25] == pytest.approx(117.01 / 80.03)
-    assert illuminant("incandescent")[5] < 0.25 * illuminant("incandescent")[25]
-
-
-def test_an_unknown_illuminant_is_named() -> None:
-    with pytest.raises(ValueError, match=r"no illuminant called 'candle'.*choose equal_energy, d65"):
-        illuminant("candle")
 
 
 def test_colour_matching_functions_are_near_the_cie_table() -> None:

@@ -1,4 +1,4 @@
-"""From a picture to a cube: materials, recolouring, light and exposure."""
+"""From a picture to a cube: recolouring, light and exposure."""
 
 import time
 from dataclasses import replace
@@ -19,20 +19,6 @@ from datamodules.spectra.synthesis import Recipe, recolour, reflectance_cube, sp
 @pytest.fixture(scope="module")
 def picture() -> Array:
     return photograph("coffee", 0.5)
-
-
-def test_materials_are_weights_that_follow_colour(picture: Array) -> None:
-    weights = soft_materials(picture, 8, np.random.default_rng(0))
-    assert weights.shape == (8, *picture.shape[1:])
-    assert weights.min() >= 0
-    np.testing.assert_allclose(weights.sum(axis=0), 1.0, atol=1e-9)
-    means = np.einsum("khw,ihw->ki", weights, picture) / weights.sum(axis=(1, 2))[:, None]
-    approximation = np.einsum("khw,ki->ihw", weights, means)
-    assert ((approximation - picture) ** 2).mean() < 0.15 * picture.var(axis=(1, 2)).mean()
-
-
-def test_one_material_is_everywhere(picture: Array) -> None:
-    np.testing.assert_allclose(soft_materials(picture, 1, np.random.default_rng(0)), 1.0, atol=1e-12)
 
 
 def test_metamers_leave_the_colour_of_a_whole_picture_unchanged(picture: Array) -> None:
