@@ -12,6 +12,7 @@ from lightning_modules.checkpoints import (
 )
 from lightning_modules.clip.blur_robust import BlurRobustCLIP
 from lightning_modules.clip.instance_discrimination import InstanceDiscrimination
+from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.text_prompts import TextPrompts
 from lightning_modules.clip.towers import ClipError, ClipTowers
 from lightning_modules.fusion import FusionModule
@@ -104,6 +105,7 @@ __all__ = [
     "S2CycleDiff",
     "SSTFUNet",
     "SSUMamba",
+    "SentenceTowers",
     "SolverModule",
     "SquaredErrorAngleLoss",
     "TRQ3DNet",

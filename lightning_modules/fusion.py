@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hyperalign.errors import InputError
 from lightning_modules.checkpoints import described
+from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
@@ -38,7 +39,8 @@ class FusionModule(RestorationModule):
 
     Args:
         network: fuses `B x C x h x w` and `B x c x H x W` into `B x C x H x W`.
-        towers: frozen CLIP towers; `ClipTowers()` when None. Networks without text do not use them.
+        towers: frozen CLIP towers, `ClipTowers()` when None, or `SentenceTowers` for machines without CLIP's weights.
+            Networks without text do not use them.
         contrastive_weight: weight of Eq. 16 in Eq. 18; 1 is the paper.
         l1_reduction: how Eq. 17 is taken over a sample's cube: `sum`, as it is printed, in which the pixels' error
             outweighs the contrastive loss by the number of values in a cube; or their `mean`.
@@ -57,7 +59,7 @@ class FusionModule(RestorationModule):
     def __init__(
         self,
         network: nn.Module,
-        towers: ClipTowers | None = None,
+        towers: ClipTowers | SentenceTowers | None = None,
         contrastive_weight: float = 1.0,
         l1_reduction: Literal["sum", "mean"] = "mean",
         contrastive_image: Literal["patch", "scene"] = "patch",
@@ -126,14 +128,18 @@ class FusionModule(RestorationModule):
         images = (batch["observation"], batch["multispectral"])
         if not self.uses_text:
             return images, ()
-        return images, self.towers.tokens(self._captions(batch), batch["observation"].device)
+        return images, self._tokens(self._captions(batch), batch["observation"].device)
+
+    def _tokens(self, captions: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Tokens and the mask of those that take part, by the network's `word_marginals`."""
+        content = getattr(self.network, "word_marginals", "uniform") == "content"
+        return self.towers.tokens(captions, device, content)
 
     def restoring_settings(self) -> dict[str, Any]:
         """The towers, where captions are read, beside what any module needs."""
         settings = super().restoring_settings()
-        if self.uses_text and type(self.towers) is ClipTowers:
-            names = ("model", "pretrained", "config_folder")
-            settings["towers"] = described(ClipTowers, {name: getattr(self.towers, name) for name in names})
+        if self.uses_text and type(self.towers) in (ClipTowers, SentenceTowers):
+            settings["towers"] = described(type(self.towers), self.towers.arguments())
         return settings
 
     def input_settings(self) -> dict[str, Any]:
@@ -178,7 +184,7 @@ class FusionModule(RestorationModule):
         rgb = self._rgb(batch) if self.contrastive_image == "patch" else None
         images = self._scenes(batch, device) if rgb is None else self.towers.image_embeddings(rgb)
         network: Any = self.network
-        text, image = network.embed(self.towers.text_embeddings(captions, device), images)
+        text, image = network.embed(*self._tokens(captions, device), images)
         with torch.no_grad():
             # The parameter itself, as CLIP does: a logarithm that is only clamped in use would never come back.
             network.logit_scale.clamp_(max=LARGEST_SCALE)

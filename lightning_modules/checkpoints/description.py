@@ -169,4 +169,4 @@ def _is_safe(kind: type, package: str) -> bool:
         return False
     if issubclass(kind, nn.Module):
         return not issubclass(kind, torch.jit.ScriptModule)
-    return package == HOUSE and kind.__name__ in ("ClipTowers", "MetricProtocol")
+    return package == HOUSE and kind.__name__ in ("ClipTowers", "MetricProtocol", "SentenceTowers")

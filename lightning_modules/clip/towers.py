@@ -28,12 +28,13 @@ from torch.nn import functional
 from hyperalign.errors import HyperalignError
 from hyperalign.files import file_digest
 from lightning_modules.clip.embedding_cache import EmbeddingCache
+from lightning_modules.clip.function_words import content_words
 
 __all__ = ["ClipError", "ClipTowers"]
 
 log = logging.getLogger(__name__)
 
-REVISION = 1
+REVISION = 2
 """Raised whenever kept embeddings of unchanged settings would come out differently."""
 
 LOCAL = "local-dir:"
@@ -51,12 +52,14 @@ class _Text:
 
     Attributes:
         tokens: those behind the start token, the end token last, `n x width`.
+        content: which of them are content words, `n`; the end token is none.
         embedding: `E`.
         context: places that the tower has for tokens.
         cut: the end of the caption that did not fit, or empty.
     """
 
     tokens: Tensor
+    content: Tensor
     embedding: Tensor
     context: int
     cut: str
@@ -91,12 +94,15 @@ class ClipTowers:
         self._texts: dict[str, _Text] = {}
         self._images: dict[str, Tensor] = {}
 
-    def tokens(self, captions: Sequence[str], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    def tokens(
+        self, captions: Sequence[str], device: torch.device | str = "cpu", content: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Encode captions word by word.
 
         Args:
             captions: B captions.
             device: where the result is wanted.
+            content: mask function words, punctuation and the end token too.
 
         Returns:
             Tokens `B x M x width` behind the tower's last normalisation, M the tower's places (77), zero where there
@@ -111,7 +117,7 @@ class ClipTowers:
         mask = torch.zeros(tokens.shape[:2], dtype=torch.bool)
         for row, text in enumerate(texts):
             tokens[row, 1 : len(text.tokens) + 1] = text.tokens
-            mask[row, 1 : len(text.tokens) + 1] = True
+            mask[row, 1 : len(text.tokens) + 1] = text.content if content else True
         return tokens.to(device), mask.to(device)
 
     def text_embeddings(self, captions: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
@@ -142,6 +148,10 @@ class ClipTowers:
             embeddings: Tensor = network.encode_image(self._prepared(rgb.detach().float().clone()))
             return embeddings.float()
 
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that make the same towers elsewhere; the cache is a matter of the machine."""
+        return {"model": self.model, "pretrained": self.pretrained, "config_folder": self.config_folder}
+
     def settings(self) -> dict[str, str]:
         """What the embeddings depend on, JSON-able: part of the key of whatever is computed from them."""
         if self._identity is None:
@@ -164,12 +174,12 @@ class ClipTowers:
         with torch.inference_mode(False):
             if kept is None:
                 text = self._encode(caption)
-                arrays = {"tokens": text.tokens.numpy(), "embedding": text.embedding.numpy()}
+                arrays = {name: getattr(text, name).numpy() for name in ("tokens", "content", "embedding")}
                 facts = {"context": np.array(text.context), "cut": np.array(text.cut)}
                 self.cache.write(arrays | facts, *key)
                 return text
-            tokens, embedding = torch.from_numpy(kept["tokens"]), torch.from_numpy(kept["embedding"])
-            return _Text(tokens, embedding, int(kept["context"]), str(kept["cut"]))
+            tokens, content, embedding = (torch.from_numpy(kept[name]) for name in ("tokens", "content", "embedding"))
+            return _Text(tokens, content, embedding, int(kept["context"]), str(kept["cut"]))
 
     def _encode(self, caption: str) -> _Text:
         network = self._loaded()
@@ -184,7 +194,9 @@ class ClipTowers:
         tokens = outputs["text_intermediates"][0][0, 1 : min(len(words), room) + 2]
         embedding = outputs["text_features"][0]
         cut = self._tokenizer.decode(words[room:]).strip()
-        return _Text(tokens.float().cpu().contiguous(), embedding.float().cpu(), room + 2, cut)
+        named = content_words([self._tokenizer.decode([word]) for word in words[:room]])
+        content = torch.tensor([*named, not named])
+        return _Text(tokens.float().cpu().contiguous(), content, embedding.float().cpu(), room + 2, cut)
 
     def _kept_image(self, rgb: Tensor) -> Tensor:
         image = rgb.detach().float().cpu().contiguous()

@@ -37,8 +37,9 @@ class MiniFusion(nn.Module):
         restored: Tensor = enlarged + mixed + 0.01 * self.of_text(words)[..., None, None]
         return restored
 
-    def embed(self, text: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        return functional.normalize(self.of_text(text), dim=-1), functional.normalize(self.of_image(image), dim=-1)
+    def embed(self, tokens: Tensor, mask: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        words = (self.of_text(tokens) * mask[..., None]).sum(dim=1)
+        return functional.normalize(words, dim=-1), functional.normalize(self.of_image(image), dim=-1)
 
 
 class MiniPair(nn.Module):

@@ -62,9 +62,7 @@ def test_the_loss_is_that_of_equation_18(tmp_path: Path) -> None:
     assert isinstance(network, MiniFusion)
     restored = network(batch["observation"], batch["multispectral"], *towers.tokens(batch["caption"]))
     difference = (restored - batch["target"]).abs().mean()
-    text, image = network.embed(
-        towers.text_embeddings(batch["caption"]), towers.image_embeddings(batch["multispectral"])
-    )
+    text, image = network.embed(*towers.tokens(batch["caption"]), towers.image_embeddings(batch["multispectral"]))
     contrast = contrastive_loss(text, image, network.logit_scale, batch["caption"])
     assert set(batch["caption"]) == {"the scene amber", "the scene birch"}
     assert logged["train/l1"] == pytest.approx(float(difference.detach()), rel=1e-6)

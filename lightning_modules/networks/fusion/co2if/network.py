@@ -27,7 +27,7 @@ from lightning_modules.networks.fusion.co2if.inputs import check_multispectral, 
 from lightning_modules.networks.fusion.co2if.mixers import MixerName
 from lightning_modules.networks.fusion.co2if.mutual_information import MutualInformationForm
 from lightning_modules.networks.fusion.co2if.text_guide import TextGuide
-from lightning_modules.networks.fusion.co2if.transport import CrossModalTransport, TransportForm
+from lightning_modules.networks.fusion.co2if.transport import CrossModalTransport, TransportForm, WordMarginals
 from lightning_modules.networks.layers.selective_scan import Backend
 from lightning_modules.networks.upsampled import upsample_bicubic
 
@@ -49,7 +49,6 @@ class CO2IF(nn.Module):
         multispectral_channels: channels c of the multispectral image.
         ratio: how many pixels of the multispectral image lie along one of the cube.
         text_width: channels of the text tower's tokens (512 for CLIP ViT-B/32).
-        text_embedding_width: channels of its text embedding; as the tokens if none.
         image_width: channels of the image tower's embedding.
         embedding_width: channels of adapted tokens and of both adapted embeddings.
         dim: feature channels.
@@ -70,6 +69,8 @@ class CO2IF(nn.Module):
         cot_epsilon: weight of the plan's entropy.
         cot_iterations: most Sinkhorn iterations.
         cot_smooth_steps: steps for the smoothness term of Eq. 1; 0 leaves it out.
+        word_marginals: shares of the image that words get, see `CrossModalTransport`; with `content`, the text mask
+            must be that of content words, as `FusionModule` then asks of the towers.
         backend: implementation of the selective scan.
 
     Raises:
@@ -82,7 +83,6 @@ class CO2IF(nn.Module):
         multispectral_channels: int = 3,
         ratio: int = 8,
         text_width: int = 512,
-        text_embedding_width: int | None = None,
         image_width: int = 512,
         embedding_width: int = 256,
         dim: int = 160,
@@ -103,12 +103,14 @@ class CO2IF(nn.Module):
         cot_epsilon: float = 0.01,
         cot_iterations: int = 100,
         cot_smooth_steps: int = 2,
+        word_marginals: WordMarginals = "uniform",
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
         check_sizes(input_channels=input_channels, ratio=ratio, dim=dim, expand=expand, state_dim=state_dim)
         self.input_channels, self.multispectral_channels, self.ratio = input_channels, multispectral_channels, ratio
         self.use_text, self.use_msi, self.cot = use_text, use_msi, cot
+        self.word_marginals = word_marginals
         settings = BlockSettings(dim, mixer, expand, feed_forward, state_dim, heads, scale_b, scale_c, backend)
         self.spectral_stem = _convolution(input_channels, dim)
         if use_msi:
@@ -118,11 +120,13 @@ class CO2IF(nn.Module):
         by_tokens = mixer in ("cross_attention", "cobra")
         self.text_guide: TextGuide | None = None
         if use_text:
-            adapters = ClipAdapters(text_width, text_embedding_width, image_width, embedding_width)
+            adapters = ClipAdapters(text_width, image_width, embedding_width)
             transport: CrossModalTransport | None = None
             if use_w or not by_tokens:
                 solver = (cot, mutual_information, cot_epsilon, cot_iterations)
-                transport = CrossModalTransport(dim, embedding_width, None, *solver, smooth_steps=cot_smooth_steps)
+                transport = CrossModalTransport(
+                    dim, embedding_width, None, *solver, smooth_steps=cot_smooth_steps, word_marginals=word_marginals
+                )
             self.text_guide = TextGuide(adapters, transport, use_w)
         spatial, text = dim if use_msi else None, dim if use_text else None
         tokens, weighted = embedding_width if use_text and by_tokens else None, use_text and use_w
@@ -189,15 +193,17 @@ class CO2IF(nn.Module):
         residual: Tensor = self.tail(features.permute(0, 3, 1, 2))
         return enlarged + residual
 
-    def embed(self, text_embedding: Tensor, image_embedding: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, text_tokens: Tensor, text_mask: Tensor | None, image_embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Unit vectors (t, y) of Eq. 16, each `B x embedding_width`; see `ClipAdapters.embed`.
 
         Raises:
-            ValueError: the network was built without text.
+            ValueError: the network was built without text, or tokens, mask or embedding do not fit.
         """
         if self.text_guide is None:
             raise InputError("CO2IF: a network with use_text=False has no embeddings to contrast; leave that loss out.")
-        return self.text_guide.adapters.embed(text_embedding, image_embedding)
+        if text_mask is None:
+            text_mask = torch.ones_like(text_tokens[..., 0], dtype=torch.bool)
+        return self.text_guide.adapters.embed(text_tokens, text_mask, image_embedding)
 
     def alignment_loss(
         self,

@@ -10,6 +10,11 @@ iterations then reach what takes plain Sinkhorn 60 to more than 400.
 
 The gradient is that of the fixed point (implicit differentiation: one M x M solve), not of the iterations: memory
 does not grow with their number, one plan is all that is kept.
+
+Unbalanced (Chizat et al., "Scaling algorithms for unbalanced optimal transport problems", 2018), the columns need not
+be met: their divergence from the uniform ones costs `relaxation * KL(columns | uniform)`, so that words nobody looks
+like get little. Then the columns wanted follow from the potentials, `uniform * exp(-g epsilon / relaxation)`, which
+adds a diagonal to the curvature and takes its null space away.
 """
 
 from __future__ import annotations
@@ -38,17 +43,24 @@ class _Iterate(NamedTuple):
     potentials: Tensor
     rows: Tensor
     columns: Tensor
+    wanted: Tensor
     error: Tensor
 
 
-def _evaluate(scores: Tensor, potentials: Tensor, wanted: Tensor) -> _Iterate:
-    """Row-normalised plan `B x N x M`, its column sums `B x M` (total 1) and their L1 error `B`."""
+def _evaluate(scores: Tensor, potentials: Tensor, uniform: Tensor, give: float) -> _Iterate:
+    """Row-normalised plan `B x N x M`, its column sums `B x M` (total 1) and their L1 error `B`.
+
+    `give` is epsilon / relaxation, how far potentials move the wanted columns; 0 for balanced plans.
+    """
     rows = torch.softmax(scores + potentials[:, None], dim=-1)
     columns = rows.mean(dim=1)
-    return _Iterate(potentials, rows, columns, (columns - wanted).abs().sum(dim=-1))
+    wanted = uniform * (-give * potentials).exp() if give else uniform
+    return _Iterate(potentials, rows, columns, wanted, (columns - wanted).abs().sum(dim=-1))
 
 
-def _curvature_solve(rows: Tensor, wanted: Tensor, right: Tensor, damping: Tensor | None = None) -> Tensor:
+def _curvature_solve(
+    rows: Tensor, wanted: Tensor, right: Tensor, damping: Tensor | None = None, give: float = 0.0
+) -> Tensor:
     """Solve with the dual's curvature `diag(columns) - rows' rows / N`, `B x M`.
 
     The curvature is the Laplacian of a graph on text tokens. Its diagonal is summed from the other entries, so that
@@ -61,16 +73,28 @@ def _curvature_solve(rows: Tensor, wanted: Tensor, right: Tensor, damping: Tenso
     diagonal = weights.sum(dim=-1) + 8 * torch.finfo(rows.dtype).eps * marginal.amax(dim=-1, keepdim=True)
     if damping is not None:
         diagonal = diagonal + damping.double()[:, None] * shared.sum(dim=-1)
-    matrix = torch.diag_embed(diagonal) - weights + marginal[:, :, None] * marginal[:, None]
+    matrix = torch.diag_embed(diagonal + give * marginal) - weights
+    if give:
+        # What a padded token adds is nothing at all; it keeps its potential.
+        matrix = matrix + torch.diag_embed((marginal == 0).to(matrix.dtype))
+    else:
+        matrix = matrix + marginal[:, :, None] * marginal[:, None]
     solution: Tensor = torch.linalg.solve(matrix, right.double())
     return solution.to(rows.dtype)
 
 
-def _dual_rise(rows: Tensor, wanted: Tensor, step: Tensor) -> Tensor:
-    """What a step of the potentials adds to the concave dual `wanted . g - mean log sum exp(scores + g)`, `B`."""
+def _dual_rise(rows: Tensor, wanted: Tensor, step: Tensor, give: float) -> Tensor:
+    """What a step of the potentials adds to the concave dual `wanted . g - mean log sum exp(scores + g)`, `B`.
+
+    For unbalanced plans `wanted . g` is `-sum uniform exp(-give g) / give`, whose rise is written with the wanted
+    columns before the step.
+    """
     highest = step.amax(dim=-1, keepdim=True)
     growth = torch.bmm(rows, (step - highest).exp()[..., None])[..., 0]
-    return (wanted * (step - highest)).sum(dim=-1) - growth.clamp_min(torch.finfo(rows.dtype).tiny).log().mean(dim=-1)
+    linear = (wanted * (step - highest)).sum(dim=-1)
+    if give:
+        linear = (wanted * (-torch.expm1(-give * step) / give)).sum(dim=-1) - highest[..., 0]
+    return linear - growth.clamp_min(torch.finfo(rows.dtype).tiny).log().mean(dim=-1)
 
 
 def _choose(accept: Tensor, new: _Iterate, old: _Iterate) -> _Iterate:
@@ -81,10 +105,10 @@ def _choose(accept: Tensor, new: _Iterate, old: _Iterate) -> _Iterate:
     return _Iterate(*(torch.where(accept.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in fields))
 
 
-def _solve(scores: Tensor, wanted: Tensor, iterations: int, tolerance: float) -> _Iterate:
+def _solve(scores: Tensor, uniform: Tensor, iterations: int, tolerance: float, give: float) -> _Iterate:
     """Iterate until every image's column error is within the tolerance or cannot fall in this precision."""
     smallest = torch.finfo(scores.dtype).tiny
-    current = _evaluate(scores, torch.zeros_like(wanted), wanted)
+    current = _evaluate(scores, torch.zeros_like(uniform), uniform, give)
     damping = torch.full_like(current.error, FIRST_DAMPING)
     rounding = 8 * torch.finfo(scores.dtype).eps
     for iteration in range(iterations):
@@ -93,14 +117,15 @@ def _solve(scores: Tensor, wanted: Tensor, iterations: int, tolerance: float) ->
         if not bool(active.any()):
             break
         if iteration < PLAIN_ITERATIONS:
-            ratio = wanted.clamp_min(smallest) / current.columns.clamp_min(smallest)
-            current = _choose(active, _evaluate(scores, current.potentials + ratio.log(), wanted), current)
+            ratio = current.wanted.clamp_min(smallest) / current.columns.clamp_min(smallest)
+            trial = _evaluate(scores, current.potentials + ratio.log() / (1 + give), uniform, give)
+            current = _choose(active, trial, current)
             continue
-        step = _curvature_solve(current.rows, wanted, wanted - current.columns, damping)
+        step = _curvature_solve(current.rows, current.wanted, current.wanted - current.columns, damping, give)
         step = step.clamp(-LONGEST_STEP, LONGEST_STEP)
-        trial = _evaluate(scores, current.potentials + step, wanted)
+        trial = _evaluate(scores, current.potentials + step, uniform, give)
         # The dual decides (far away the error may stand still or rise first), up to rounding, where the error does.
-        rise = _dual_rise(current.rows, wanted, step)
+        rise = _dual_rise(current.rows, current.wanted, step, give)
         accept = active & ((rise > rounding) | ((rise > -rounding) & (trial.error < current.error)))
         damping = torch.where(active, torch.where(accept, damping / LOWER, damping * RAISE), damping)
         current = _choose(accept, trial, current)
@@ -118,18 +143,21 @@ class _Plan(torch.autograd.Function):
         epsilon: float,
         iterations: int,
         tolerance: float,
+        relaxation: float | None,
     ) -> Tensor:
+        give = 0.0 if relaxation is None else epsilon / relaxation
         with torch.autocast(cost.device.type, enabled=False):
             scores = (cost * (-1 / epsilon)).masked_fill_(~text_mask[:, None], -torch.inf)
-            wanted = text_mask.to(cost.dtype) / text_mask.sum(dim=1, keepdim=True)
-            plan = _solve(scores, wanted, iterations, tolerance).rows / cost.shape[1]
-        ctx.save_for_backward(plan, wanted)
-        ctx.epsilon = epsilon
+            uniform = text_mask.to(cost.dtype) / text_mask.sum(dim=1, keepdim=True)
+            solved = _solve(scores, uniform, iterations, tolerance, give)
+            plan = solved.rows / cost.shape[1]
+        ctx.save_for_backward(plan, solved.wanted)
+        ctx.epsilon, ctx.give = epsilon, give
         return plan
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None, None]:  # noqa: ANN401
         plan, wanted = ctx.saved_tensors
         pixels = plan.shape[1]
         with torch.autocast(plan.device.type, enabled=False):
@@ -137,10 +165,10 @@ class _Plan(torch.autograd.Function):
             # the cost.
             weighted = plan * gradient
             to_potentials = weighted.sum(dim=1) - _transposed_product(plan, weighted.sum(dim=-1) * pixels)
-            adjoint = _curvature_solve(plan * pixels, wanted, to_potentials)
+            adjoint = _curvature_solve(plan * pixels, wanted, to_potentials, give=ctx.give)
             weighted = plan * (gradient - adjoint[:, None])
             weighted -= plan * (weighted.sum(dim=-1, keepdim=True) * pixels)
-        return weighted.mul_(-1 / ctx.epsilon), None, None, None, None
+        return weighted.mul_(-1 / ctx.epsilon), None, None, None, None, None
 
 
 def _transposed_product(plan: Tensor, vector: Tensor) -> Tensor:
@@ -154,6 +182,7 @@ def sinkhorn_plan(
     iterations: int = 100,
     tolerance: float = 1e-5,
     text_mask: Tensor | None = None,
+    relaxation: float | None = None,
 ) -> Tensor:
     """Entropic optimal transport plan of uniform marginals.
 
@@ -168,10 +197,12 @@ def sinkhorn_plan(
         tolerance: stop when the column sums' L1 distance from uniform is at most this in every image; 0 never stops
             before the iterations are used up or rounding ends progress.
         text_mask: `B x M`, true for real text tokens; padded ones receive no mass.
+        relaxation: price of the columns' divergence from uniform, in units of the cost; none for columns that must be
+            met.
 
     Returns:
         Plan `B x N x M`, nonnegative, of sum 1; every row sums to `1 / N` to rounding, every real column to
-        1 / (number of real tokens) within the tolerance.
+        1 / (number of real tokens) within the tolerance, unless relaxed.
 
     Raises:
         ValueError: the cost is not `B x N x M` or not finite, a setting is out of range, the mask has another shape
@@ -179,10 +210,11 @@ def sinkhorn_plan(
     """
     if cost.ndim != 3:
         raise InputError(f"sinkhorn_plan: the cost has shape {tuple(cost.shape)}; give it as B x N x M.")
-    if not epsilon > 0 or iterations < 1 or tolerance < 0:
+    if not epsilon > 0 or iterations < 1 or tolerance < 0 or (relaxation is not None and not relaxation > 0):
         raise InputError(
-            f"sinkhorn_plan: epsilon {epsilon}, iterations {iterations} or tolerance {tolerance} is out of range; "
-            "choose a positive epsilon, at least one iteration and a tolerance of 0 or more."
+            f"sinkhorn_plan: epsilon {epsilon}, iterations {iterations}, tolerance {tolerance} or relaxation "
+            f"{relaxation} is out of range; choose a positive epsilon and relaxation, at least one iteration and a "
+            "tolerance of 0 or more."
         )
     cost = cost.to(torch.promote_types(cost.dtype, torch.float32))
     if text_mask is None:
@@ -193,7 +225,7 @@ def sinkhorn_plan(
             "sinkhorn_plan: the cost holds values that are not finite; look for NaN in the features or in the text."
         )
     differentiable: Callable[..., Tensor] = _Plan.apply
-    return differentiable(cost, text_mask, epsilon, iterations, tolerance)
+    return differentiable(cost, text_mask, epsilon, iterations, tolerance, relaxation)
 
 
 def check_text_mask(text_mask: Tensor, shape: tuple[int, int]) -> None:

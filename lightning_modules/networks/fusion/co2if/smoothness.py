@@ -2,9 +2,10 @@
 
 The objective is `<C, P> - epsilon * entropy(P) + beta / N * sum over pixels of |grad R|^2` with R = N P the
 row-normalised plan (what every pixel takes of every word), on the H x W lattice of pixels. Measured on R, beta does not
-depend on the size of the image. It is minimised by generalised conditional gradient (Bredies, Lorenz, Maass,
-"A generalized conditional gradient method", 2009): linearise the quadratic term, which turns the cost into
-`C + 2 beta L(R)` (L the lattice's graph Laplacian), solve that entropic problem, and move towards its plan.
+depend on the size of the image. It is minimised by generalised conditional gradient (Bredies, Lorenz, Maass, "A
+generalized conditional gradient method and its connection to an iterative shrinkage method", 2009): linearise the
+quadratic term, which turns the cost into `C + 2 beta L(R)` (L the lattice's graph Laplacian), solve that entropic
+problem, and move towards its plan.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def smooth_plan(
     tolerance: float = 1e-5,
     text_mask: Tensor | None = None,
     outer_steps: int = 2,
+    relaxation: float | None = None,
 ) -> Tensor:
     """Entropic transport plan with the gradient-smoothness term of Eq. 1.
 
@@ -99,6 +101,8 @@ def smooth_plan(
         tolerance: of their column sums.
         text_mask: `B x M`, true for real text tokens.
         outer_steps: steps of generalised conditional gradient; 0 ignores beta.
+        relaxation: of the columns, see `sinkhorn_plan`; its cost is part of the objective, and being convex it only
+            makes the step that is taken safer.
 
     Returns:
         Plan `B x (H W) x M` with the marginals of `sinkhorn_plan`; no step raises the objective, therefore the summed
@@ -112,9 +116,9 @@ def smooth_plan(
             f"smooth_plan: the cost has {cost.shape[1]} rows but the image is {lattice[0]} x {lattice[1]}; "
             "give one row per pixel."
         )
-    plan = sinkhorn_plan(cost, epsilon, iterations, tolerance, text_mask)
+    plan = sinkhorn_plan(cost, epsilon, iterations, tolerance, text_mask, relaxation)
     for _ in range(outer_steps):
         slope = cost + 2 * beta * lattice_laplacian(plan * cost.shape[1], lattice)
-        target = sinkhorn_plan(slope, epsilon, iterations, tolerance, text_mask)
+        target = sinkhorn_plan(slope, epsilon, iterations, tolerance, text_mask, relaxation)
         plan = plan + _step_length(plan, target, beta, epsilon, lattice) * (target - plan)
     return plan

@@ -26,7 +26,7 @@ from lightning_modules.networks.fusion.co2if.mutual_information import MutualInf
 from lightning_modules.networks.fusion.co2if.sinkhorn import check_text_mask
 from lightning_modules.networks.fusion.co2if.smoothness import smooth_plan
 
-__all__ = ["CrossModalTransport", "Transport", "TransportForm"]
+__all__ = ["CrossModalTransport", "Transport", "TransportForm", "WordMarginals"]
 
 MAXIMUM_BETA = 0.1
 """Bound of the learned weight of the smoothness term: what the outer steps can still solve.
@@ -37,6 +37,7 @@ does not follow.
 """
 
 TransportForm = Literal["none", "cross_entropy", "no_g", "full"]
+WordMarginals = Literal["uniform", "content", "unbalanced"]
 
 
 class Transport(NamedTuple):
@@ -75,9 +76,13 @@ class CrossModalTransport(nn.Module):
         smooth_steps: steps of generalised conditional gradient for the smoothness term; 0 leaves the term out.
         initial_beta: weight of the smoothness term before training, in (0, `MAXIMUM_BETA`); it is learned.
         temperature: of the softmaxes of cosines (the joint distribution in G, cross-entropy); CLIP's initial one.
+        word_marginals: what share of the image a word must get: `uniform`, the same for all (the usual reading of a
+            transport without stated marginals), `content`, the same for all content words (whoever makes the text mask
+            leaves out the others), or `unbalanced`, where departing from equal shares has a price.
+        relaxation: that price, in units of the cost, for `unbalanced`.
 
     Raises:
-        ValueError: an unknown `cot` or `mutual_information`, or a number out of range.
+        ValueError: an unknown `cot`, `mutual_information` or `word_marginals`, or a number out of range.
     """
 
     def __init__(
@@ -93,25 +98,29 @@ class CrossModalTransport(nn.Module):
         smooth_steps: int = 2,
         initial_beta: float = 0.01,
         temperature: float = 0.07,
+        word_marginals: WordMarginals = "uniform",
+        relaxation: float = 0.05,
     ) -> None:
         super().__init__()
         for name, value, known in (
             ("cot", cot, get_args(TransportForm)),
             ("mutual_information", mutual_information, get_args(MutualInformationForm)),
+            ("word_marginals", word_marginals, get_args(WordMarginals)),
         ):
             if value not in known:
                 raise InputError(f"CrossModalTransport: {name} {value!r} is unknown; choose one of {', '.join(known)}.")
-        positive = min(epsilon, initial_beta, temperature) > 0 and iterations > 0 and initial_beta < MAXIMUM_BETA
-        if not (positive and min(tolerance, smooth_steps) >= 0):
+        smallest = min(epsilon, initial_beta, temperature, relaxation, iterations)
+        if not (smallest > 0 and initial_beta < MAXIMUM_BETA and min(tolerance, smooth_steps) >= 0):
             raise InputError(
-                f"CrossModalTransport: epsilon {epsilon}, initial_beta {initial_beta}, temperature {temperature} and "
-                f"iterations {iterations} must be positive, initial_beta below {MAXIMUM_BETA}, tolerance {tolerance} "
-                f"and smooth_steps {smooth_steps} not negative; change those that are not."
+                f"CrossModalTransport: epsilon {epsilon}, initial_beta {initial_beta}, temperature {temperature}, "
+                f"relaxation {relaxation} and iterations {iterations} must be positive, initial_beta below "
+                f"{MAXIMUM_BETA}, tolerance {tolerance} and smooth_steps {smooth_steps} not negative; change these."
             )
         self.cot = cot
         self.mutual_information = mutual_information
         self.epsilon, self.iterations, self.tolerance = epsilon, iterations, tolerance
         self.smooth_steps, self.temperature = smooth_steps, temperature
+        self.relaxation = relaxation if word_marginals == "unbalanced" else None
         width = channels if width is None else width
         self.text_channels = text_channels
         self.project_text = nn.Linear(text_channels, width)
@@ -159,9 +168,8 @@ class CrossModalTransport(nn.Module):
         form = None if self.cot == "no_g" else self.mutual_information
         cost = transport_cost(image, words, form, self.temperature, text_mask)
         outer = 0 if self.raw_beta is None else self.smooth_steps
-        return smooth_plan(
-            cost, lattice, self.beta, self.epsilon, self.iterations, self.tolerance, text_mask, outer_steps=outer
-        )
+        solver = (self.epsilon, self.iterations, self.tolerance)
+        return smooth_plan(cost, lattice, self.beta, *solver, text_mask, outer_steps=outer, relaxation=self.relaxation)
 
     def forward(self, features: Tensor, text: Tensor, text_mask: Tensor | None = None) -> Transport:
         """Pair pixels with words.

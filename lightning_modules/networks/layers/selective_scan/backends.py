@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hyperalign.errors import InputError, MissingPackageError
 from lightning_modules.networks.layers.selective_scan.chunked import chunked_scan
+from lightning_modules.networks.layers.selective_scan.compiled.scan import compiled_scan
 from lightning_modules.networks.layers.selective_scan.mamba_ssm_adapter import mamba_ssm_scan
 from lightning_modules.networks.layers.selective_scan.problem import ScanProblem
 from lightning_modules.networks.layers.selective_scan.reference import reference_scan
@@ -23,11 +24,12 @@ __all__ = ["Backend", "choose"]
 
 log = logging.getLogger(__name__)
 
-Backend = Literal["auto", "reference", "chunked", "triton", "mamba_ssm"]
+Backend = Literal["auto", "reference", "chunked", "compiled", "triton", "mamba_ssm"]
 
 _SCANS: dict[str, Callable[[ScanProblem], Tensor]] = {
     "reference": reference_scan,
     "chunked": chunked_scan,
+    "compiled": compiled_scan,
     "triton": triton_scan,
     "mamba_ssm": mamba_ssm_scan,
 }
@@ -59,6 +61,18 @@ def _check_triton(u: Tensor) -> None:
     if u.dtype == torch.float64:
         raise InputError(
             "selective_scan: backend 'triton' computes in float32 but u is float64, take 'chunked' or 'reference'"
+        )
+
+
+def _check_compiled(u: Tensor) -> None:
+    """Sentences for what keeps the compiled loops from running; a missing compiler has its own."""
+    if u.device.type != "cpu":
+        raise InputError(
+            f"selective_scan: backend 'compiled' runs on a CPU but u is on {u.device}, take 'auto' or move it there"
+        )
+    if u.dtype == torch.float64:
+        raise InputError(
+            "selective_scan: backend 'compiled' computes in float32 but u is float64, take 'chunked' or 'reference'"
         )
 
 
@@ -98,6 +112,8 @@ def choose(backend: Backend, u: Tensor, states: int) -> Callable[[ScanProblem], 
     if name not in _SCANS:
         names = ", ".join(["auto", *_SCANS])
         raise InputError(f"selective_scan: there is no backend '{name}', choose one of {names}")
+    if name == "compiled":
+        _check_compiled(u)
     if name == "triton":
         _check_triton(u)
     if name == "mamba_ssm":

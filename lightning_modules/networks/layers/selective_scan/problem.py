@@ -15,7 +15,7 @@ __all__ = ["ScanProblem", "SecondInput", "check_shape", "prepare"]
 
 @dataclass(frozen=True)
 class SecondInput:
-    """Second term that drives the state: the coordinated scan of CO2IF (Wang et al., Eq. 12-13).
+    """Second term that drives the state: the coordinated scan of CO2IF (Zhang, Yang, Gao, AAAI 2026, Eq. 12-13).
 
     The state receives `(delta_t B_t + weight * delta2_t B2_t) u_t`; it still decays by `exp(delta_t A)`.
 

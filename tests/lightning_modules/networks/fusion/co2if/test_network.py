@@ -75,7 +75,8 @@ VARIANTS = [
     {"use_text": False},
     {"use_msi": False},
     {"use_text": False, "use_msi": False},
-    {"expand": 2, "text_embedding_width": 11},
+    {"expand": 2},
+    {"word_marginals": "unbalanced"},
 ]
 
 
@@ -86,8 +87,7 @@ def test_a_variant_runs_and_all_its_parameters_learn(settings: dict[str, Any]) -
     loss = (network(*inputs) - 0.5).square().mean() + network.alignment_loss(inputs[0], inputs[2], inputs[3])
     if network.use_text:
         generator = torch.Generator().manual_seed(2)
-        width = settings.get("text_embedding_width", 12)
-        text, image = network.embed(torch.randn(2, width, generator=generator), torch.randn(2, 10, generator=generator))
+        text, image = network.embed(inputs[2], inputs[3], torch.randn(2, 10, generator=generator))
         assert network.logit_scale is not None
         loss = loss + ((text @ image.T) * network.logit_scale.exp()).square().mean()
     loss.backward()
@@ -182,15 +182,17 @@ def test_fifty_steps_in_half_precision_stay_finite_and_learn(mixer: MixerName) -
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_embeddings_are_unit_vectors_and_adapters_are_shared_where_widths_agree() -> None:
-    network = built()
-    text, image = network.embed(torch.randn(3, 12) * 9, torch.randn(3, 10))
+def test_embeddings_are_unit_vectors_of_the_tokens_that_the_transport_sees() -> None:
+    network, tokens = built(), torch.randn(3, 4, 12, generator=torch.Generator().manual_seed(4)) * 9
+    mask = torch.tensor([[True, True, True, False]]).expand(3, -1)
+    text, image = network.embed(tokens, mask, torch.randn(3, 10))
     assert text.shape == image.shape == (3, 6)
     assert torch.allclose(torch.cat((text, image)).norm(dim=1), torch.ones(6))
     assert network.logit_scale is not None
     assert network.logit_scale.exp().item() == pytest.approx(1 / 0.07, rel=1e-5)
     assert network.text_guide is not None
-    assert network.text_guide.adapters.text is None
+    mean = network.text_guide.adapters(tokens)[:, :3].mean(dim=1)
+    assert torch.allclose(text, mean / mean.norm(dim=1, keepdim=True), atol=1e-6)
     assert built(use_text=False).logit_scale is None
 
 
@@ -231,6 +233,6 @@ def test_impossible_settings_give_a_sentence() -> None:
         with pytest.raises(ValueError, match=sentence):
             built(**settings)
     with pytest.raises(ValueError, match="use_text=False has no embeddings to contrast"):
-        built(use_text=False).embed(torch.rand(1, 12), torch.rand(1, 10))
+        built(use_text=False).embed(torch.rand(1, 2, 12), None, torch.rand(1, 10))
     with pytest.raises(ValueError, match="image embeddings of 9 channels but the network was built for 12 and 10"):
-        built().embed(torch.rand(1, 12), torch.rand(1, 9))
+        built().embed(torch.rand(1, 2, 12), None, torch.rand(1, 9))

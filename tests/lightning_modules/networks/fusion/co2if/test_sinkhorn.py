@@ -182,3 +182,51 @@ def test_a_plan_does_not_depend_on_its_batch_mates() -> None:
         alone = sinkhorn_plan(one, tolerance=1e-3)
         beside = sinkhorn_plan(torch.cat([one, other]), tolerance=1e-3)[:1]
         assert float((alone - beside).abs().max()) < 1e-12
+
+
+def plain_unbalanced(cost: Tensor, epsilon: float, relaxation: float, iterations: int) -> Tensor:
+    """Scaling iterations of Chizat et al.: rows are met, columns have their price."""
+    logits = -cost / epsilon
+    columns = torch.zeros_like(cost[:, 0])
+    for _ in range(iterations):
+        rows = -np.log(cost.shape[1]) - torch.logsumexp(logits + columns[:, None], dim=2)
+        sums = torch.logsumexp(logits + rows[:, :, None], dim=1)
+        columns = (-np.log(cost.shape[2]) - sums) * relaxation / (relaxation + epsilon)
+    rows = -np.log(cost.shape[1]) - torch.logsumexp(logits + columns[:, None], dim=2)
+    plan: Tensor = (logits + rows[:, :, None] + columns[:, None]).exp()
+    return plan
+
+
+@pytest.mark.parametrize("relaxation", [0.01, 0.3])
+def test_an_unbalanced_plan_equals_scaling_iterations_and_meets_its_rows(relaxation: float) -> None:
+    cost = costs("random").double()
+    expected = plain_unbalanced(cost, 0.05, relaxation, 3000)
+    plan = sinkhorn_plan(cost, epsilon=0.05, tolerance=1e-12, relaxation=relaxation)
+    assert float((plan - expected).abs().max() / expected.max()) < 1e-8
+    assert float((plan.sum(dim=2) * plan.shape[1] - 1).abs().max()) < 1e-12
+    balanced = sinkhorn_plan(cost, epsilon=0.05)
+    assert float((cost * plan).sum()) < float((cost * balanced).sum())
+
+
+def test_an_unbalanced_plan_gives_padding_nothing_and_words_like_no_pixel_little() -> None:
+    cost = torch.rand(2, 50, 6, generator=torch.Generator().manual_seed(0))
+    cost[:, :, 3] += 1
+    mask = torch.tensor([True, True, True, True, False, False]).expand(2, -1)
+    plan = sinkhorn_plan(cost, epsilon=0.05, relaxation=0.1, text_mask=mask)
+    columns = plan.sum(dim=1)
+    assert not bool(columns[:, 4:].any())
+    assert bool((columns[:, 3] < 0.02).all())
+    assert torch.allclose(sinkhorn_plan(cost, epsilon=0.05, text_mask=mask).sum(dim=1)[:, :4], torch.tensor(0.25))
+
+
+def test_the_gradient_of_an_unbalanced_plan_is_that_of_differences() -> None:
+    cost = torch.rand(1, 7, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64).requires_grad_()
+    mask = torch.tensor([[True, True, True, False]])
+    assert torch.autograd.gradcheck(
+        lambda values: sinkhorn_plan(values, 0.1, tolerance=1e-14, relaxation=0.2, text_mask=mask), cost
+    )
+
+
+def test_a_relaxation_that_is_not_positive_is_refused() -> None:
+    with pytest.raises(ValueError, match="relaxation 0 is out of range; choose a positive epsilon and relaxation"):
+        sinkhorn_plan(torch.rand(1, 3, 2), relaxation=0)

@@ -116,7 +116,10 @@ def changed(**changes: Tensor) -> dict[str, Any]:
             {"second": SecondInput(torch.ones(2, 4, 20), torch.ones(2, 4, 20))},
             "B of the second input has shape (2, 4, 20), wanted 2 x 3 x 20",
         ),
-        ({"backend": "fast"}, "there is no backend 'fast', choose one of auto, reference, chunked, triton, mamba_ssm"),
+        (
+            {"backend": "fast"},
+            "there is no backend 'fast', choose one of auto, reference, chunked, compiled, triton, mamba_ssm",
+        ),
     ],
 )
 def test_what_does_not_fit_gets_a_sentence(changes: dict[str, Any], sentence: str) -> None:

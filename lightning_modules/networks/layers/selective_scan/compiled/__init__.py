@@ -1,0 +1,1 @@
+"""The selective scan as a C++ loop for CPUs, compiled on the machine it runs on."""

@@ -1,0 +1,82 @@
+"""The compiled scan against the reference, with any number of states, blocks and threads, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lightning_modules.networks.layers.selective_scan import SecondInput, selective_scan
+from lightning_modules.networks.layers.selective_scan.compiled import library
+from tests.lightning_modules.networks.layers.selective_scan.samples import (
+    largest_error,
+    outputs_and_gradients,
+    scan_arguments,
+    second_input,
+)
+
+needs_compiler = pytest.mark.skipif(library.compiler() is None, reason="there is no C++ compiler on this machine")
+
+
+@needs_compiler
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("states", "length"), [(1, 1), (3, 20), (4, 512), (5, 513), (9, 700)])
+def test_outputs_and_gradients_equal_the_reference(states: int, length: int, reverse: bool) -> None:
+    arguments = scan_arguments(states=states, length=length, groups=2)
+    second = second_input(arguments)
+    expected = outputs_and_gradients("reference", arguments, second, reverse=reverse)
+    assert largest_error(outputs_and_gradients("compiled", arguments, second, reverse=reverse), expected) <= 1e-5
+
+
+@needs_compiler
+@pytest.mark.parametrize("groups", [0, 1, 4])
+def test_without_second_input_and_with_any_groups(groups: int) -> None:
+    arguments = scan_arguments(batch=3, channels=8, states=4, length=70, groups=groups)
+    expected = outputs_and_gradients("reference", arguments)
+    assert largest_error(outputs_and_gradients("compiled", arguments), expected) <= 1e-5
+
+
+@needs_compiler
+@pytest.mark.parametrize("size", [1e-30, 30.0, 1e4, 1e30])
+def test_steps_of_any_size_are_safe(size: float) -> None:
+    u, _, decay, entry, readout, skip = scan_arguments(length=600)
+    steps = torch.full_like(u, size)
+    entry = entry / max(size, 1.0)
+    found = selective_scan(u, steps, decay, entry, readout, skip, backend="compiled")
+    expected = selective_scan(u, steps, decay, entry, readout, skip, backend="reference")
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+@needs_compiler
+def test_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = scan_arguments(batch=3, channels=8, length=300, groups=4)
+    alone = outputs_and_gradients("compiled", arguments, second_input(arguments))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    for name, found in outputs_and_gradients("compiled", arguments, second_input(arguments)).items():
+        assert torch.equal(found, alone[name]), name
+
+
+@needs_compiler
+def test_values_that_are_not_numbers_are_passed_on() -> None:
+    u, *others = scan_arguments(length=30)
+    u[0, 0, 7] = torch.nan
+    y = selective_scan(u, *others, backend="compiled")
+    assert torch.isnan(y[0, 0, 7:]).all()
+    assert torch.isfinite(y[0, 0, :7]).all()
+
+
+def test_only_single_precision_on_a_cpu() -> None:
+    with pytest.raises(ValueError, match="backend 'compiled' computes in float32 but u is float64"):
+        selective_scan(*scan_arguments(dtype=torch.float64), backend="compiled")
+    elsewhere = [tensor.to("meta") for tensor in scan_arguments()]
+    with pytest.raises(ValueError, match="backend 'compiled' runs on a CPU but u is on meta"):
+        selective_scan(*elsewhere, backend="compiled")
+
+
+@needs_compiler
+def test_a_weight_that_is_learned_gets_its_gradient() -> None:
+    arguments = scan_arguments(groups=2)
+    weight = torch.tensor(0.3, requires_grad=True)
+    second = second_input(arguments)
+    selective_scan(*arguments, second=SecondInput(second.delta, second.B, weight), backend="compiled").sum().backward()
+    assert weight.grad is not None
+    assert float(weight.grad.abs()) > 0
