@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import pytest
 import torch
 from torch import Tensor
 
 from lightning_modules.networks.layers.selective_scan import Backend, SecondInput, selective_scan
+
+installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="Triton kernels need a GPU, there is none here")
 
 Arguments = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from lightning_modules.networks.layers.selective_scan import SecondInput, selective_scan, time_blocks
 from tests.lightning_modules.networks.layers.selective_scan.samples import (
     largest_error,
+    on_gpu,
     outputs_and_gradients,
     scan_arguments,
     second_input,
@@ -109,3 +110,10 @@ def test_states_are_not_kept_for_the_backward_pass() -> None:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         selective_scan(*(tensor.requires_grad_() for tensor in arguments), backend="chunked")
     assert sum(kept.values()) <= length * (4 * channels + 2 * 16)
+
+
+@on_gpu
+def test_chunked_on_a_gpu_equals_the_reference() -> None:
+    arguments = scan_arguments(2, 24, 16, 1000, 4)
+    expected = outputs_and_gradients("reference", arguments)
+    assert largest_error(outputs_and_gradients("chunked", arguments, device="cuda"), expected) <= 1e-5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,18 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
-from lightning_modules.networks.layers.selective_scan import selective_scan
 from tests.lightning_modules.networks.layers.selective_scan.samples import (
+    installed,
     largest_error,
+    on_gpu,
     outputs_and_gradients,
     scan_arguments,
     second_input,
 )
 
-installed = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="Triton kernels need a GPU, there is none here")
 ROOT = Path(__file__).resolve().parents[5]
 
 
@@ -58,17 +55,3 @@ def test_kernels_on_a_gpu_equal_the_reference(
     expected = outputs_and_gradients("chunked", arguments, second, reverse=reverse)
     found = outputs_and_gradients("triton", arguments, second, reverse=reverse, device="cuda")
     assert largest_error(found, expected) <= 1e-5
-
-
-@installed
-@on_gpu
-def test_auto_takes_the_kernels_on_a_gpu() -> None:
-    arguments = [tensor.cuda() for tensor in scan_arguments(length=100)]
-    assert selective_scan(*arguments).equal(selective_scan(*arguments, backend="triton"))
-
-
-@on_gpu
-def test_chunked_on_a_gpu_equals_the_reference() -> None:
-    arguments = scan_arguments(2, 24, 16, 1000, 4)
-    expected = outputs_and_gradients("reference", arguments)
-    assert largest_error(outputs_and_gradients("chunked", arguments, device="cuda"), expected) <= 1e-5
