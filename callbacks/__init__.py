@@ -4,6 +4,7 @@ import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired b
 from callbacks.adaptation.generated_training import GeneratedTraining
 from callbacks.adaptation.proxy_generation import ProxyGeneration
 from callbacks.adaptation.restorers import (
+    BestRestorer,
     ChainRestorer,
     FlipRestorer,
     FolderRestorer,
@@ -13,6 +14,7 @@ from callbacks.adaptation.restorers import (
     SourceRestorer,
 )
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
+from callbacks.adaptation.weight_averaging import SourceAveraging
 from callbacks.generators import CubeSource, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
 from callbacks.prediction.prediction_writer import PredictionWriter
@@ -25,6 +27,7 @@ CubeWriter = PredictionWriter
 """The name under which older configurations ask for `PredictionWriter`."""
 
 __all__ = [
+    "BestRestorer",
     "ChainRestorer",
     "CubeSource",
     "CubeWriter",
@@ -46,6 +49,7 @@ __all__ = [
     "ProxyGeneration",
     "ProxyRestorer",
     "ResultsTable",
+    "SourceAveraging",
     "SourceRestorer",
     "SpectralTransfer",
     "UnCLIPGuides",

@@ -26,6 +26,8 @@ from datamodules.kaist import KAIST
 from datamodules.paris_eo1 import ParisEO1
 from datamodules.sample_scenes import SampleScenes
 from datamodules.sampling.batches import Batch
+from datamodules.sampling.relighting import Relighting
+from datamodules.sampling.replay import SourceReplay
 from datamodules.scenes import MappedScene, Observation, Scene, generator_for, rgb_bands, to_rgb
 
 __all__ = [
@@ -52,9 +54,11 @@ __all__ = [
     "Observation",
     "ParisEO1",
     "RandomMask",
+    "Relighting",
     "SampleScenes",
     "Scene",
     "SceneDataModule",
+    "SourceReplay",
     "generator_for",
     "rgb_bands",
     "to_rgb",

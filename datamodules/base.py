@@ -12,6 +12,8 @@ from datamodules.library import SceneLibrary, Subset
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.full_scenes import FullSceneDataset, ObservationDataset, observe
 from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
+from datamodules.sampling.relighting import Relighting
+from datamodules.sampling.replay import SourceReplay
 from datamodules.scenes import MappedScene, Observation
 from datamodules.scenes.checks import check_disjoint
 from hyperalign.errors import InputError
@@ -42,6 +44,11 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         crop: side of the centre crop of every scene in pixels; None uses whole scenes.
         patch_size: side of the clean training patches in pixels.
         patches_per_epoch: patches in an epoch, over all ranks.
+        relighting: puts clean training patches under other lights before they are degraded; None leaves them. Refused
+            where an observation or a multispectral image was measured.
+        replay: clean source scenes that are trained on beside the given ones; None has none.
+        patch_pool: how many different training patches there are, after which they come again with the same noise; None
+            draws new ones without end.
         batch_size: patches in a batch, on each rank.
         num_workers: processes that load training patches; 0 loads in the main process.
         captions: caption file of the scenes (see `datamodules.captions`); None takes the packaged one, if there is one.
@@ -64,6 +71,9 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         crop: int | None = None,
         patch_size: int = 64,
         patches_per_epoch: int = 1024,
+        relighting: Relighting | None = None,
+        replay: SourceReplay | None = None,
+        patch_pool: int | None = None,
         batch_size: int = 8,
         num_workers: int = 0,
         captions: str | None = None,
@@ -92,6 +102,9 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         self.role = role
         self.patch_size = patch_size
         self.patches_per_epoch = patches_per_epoch
+        self.relighting = relighting
+        self.replay = replay
+        self.patch_pool = patch_pool
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
@@ -120,6 +133,8 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
             ValueError: for no scenes, differing wavelengths, wrong weights, or (role target) a clean cube of this
                 data set's observed or unobserved scenes.
         """
+        if self.replay is not None:
+            scenes, weights = self.replay.beside(scenes, weights)
         if self.role == "target":
             hidden = self.hidden()
             for scene in scenes:
@@ -186,9 +201,15 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
                     "trained on: add the callbacks that make proxies and synthesised scenes, or call "
                     "use_training_scenes."
                 )
-            self._training_scenes.exchange(self.scenes(self._some("training")))
+            self.use_training_scenes(self.scenes(self._some("training")))
         dataset = PatchDataset(
-            self._training_scenes, self.degradation, self.patch_size, self.patches_per_epoch, self.seed
+            self._training_scenes,
+            self.degradation,
+            self.patch_size,
+            self.patches_per_epoch,
+            self.seed,
+            self.relighting,
+            self.patch_pool,
         )
         return training_loader(dataset, self.batch_size, self.num_workers, self.trainer, collate)
 

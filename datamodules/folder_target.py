@@ -20,6 +20,8 @@ from datamodules.degradations import Degradation, EstimatedNoise
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.crops import Crop, drawn_crops
 from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
+from datamodules.sampling.relighting import Relighting
+from datamodules.sampling.replay import SourceReplay
 from datamodules.scenes import MappedScene, Observation
 from datamodules.scenes.folder_scene import FolderScene
 from datamodules.scenes.readers import CubeFile, find_cubes
@@ -51,6 +53,9 @@ class TargetSettings:
     batch_size: int
     num_workers: int
     seed: int
+    relighting: Relighting | None = None
+    replay: SourceReplay | None = None
+    patch_pool: int | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers; raises InputError with one sentence."""
@@ -85,6 +90,10 @@ class FolderTarget(LightningDataModule):
         batch_size: patches in a batch, on each rank.
         num_workers: processes that load training patches.
         seed: fixes crops, patches and the replayed degradation.
+        relighting: puts proxies and synthesised scenes under other lights before they are degraded; None leaves them.
+        replay: clean source scenes of the same bands that are trained on beside them; None has none.
+        patch_pool: how many different training patches there are, after which they come again with the same noise; None
+            draws new ones without end.
 
     Raises:
         ValueError: for a number below its minimum, or crops that are smaller than patches.
@@ -107,6 +116,9 @@ class FolderTarget(LightningDataModule):
         batch_size: int = 4,
         num_workers: int = 0,
         seed: int = 0,
+        relighting: Relighting | None = None,
+        replay: SourceReplay | None = None,
+        patch_pool: int | None = None,
     ) -> None:
         super().__init__()
         if role not in get_args(Role):
@@ -124,6 +136,9 @@ class FolderTarget(LightningDataModule):
             batch_size,
             num_workers,
             seed,
+            relighting,
+            replay,
+            patch_pool,
         )
         self._training_scenes = TrainingScenes()
 
@@ -202,6 +217,8 @@ class FolderTarget(LightningDataModule):
         Raises:
             InputError: for no scenes, differing wavelengths, wrong weights, or a cube of `clean_root`.
         """
+        if self.settings.replay is not None:
+            scenes, weights = self.settings.replay.beside(scenes, weights)
         if found := [scene for scene in scenes if self.is_clean(scene.path)]:
             raise InputError(f"The training scene {found[0].path} is clean, which adaptation must not see.")
         self._training_scenes.exchange(scenes, weights)
@@ -236,7 +253,13 @@ class FolderTarget(LightningDataModule):
             )
         options = self.settings
         dataset = PatchDataset(
-            self._training_scenes, options.degradation, options.patch_size, options.patches_per_epoch, options.seed
+            self._training_scenes,
+            options.degradation,
+            options.patch_size,
+            options.patches_per_epoch,
+            options.seed,
+            options.relighting,
+            options.patch_pool,
         )
         return training_loader(dataset, options.batch_size, options.num_workers, self.trainer, collate)
 

@@ -72,7 +72,7 @@ def restore(
         cube: `C x H x W`, a NumPy array or a tensor, of real numbers.
         checkpoint: see `load`; it is kept in memory for the next call.
         wavelengths: centres of the cube's bands in nm, or `FIRST:LAST:COUNT`. None says that they are the network's,
-            in its order.
+            in its order; a network that takes any bands (`lightning_modules.Subspace`) has no use for them.
         multispectral: for fusion, the image of the same ground with smaller pixels, `c x H x W`.
         caption: for fusion networks that read one, what is seen.
         bands: other bands: `refuse` them, `select` the nearest for each of the network's, or `interpolate` linearly;
@@ -167,6 +167,8 @@ def _match(
     """Match the cube's bands to the network's by wavelength; None where they are the network's as they stand."""
     from datamodules.scenes.band_matching import band_centres, match_bands
 
+    if module.trained_on.get("any_bands"):
+        return None
     trained = module.trained_on.get("wavelengths")
     count = getattr(module.network, "input_channels", None) or (len(trained) if trained else None)
     if wavelengths is None:

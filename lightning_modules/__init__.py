@@ -42,6 +42,7 @@ from lightning_modules.networks import (
 )
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle
+from lightning_modules.solver_guided import Guided, Subspace
 from lightning_modules.solvers import (
     CNMF,
     FUSE,
@@ -91,6 +92,7 @@ __all__ = [
     "FusionModule",
     "FusionSolverModule",
     "GRNNet",
+    "Guided",
     "HIRDiff",
     "HIRDiffUNet",
     "InstanceDiscrimination",
@@ -108,6 +110,7 @@ __all__ = [
     "SentenceTowers",
     "SolverModule",
     "SquaredErrorAngleLoss",
+    "Subspace",
     "TRQ3DNet",
     "TextPrompts",
     "TrainingFree",

@@ -27,8 +27,18 @@ from lightning_modules.checkpoints import (
 from lightning_modules.evaluation import EvaluationModule
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.optimizers import Interval, configured_optimizers
-from lightning_modules.restorer import Inputs, NetworkRestorer, grid_of, moved, network_settings, restored_by
+from lightning_modules.restorer import (
+    WHOLE,
+    Inputs,
+    NetworkRestorer,
+    grid_of,
+    moved,
+    network_settings,
+    restored_by,
+    taken_data,
+)
 from lightning_modules.schedules import length_from
+from lightning_modules.solver_guided import scene_wide
 from lightning_modules.training_length import training_length
 
 __all__ = ["RestorationModule"]
@@ -102,6 +112,11 @@ class RestorationModule(EvaluationModule):
     def name(self) -> str:
         """Class of the network, such as `UpsampledInput(SERT)`."""
         return checkpoints.network_identity(self.network)
+
+    @property
+    def file_tile(self) -> int:
+        """Side of the tiles in which files are restored: none where the network must see scenes whole."""
+        return super().file_tile if scene_wide(self.network) is None else WHOLE
 
     def inputs(self, batch: Mapping[str, Any]) -> Inputs:
         """Take from a batch what `forward`, and so the network, is given.
@@ -178,7 +193,7 @@ class RestorationModule(EvaluationModule):
             tile=self.tile,
             protocol=self.protocol,
             settings=self.input_settings,
-            trained_on=self._source_data,
+            trained_on=taken_data(self.network, self._source_data),
         )
 
     def _start_from_source(self) -> None:
@@ -186,7 +201,7 @@ class RestorationModule(EvaluationModule):
         if self.source is None or self._started_from == self.source:
             return
         self.network.load_state_dict(self._source_weights())
-        self.trained_on = self._source_data
+        self.trained_on = taken_data(self.network, self._source_data)
         self._started_from = self.source
         log.info("source weights loaded from %s", self.source)
 
@@ -283,7 +298,7 @@ class RestorationModule(EvaluationModule):
             if str(name).startswith("network.")
         }
         checkpoints.check_shapes(self.network, state, origin)
-        self.trained_on = recorded_training_data(identity) or self.trained_on
+        self.trained_on = taken_data(self.network, recorded_training_data(identity) or self.trained_on)
         self._task = identity.get("task") or self._task
         recorded = identity.get("source_digest")
         if recorded and self._source_state and recorded != checkpoints.weights_digest(self._source_state):

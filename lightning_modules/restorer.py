@@ -14,11 +14,25 @@ from torch import Tensor, nn
 from hyperalign.errors import InputError, WrongTypeError
 from lightning_modules.checkpoints import network_identity, weights_digest
 from lightning_modules.metrics import MetricProtocol
+from lightning_modules.solver_guided import scene_wide
 from lightning_modules.tiles import in_tiles
 
-__all__ = ["FILE_TILE", "Adaptable", "Inputs", "NetworkRestorer", "Restorer", "adaptable", "restored_by", "restorer_of"]
+__all__ = [
+    "FILE_TILE",
+    "WHOLE",
+    "Adaptable",
+    "Inputs",
+    "NetworkRestorer",
+    "Restorer",
+    "adaptable",
+    "restored_by",
+    "restorer_of",
+    "taken_data",
+]
 
 FILE_TILE = 256
+WHOLE = 1 << 20
+"""A tile in pixels that no scene exceeds."""
 Inputs: TypeAlias = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 """Images of the same ground, the one with the fewest pixels first, of which every tile is given its part; and tensors
 that every tile is given whole."""
@@ -168,7 +182,7 @@ class NetworkRestorer:
     @property
     def file_tile(self) -> int:
         """Side of the tiles in which files are restored where nothing else is asked for."""
-        return FILE_TILE
+        return FILE_TILE if scene_wide(self.network) is None else WHOLE
 
     @property
     def name(self) -> str:
@@ -204,6 +218,18 @@ def network_settings(network: nn.Module) -> dict[str, Any]:
     return {"weights": weights_digest(network), "network": hashlib.sha256(structure.encode()).hexdigest()}
 
 
+def taken_data(network: nn.Module, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a network's cubes are brought to: what its training data are said to be, but any bands where it can.
+
+    Args:
+        network: says by `any_bands` that no band has to be matched.
+        recorded: `wavelengths` and `normalisation` of the training data, each where known.
+    """
+    if not getattr(network, "any_bands", False):
+        return dict(recorded)
+    return {"any_bands": True, **{key: value for key, value in recorded.items() if key != "wavelengths"}}
+
+
 def grid_of(network: nn.Module, batch: Mapping[str, Any]) -> dict[str, float]:
     """Return the sampling phase of the observation as `phase`, for networks that enlarge by it; else nothing."""
     takes = bool(getattr(network, "takes_phase", False))
@@ -226,11 +252,18 @@ def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapp
     Args:
         network: takes the images and what is given whole.
         inputs: both.
-        tile: side of the tiles in observation pixels; None restores scenes whole.
+        tile: side of the tiles in observation pixels; None restores scenes whole. A network that must see scenes whole
+            (`lightning_modules.Subspace`) does so, and its backbone alone is given tiles, of 256 pixels where None.
         grid: where the observation's pixels lie; see `grid_of`.
     """
     images, whole = inputs
+    wide = scene_wide(network)
     with _evaluating(network):
+        if wide is not None:
+            prepared, finish = wide.prepared(*images)
+            precision = wide.mix.weight.dtype
+            # A whole scene may be large: the backbone is given tiles of it also where nobody asked for them.
+            return finish(in_tiles(wide.core, prepared.to(precision), tile=min(tile or FILE_TILE, WHOLE)))
         restored: Tensor = in_tiles(lambda *pieces: network(*pieces, *whole, **grid), *images, tile=tile)
     return restored
 

@@ -12,14 +12,13 @@ from torch import Tensor, nn
 from hyperalign.errors import UsageError
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.restoration import RestorationModule
+from lightning_modules.restorer import WHOLE
 from lightning_modules.solvers import SolverResult, TrainingFree, TrainingFreeFusion
 from lightning_modules.tiles import in_tiles
 
 __all__ = ["SolverModule", "TrainingFreeModule"]
 
 log = logging.getLogger(__name__)
-WHOLE = 1 << 20
-"""A tile in pixels that no scene exceeds."""
 
 
 class TrainingFreeModule(RestorationModule):

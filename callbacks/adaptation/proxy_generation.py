@@ -8,7 +8,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import nn
 
 from callbacks.adaptation.proxies import make_proxies
-from callbacks.adaptation.restorers import OtherRestorer, ProxyRestorer, SourceRestorer
+from callbacks.adaptation.restorers import BestRestorer, OtherRestorer, ProxyRestorer, SourceRestorer
 from callbacks.adaptation.rounds import (
     check_rounds,
     load_round_weights,
@@ -42,8 +42,9 @@ class ProxyGeneration(Callback):
         tile: side of the square tiles (observation pixels) a scene is restored in; None takes the module's own setting.
         clamp: whether the proxies are clamped to [0, 1].
         restorer: what makes the proxies: a training-free method such as `lightning_modules.WhitenedRCTV`, or one of
-            `SourceRestorer` (the source network, also where None), `OtherRestorer` (another network with its
-            checkpoint), `FolderRestorer` (cubes that another program restored), `ChainRestorer`, `MeanRestorer`
+            `BestRestorer` (whitened RCTV for noise, the source network otherwise), `SourceRestorer` (the source
+            network, also where None), `OtherRestorer` (another network with its checkpoint), `FolderRestorer` (cubes
+            that another program restored), `ChainRestorer`, `MeanRestorer`
             and `FlipRestorer`. Only those in which the source network has a part change from round to round.
 
     Attributes:
@@ -147,6 +148,8 @@ class ProxyGeneration(Callback):
         with isolate_rng(), StageBar.of(trainer) as bar:
             with ranks.meeting():
                 module = adaptable(pl_module, "ProxyGeneration")
+                if isinstance(self.restorer, BestRestorer):
+                    self.restorer.choose(data.degradation, pl_module)
                 self.restorer.bind(module, self._source(module) if self.restorer.uses_source else None)
                 observations = data.observations()
             self.proxies = make_proxies(

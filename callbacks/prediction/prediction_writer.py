@@ -22,7 +22,8 @@ from datamodules.scenes.folder_scene import FolderScene
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
-from lightning_modules.restorer import Restorer, restorer_of
+from lightning_modules.restorer import WHOLE, Restorer, restorer_of
+from lightning_modules.solver_guided import scene_wide
 from lightning_modules.tiles import check_tile, tile_starts
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,9 @@ class PredictionWriter(Callback):
         check_output(self.folder, data)
         self.written, self._shared, self._finished, self._said = [], {}, 0, False
         self._restorer, self._data = restorer, data
-        self._side = self.tile or restorer.tile or restorer.file_tile
+        # A scene that the network must see whole is cut for its backbone alone, see `restored_by`.
+        whole = scene_wide(pl_module) is not None
+        self._side = WHOLE if whole else self.tile or restorer.tile or restorer.file_tile
         tiling = Tiling(self._side, partial(tile_starts, tile=self._side), self.batch_size)
         data.stream(tiling, self._wanted)
 

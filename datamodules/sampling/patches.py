@@ -1,7 +1,7 @@
 """Training patches: each is a pure function of its number, whoever draws it."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from datamodules.degradations import Degradation
 from datamodules.sampling.batches import Sample
 from datamodules.sampling.full_scenes import observed
+from datamodules.sampling.relighting import Relighting
 from datamodules.scenes import MappedScene, Scene, generator_for
 from hyperalign.errors import InputError
 from hyperalign.ranks import world
@@ -78,8 +79,9 @@ class TrainingScenes:
 class PatchDataset(Dataset[Sample]):
     """Random patches with flips and quarter turns, degraded afterwards.
 
-    Patch number n is drawn with `generator_for(seed, "patch", n)` and degraded with `generator_for(seed, "train", n)`,
-    so it does not depend on ranks, workers or order. It reads one window from the memory-mapped cube.
+    Patch number n is drawn with `generator_for(seed, "patch", n)`, relit with `generator_for(seed, "relighting", n)`
+    and degraded with `generator_for(seed, "train", n)`, so it does not depend on ranks, workers or order. It reads one
+    window from the memory-mapped cube.
 
     Args:
         scenes: what patches are drawn from, looked up anew at every patch.
@@ -87,13 +89,22 @@ class PatchDataset(Dataset[Sample]):
         patch_size: side of the clean patch in pixels; a multiple of the degradation's scale.
         length: patches in an epoch.
         seed: seed of the run.
+        relighting: puts clean patches under other lights; None leaves them as they are.
+        pool: how many different patches there are, after which they come again with the same noise; None has no end.
 
     Raises:
-        ValueError: if the patch size is not a positive multiple of the scale, or the length is below 1.
+        ValueError: if the patch size is not a positive multiple of the scale, or the length or the pool is below 1.
     """
 
     def __init__(
-        self, scenes: TrainingScenes, degradation: Degradation, patch_size: int, length: int, seed: int
+        self,
+        scenes: TrainingScenes,
+        degradation: Degradation,
+        patch_size: int,
+        length: int,
+        seed: int,
+        relighting: Relighting | None = None,
+        pool: int | None = None,
     ) -> None:
         if patch_size < 1 or patch_size % degradation.scale:
             raise InputError(
@@ -102,11 +113,15 @@ class PatchDataset(Dataset[Sample]):
             )
         if length < 1:
             raise InputError(f"An epoch of {length} patches is empty: give `patches_per_epoch` at least 1.")
+        if pool is not None and pool < 1:
+            raise InputError(f"A pool of {pool} patches is empty: give `patch_pool` at least 1, or leave it out.")
         self.scenes = scenes
         self.degradation = degradation
         self.patch_size = patch_size
         self.length = length
         self.seed = seed
+        self.relighting = relighting
+        self.pool = pool
 
     def __len__(self) -> int:
         """Return the patches in an epoch."""
@@ -116,8 +131,9 @@ class PatchDataset(Dataset[Sample]):
         """Return patch `number`, counted over all epochs.
 
         Raises:
-            ValueError: if a scene is smaller than the patch.
+            ValueError: if a scene is smaller than the patch, or is to be relit although its observation was measured.
         """
+        number = number if self.pool is None else number % self.pool
         generator = generator_for(self.seed, "patch", number)
         scene = self.scenes.draw(generator)
         size = self.patch_size
@@ -131,12 +147,32 @@ class PatchDataset(Dataset[Sample]):
         column = int(torch.randint(width - size + 1, (), generator=generator))
         which = int(torch.randint(8, (), generator=generator))
         target = _turn(scene.window(row, column, size, size), which)
-        clean = Scene(scene.name, target, scene.wavelengths, scene.caption)
         # What was measured beside the scene lies on the same grid and is cut and turned alike.
         measured = {
             kind: _turn(image.window(row, column, size, size), which) for kind, image in scene.measured().items()
         }
+        if self.relighting is not None:
+            check_relightable(scene.name, measured)
+            target = self.relighting(target, scene.wavelengths, generator_for(self.seed, "relighting", number))
+        clean = Scene(scene.name, target, scene.wavelengths, scene.caption)
         return observed(clean, self.degradation, generator_for(self.seed, "train", number), measured)
+
+
+def check_relightable(name: str, measured: Collection[str]) -> None:
+    """Refuse to relight a scene beside which something was measured, under the light as it was.
+
+    Args:
+        name: of the scene.
+        measured: what was measured, by its key in a batch.
+
+    Raises:
+        InputError: naming it.
+    """
+    if measured:
+        raise InputError(
+            f"The scene {name!r} cannot be relit: its {' and '.join(sorted(measured))} image was measured under the "
+            "light as it was; leave data.init_args.relighting out."
+        )
 
 
 def _turn(patch: Tensor, which: int) -> Tensor:

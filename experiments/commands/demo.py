@@ -13,7 +13,7 @@ from experiments.cli import run
 from experiments.commands.tables import arguments_of, source_checkpoint
 from experiments.configuration.command_parser import CommandParser
 
-CONFIGS = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt", "hir_align/demo")
+CONFIGS = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/paper", "hir_align/demo")
 SOURCE = source_checkpoint("gaussian", None)
 
 

@@ -100,7 +100,7 @@ def adapted(study: Study, row: str, seed: int) -> tuple[Path, Facts]:
         checkpoint.unlink(missing_ok=True)
     words = ["--synthesis.training", "proxy_only"] if row == PROXIES else ["--config", overlay(row)]
     words += [*study.stages(), "--trainer.max_epochs", str(study.epochs)]
-    command = fitted(study.table, [checkpoint], seed, words)
+    command = fitted(study.recipe("paper"), [checkpoint], seed, words)
     if command is not None:
         write_text(facts, json.dumps(asdict(measured(command.trainer))) + "\n")
     return checkpoint, Facts(**json.loads(facts.read_text(encoding="utf-8")))

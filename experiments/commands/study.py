@@ -1,7 +1,9 @@
-"""Source-only, proxy-only, generated-only, mixed (1 to 3 rounds) and the clean-target upper bound, in one table.
+"""What adaptation gains on real scenes, where it comes from, and what the clean scenes would have given, in one table.
 
-`hyperalign study gaussian --root DATA --seeds 0 1` runs the packaged `hir_align` experiments on real CAVE
-scenes, one fit and test after another, and writes what Tables VI, X and XI of HIR-ALIGN show.
+`hyperalign study gaussian --root DATA --seeds 0 1` runs packaged experiments on real CAVE scenes, one fit and test after
+another. Recipe `paper` is HIR-ALIGN to the letter: proxy-only, generated-only, mixed (1 to 3 rounds) and the same finetuning
+on clean scenes, as Tables VI, X and XI have them. Recipe `ours` is `hir_align/adapt`: the solver alone, the source finetuned
+further without any target, proxies alone, mixed, and the same recipe on clean scenes.
 A run whose results exist is not run again, so an interrupted study goes on where it stopped.
 """
 
@@ -23,7 +25,7 @@ from experiments.commands.tables import (
     table_parser,
     without,
 )
-from experiments.configuration.files import find_config
+from experiments.configuration.files import find_config, packaged_configs
 
 ROUNDS = 3
 EPOCHS = 4
@@ -31,9 +33,15 @@ EPOCHS = 4
 SETS = ("observed", "unobserved")
 METRICS = ("psnr", "ssim", "sam")
 SOURCE_ONLY = "source-only"
+SOLVER = "whitened RCTV alone"
 UPPER_BOUND = "clean target (upper bound)"
+OUR_BOUND = "ours, clean target (upper bound)"
 STAGES = ("proxy", "synthesis")
 """The sections of a config that the upper bound does without."""
+CONFIGS = {"paper": "hir_align/paper", "ours": "hir_align/adapt"}
+"""The recipes."""
+NOISE = ("gaussian", "complex")
+"""Tasks that a solver for noise restores by itself."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,23 @@ class Study:
     """What one study runs: a task on a data set, with the checkpoint trained on the source for that task.
 
     Attributes:
-        table: the words that all runs share.
+        table: the words that all runs share, but for the recipe.
         epochs: length of one round.
+        task: name of the task.
+        data: configuration with the target scenes.
     """
 
     table: Table
     epochs: int = EPOCHS
+    task: str = "gaussian"
+    data: str = "hir_align/cave_target"
+
+    def recipe(self, name: str) -> Table:
+        """Return the words that all runs of a recipe share."""
+        own = f"hir_align/adapt_{self.task}"
+        more = [own] if name == "ours" and own in packaged_configs() else []
+        *before, last = self.table.configs
+        return replace(self.table, configs=(*before, CONFIGS[name], *more, last))
 
     def stages(self) -> list[str]:
         """Return where the stages of adaptation keep what they make: one store for all rows, so that they share it."""
@@ -78,19 +97,28 @@ def study_of(
     """
     checkpoint = source_checkpoint(task, source)
     compact = "backbones/sert_compact_x4" if task == "super_resolution" else "backbones/sert_compact"
-    configs = (backbone or compact, data, f"tasks/{task}", "hir_align/adapt", "hir_align/study")
+    configs = (backbone or compact, data, f"tasks/{task}", "hir_align/study")
     for config in configs:
         find_config(config)
-    return Study(Table(configs, table.root, table.output, table.extra, ("--model.source", checkpoint)), epochs)
+    shared = Table(configs, table.root, table.output, table.extra, ("--model.source", checkpoint))
+    return Study(shared, epochs, task, data)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finetuning run: its row of the table, and after how many rounds it is tested."""
+    """One finetuning run: its row of the table, and after how many rounds it is tested.
+
+    Attributes:
+        name: of its row.
+        training: what is trained on: a training set of the stages, the `clean` observed scenes, or `source` scenes.
+        rounds: of adaptation.
+        recipe: `paper` or `ours`.
+    """
 
     name: str
     training: str
     rounds: int = 1
+    recipe: str = "paper"
 
     def options(self, study: Study, observed: Sequence[str]) -> list[str]:
         """Return what this run adds to the study's command line.
@@ -98,17 +126,27 @@ class Run:
         The upper bound is the finetuning of one round on the clean observed scenes.
         """
         length = ["--trainer.max_epochs", str(study.epochs * self.rounds)]
+        if self.training == "source":
+            return ["--config", "hir_align/upper_bound", *length]
         if self.training == "clean":
             scenes = [word for name in observed for word in ("--data.training+", name)]
             return ["--config", "hir_align/upper_bound", *scenes, *length]
         rounds = ["--proxy.rounds", str(self.rounds)]
-        return [*study.stages(), "--synthesis.training", self.training, *rounds, *length]
+        stages = study.stages()
+        if self.recipe == "ours" and self.training == "proxy_only":
+            return ["--config", "hir_align/proxy_only", *stages, *rounds, *length]
+        return [*stages, "--synthesis.training", self.training, *rounds, *length]
 
     def table(self, study: Study) -> Table:
         """Return the words that this run shares with the others."""
-        if self.training != "clean":
-            return study.table
-        return replace(study.table, extra=tuple(without(study.table.extra, STAGES)))
+        table = study.recipe(self.recipe)
+        if self.training not in ("clean", "source"):
+            return table
+        table = replace(table, extra=tuple(without(table.extra, STAGES)))
+        if self.training == "clean":
+            return table
+        configs = tuple("data/sample_scenes" if name == study.data else name for name in table.configs)
+        return replace(table, configs=configs, root=None)
 
     def epochs(self, study: Study) -> list[int]:
         """Return the epochs, counted from 0, after which it is tested."""
@@ -120,16 +158,24 @@ RUNS = (
     Run("generated only", "generated_only"),
     Run("mixed", "mixed", ROUNDS),
     Run(UPPER_BOUND, "clean"),
+    Run("ours without a target", "source", recipe="ours"),
+    Run("ours, proxy only", "proxy_only", recipe="ours"),
+    Run("ours, mixed", "mixed", recipe="ours"),
+    Run(OUR_BOUND, "clean", recipe="ours"),
 )
 
 
-def run_study(study: Study, seeds: Sequence[int]) -> list[Scores]:
+def run_study(study: Study, seeds: Sequence[int], recipes: Sequence[str] = tuple(CONFIGS)) -> list[Scores]:
     """Run what is missing and return the per-scene rows of all runs, each with its seed and row name."""
     rows: list[Scores] = []
     for seed in seeds:
         rows += tested(study, seed, SOURCE_ONLY, None)
         observed = list(dict.fromkeys(row["scene"] for row in rows if row["test_set"] == "observed"))
+        if "ours" in recipes and study.task in NOISE:
+            rows += solved(study, seed)
         for one in RUNS:
+            if one.recipe not in recipes:
+                continue
             checkpoints = [study.table.folder(seed, one.name) / f"epoch_{epoch}.ckpt" for epoch in one.epochs(study)]
             fitted(one.table(study), checkpoints, seed, one.options(study, observed))
             for number, checkpoint in enumerate(checkpoints, start=1):
@@ -141,22 +187,33 @@ def run_study(study: Study, seeds: Sequence[int]) -> list[Scores]:
 def tested(study: Study, seed: int, label: str, checkpoint: Path | None) -> list[Scores]:
     """Return the rows of one tested model; the source-trained weights where no checkpoint is given."""
     words = ["test", "--results.compare_source", "false", *(["--ckpt_path", str(checkpoint)] if checkpoint else [])]
-    return scored(study.table, study.table.folder(seed, "tests", label), label, seed, words)
+    return scored(study.recipe("paper"), study.table.folder(seed, "tests", label), label, seed, words)
+
+
+def solved(study: Study, seed: int) -> list[Scores]:
+    """Return the rows of the solver that proxies are made by, alone."""
+    configs = ("solvers/whitened_rctv", study.data, f"tasks/{study.task}")
+    extra = tuple(without(study.table.extra, (*STAGES, "model", "averaging", "trainer", "pictures")))
+    table = replace(study.table, configs=configs, settings=("--model.solver.rank", "5"), extra=extra)
+    return scored(table, study.table.folder(seed, "tests", SOLVER), SOLVER, seed, ["test"])
 
 
 def summary(rows: Sequence[Scores]) -> str:
-    """Return the Markdown table: means over scenes and seeds, and the share of the gap that each row closes."""
+    """Return the Markdown table: means over scenes and seeds, and the share of each clean gain that a row reaches."""
     labels = list(dict.fromkeys(row["model"] for row in rows))
-    lines = ["| training set | set | PSNR (dB) | SSIM | SAM (deg) | gain (dB) | share of the gap |"]
-    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    bounds = {UPPER_BOUND: "share of the gap", OUR_BOUND: "share of our gap"}
+    bounds = {label: title for label, title in bounds.items() if label in labels}
+    titles = ["training set", "set", "PSNR (dB)", "SSIM", "SAM (deg)", "gain (dB)", *bounds.values()]
+    lines = [f"| {' | '.join(titles)} |", f"| --- | --- |{' ---: |' * (len(titles) - 2)}"]
     for test_set in SETS:
         values = {label: averages(rows, METRICS, model=label, test_set=test_set) for label in labels}
-        low, high = values[SOURCE_ONLY]["psnr"], values[UPPER_BOUND]["psnr"]
+        low = values[SOURCE_ONLY]["psnr"]
         for label in labels:
             gain = values[label]["psnr"] - low
-            share = f"{gain / (high - low):.0%}" if high > low else "no gap"
+            gaps = [values[bound]["psnr"] - low for bound in bounds]
+            shares = "".join(f" {gain / gap:.0%} |" if gap > 0 else " no gap |" for gap in gaps)
             scores = f"{values[label]['psnr']:.2f} | {values[label]['ssim']:.4f} | {values[label]['sam']:.2f}"
-            lines.append(f"| {label} | {test_set} | {scores} | {gain:+.2f} | {share} |")
+            lines.append(f"| {label} | {test_set} | {scores} | {gain:+.2f} |{shares}")
     return "\n".join(lines) + "\n"
 
 
@@ -168,9 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbone", default=None, help="config of the network; the compact SERT by default")
     parser.add_argument("--source", default=None, help="checkpoint trained on the source for this task")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="length of one round; 4 by default")
+    parser.add_argument("--recipes", nargs="+", default=list(CONFIGS), choices=list(CONFIGS), help="both by default")
     given, extra = arguments_of(parser, arguments)
     output = given.output or Path("results") / f"study_{given.task}"
     table = Table((), given.root, output, extra)
     study = study_of(given.task, given.data, given.source, table, given.backbone, given.epochs)
-    rows = run_study(study, given.seeds)
+    rows = run_study(study, given.seeds, given.recipes)
     return finish(output, rows, summary(rows))

@@ -10,6 +10,7 @@ from torch import nn
 from lightning_modules import checkpoints
 from lightning_modules.checkpoints import CheckpointError, recorded_training_data
 from lightning_modules.restoration import RestorationModule
+from lightning_modules.restorer import taken_data
 
 __all__ = ["load_module"]
 
@@ -45,5 +46,5 @@ def load_module(path: str | Path, network: nn.Module | None = None, trust: Seque
     if not isinstance(module, RestorationModule):
         raise CheckpointError(f"Checkpoint {path} describes a {type(module).__name__}, which restores nothing.")
     checkpoints.load_weights(module.network, path)
-    module.trained_on = recorded_training_data(identity)
+    module.trained_on = taken_data(module.network, recorded_training_data(identity))
     return module.eval().requires_grad_(False)

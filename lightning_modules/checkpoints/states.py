@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.checkpoints.content import CheckpointError
-from lightning_modules.networks.upsampled import UpsampledInput
 
 __all__ = ["check_shapes", "check_state", "network_identity"]
 
 
 def network_identity(network: nn.Module) -> str:
     """Name a network's class, with the class inside a wrapper, such as `UpsampledInput(SERT)`."""
-    inner = f"({network_identity(network.network)})" if isinstance(network, UpsampledInput) else ""
+    wrapped = getattr(network, "network", None) if getattr(network, "is_wrapper", False) else None
+    inner = f"({network_identity(wrapped)})" if isinstance(wrapped, nn.Module) else ""
     return type(network).__name__ + inner
 
 

@@ -82,6 +82,9 @@ class UpsampledInput(nn.Module):
         channels: int | None = getattr(self.network, "input_channels", None)
         return channels
 
+    is_wrapper = True
+    """Whether its name shows the network inside."""
+
     takes_phase = True
     """Whether `forward` wants to know the sampling phase of the observation."""
 

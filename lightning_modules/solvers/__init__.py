@@ -1,6 +1,7 @@
 """Training-free methods: plain functions on tensors, without Lightning or file access; defaults as published."""
 
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
+from lightning_modules.networks.arguments import remembers_arguments
 from lightning_modules.solvers.cnmf import cnmf
 from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
 from lightning_modules.solvers.fuse import fuse, fuse_blind
@@ -66,3 +67,7 @@ __all__ = [
     "signal_subspace",
     "whitened_rctv",
 ]
+
+for _kind in (LRMR, LRTDTV, LRTDTVG, LRTV, RCTV, Enhanced3DTV, WhitenedRCTV):
+    # A network that is guided by a method says in its checkpoints how to build both again.
+    remembers_arguments(_kind)

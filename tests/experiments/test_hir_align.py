@@ -61,7 +61,17 @@ def test_pretraining_runs_for_every_task_and_its_checkpoint_is_read_safely(
 def test_study_runs_every_row_writes_its_table_and_goes_on_where_it_stopped(tmp_path: Path, cache: list[str]) -> None:
     small = ["--data.init_args.crop=48", "--data.init_args.patch_size=32", "--data.init_args.patches_per_epoch=4"]
     small += ["--synthesis.init_args.transfer.init_args.steps=2", "--synthesis.init_args.ratio=1"]
-    words = ["gaussian", "--data", "data/sample_scenes", "--output", str(tmp_path), *cache, *small]
+    words = [
+        "gaussian",
+        "--data",
+        "data/sample_scenes",
+        "--output",
+        str(tmp_path),
+        "--recipes",
+        "paper",
+        *cache,
+        *small,
+    ]
     assert study.main(words) == 0
     table = (tmp_path / "table.md").read_text()
     labels = ["source-only", "proxy only", "generated only", "mixed, round 1", "mixed, round 2", "mixed, round 3"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
-from experiments.commands.study import EPOCHS, RUNS, SOURCE_ONLY, UPPER_BOUND, study_of, summary
+from experiments.commands.study import EPOCHS, OUR_BOUND, RUNS, SOURCE_ONLY, UPPER_BOUND, study_of, summary
 from experiments.commands.tables import Table
 
 
@@ -30,6 +30,15 @@ def test_share_of_the_gap_is_gain_over_the_upper_bounds_gain() -> None:
     text = summary(rows)
     assert "| mixed | observed | 31.50 | 0.9000 | 5.00 | +1.50 | 50% |" in text
     assert "| mixed | unobserved | 29.50 | 0.9000 | 5.00 | -0.50 | -25% |" in text
+
+
+def test_both_bounds_have_a_column() -> None:
+    rows = [row(SOURCE_ONLY, name, 30.0) for name in ("observed", "unobserved")]
+    for label, gain in ((UPPER_BOUND, 1.0), ("ours, mixed", 1.5), (OUR_BOUND, 2.0)):
+        rows += [row(label, name, 30.0 + gain) for name in ("observed", "unobserved")]
+    text = summary(rows)
+    assert "| share of the gap | share of our gap |" in text
+    assert "| ours, mixed | unobserved | 31.50 | 0.9000 | 5.00 | +1.50 | 150% | 75% |" in text
 
 
 def test_no_gap_is_said_instead_of_divided_by() -> None:
@@ -61,7 +70,26 @@ def test_mixed_run_is_tested_after_every_round() -> None:
     mixed = next(run for run in RUNS if run.name == "mixed")
     assert mixed.epochs(study) == [EPOCHS - 1, 2 * EPOCHS - 1, 3 * EPOCHS - 1]
     assert value(mixed.options(study, []), "--trainer.max_epochs") == str(3 * EPOCHS)
-    assert mixed.table(study) is study.table
+    shared = ("backbones/sert_compact", "hir_align/cave_target", "tasks/gaussian")
+    assert mixed.table(study).configs == (*shared, "hir_align/paper", "hir_align/study")
+    assert mixed.table(study).settings == study.table.settings
+
+
+def test_our_recipe_is_the_packaged_one_with_what_its_task_adds() -> None:
+    study = study_of("complex", "hir_align/cave_target", None, TABLE)
+    assert study.recipe("ours").configs[-3:] == ("hir_align/adapt", "hir_align/adapt_complex", "hir_align/study")
+    gaussian = study_of("gaussian", "hir_align/cave_target", None, TABLE)
+    assert gaussian.recipe("ours").configs[-2:] == ("hir_align/adapt", "hir_align/study")
+
+
+def test_the_control_never_sees_the_target() -> None:
+    study = study_of("gaussian", "hir_align/cave_target", None, TABLE)
+    control = next(run for run in RUNS if run.training == "source")
+    table = control.table(study)
+    assert "hir_align/cave_target" not in table.configs
+    assert "data/sample_scenes" in table.configs
+    assert table.root is None
+    assert control.options(study, ["balloons"])[:2] == ["--config", "hir_align/upper_bound"]
 
 
 @pytest.mark.parametrize(
