@@ -248,9 +248,18 @@ class Folder(FolderTarget):
 
     @property
     def wavelengths(self) -> tuple[float, ...]:
-        """Centres in nm of the bands that the network is given; empty where nothing says them yet."""
-        recorded = self._network_data().get("wavelengths")
-        return tuple(recorded) if recorded else self.trained_wavelengths or ()
+        """Centres in nm of the bands that the network is given; empty where nothing says them yet.
+
+        A network that takes any bands is given those of the cubes that it is adapted to.
+
+        Raises:
+            InputError: where such cubes differ in their bands.
+        """
+        known = self._network_data()
+        recorded = known.get("wavelengths") or self.trained_wavelengths
+        if recorded or self.role != "target" or not known.get("any_bands"):
+            return tuple(recorded or ())
+        return self.common_wavelengths()
 
     @property
     def normalisation(self) -> str:

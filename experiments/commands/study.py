@@ -1,9 +1,9 @@
-"""What adaptation gains on real scenes, where it comes from, and what the clean scenes would have given, in one table.
+"""What adaptation gains on real scenes, where it comes from, and what clean scenes would have given, in one table.
 
-`hyperalign study gaussian --root DATA --seeds 0 1` runs packaged experiments on real CAVE scenes, one fit and test after
-another. Recipe `paper` is HIR-ALIGN to the letter: proxy-only, generated-only, mixed (1 to 3 rounds) and the same finetuning
-on clean scenes, as Tables VI, X and XI have them. Recipe `ours` is `hir_align/adapt`: the solver alone, the source finetuned
-further without any target, proxies alone, mixed, and the same recipe on clean scenes.
+`hyperalign study gaussian --root DATA --seeds 0 1` runs packaged experiments on real CAVE scenes, one fit and test
+after another. Recipe `paper` is HIR-ALIGN to the letter: proxy-only, generated-only, mixed (1 to 3 rounds) and the same
+finetuning on clean scenes, as Tables VI, X and XI have them. Recipe `ours` is `hir_align/adapt`: the solver alone, the
+source finetuned further without any target, proxies alone, mixed, and the same recipe on clean scenes.
 A run whose results exist is not run again, so an interrupted study goes on where it stopped.
 """
 

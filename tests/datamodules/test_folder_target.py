@@ -16,9 +16,10 @@ from datamodules import EstimatedNoise, Folder, MappedScene
 from datamodules.folder_target import chosen
 from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError, MissingFileError
-from lightning_modules import RestorationModule
+from lightning_modules import RestorationModule, Subspace, WhitenedRCTV
 from tests.callbacks.tiny import WAVELENGTHS, MiniNetwork, source_checkpoint
 from tests.datamodules.estimation.scenes import clean_scene
+from tests.datamodules.fake_chikusei import write_envi
 
 NAMES = ("amber", "birch", "coral", "delta")
 
@@ -161,3 +162,39 @@ def test_bad_cubes_are_told_in_one_sentence(tmp_path: Path, caplog: pytest.LogCa
         target(tmp_path / "one").train_dataloader()
     with pytest.raises(MissingFileError, match=r"holds no clean cube called amber"):
         target(tmp_path / "one", clean_root=str(tmp_path / "empty")).test_dataloader()
+
+
+def test_a_network_for_any_bands_adapts_to_those_of_the_cubes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Subspace(WhitenedRCTV(rank=3), torch.nn.Conv2d(3, 3, 1), rank=3)
+    torch.save(network.state_dict(), tmp_path / "source.pt")
+    data = target(write(tmp_path / "noisy", *NAMES[:2]), trained_wavelengths=None)
+    module = RestorationModule(network, source=str(tmp_path / "source.pt"))
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+        callbacks=[ProxyGeneration(str(tmp_path / "store"))],
+    )
+    trainer.fit(module, data)
+    assert data.wavelengths == WAVELENGTHS
+    assert trainer.global_step == 2
+    assert module.trained_on == {"any_bands": True}
+
+
+def test_cubes_of_two_sensors_are_not_adapted_to_together(tmp_path: Path) -> None:
+    cube = clean_scene(8, 40, 0).numpy().transpose(1, 2, 0)
+    for name, shift in (("amber", 0.0), ("birch", 5.0)):
+        write_envi(tmp_path / name, cube, [one + shift for one in WAVELENGTHS])
+    data = target(tmp_path, trained_wavelengths=None, wavelengths=None, axes=None)
+    network = Subspace(WhitenedRCTV(rank=3), torch.nn.Conv2d(3, 3, 1), rank=3)
+    torch.save(network.state_dict(), tmp_path / "source.pt")
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    trainer.strategy.connect(RestorationModule(network, source=str(tmp_path / "source.pt")))
+    data.trainer = trainer
+    with pytest.raises(InputError, match=r"amber.* and birch.* differ in their bands: adapt to cubes of one sensor"):
+        data.observations()
