@@ -259,7 +259,22 @@ class Folder(FolderTarget):
         recorded = known.get("wavelengths") or self.trained_wavelengths
         if recorded or self.role != "target" or not known.get("any_bands"):
             return tuple(recorded or ())
-        return self.common_wavelengths()
+        return self._common_wavelengths()
+
+    def _common_wavelengths(self) -> tuple[float, ...]:
+        """Return the band centres in nm that all cubes share.
+
+        Raises:
+            InputError: where two cubes differ: one network is adapted to one sensor.
+        """
+        first, *others = [scene for scenes in self._subsets.values() for scene in scenes]
+        for other in others:
+            if other.match.wavelengths != first.match.wavelengths:
+                raise InputError(
+                    f"The cubes {first.name} and {other.name} differ in their bands: adapt to cubes of one sensor, or "
+                    "give data.init_args.trained_wavelengths and data.init_args.bands to bring them to the same ones."
+                )
+        return tuple(first.match.wavelengths)
 
     @property
     def normalisation(self) -> str:

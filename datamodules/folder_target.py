@@ -189,21 +189,6 @@ class FolderTarget(LightningDataModule):
             "unobserved": [scene for scene in scenes if scene.name in held],
         }
 
-    def common_wavelengths(self) -> tuple[float, ...]:
-        """Return the band centres in nm that all cubes share.
-
-        Raises:
-            InputError: where two cubes differ: one network is adapted to one sensor.
-        """
-        first, *others = [scene for scenes in self._subsets.values() for scene in scenes]
-        for other in others:
-            if other.match.wavelengths != first.match.wavelengths:
-                raise InputError(
-                    f"The cubes {first.name} and {other.name} differ in their bands: adapt to cubes of one sensor, or "
-                    "give data.init_args.trained_wavelengths and data.init_args.bands to bring them to the same ones."
-                )
-        return tuple(first.match.wavelengths)
-
     def observations(self) -> list[Observation]:
         """Return the observed cubes, or crops of the large ones, as the network sees them; the task learns from them.
 
