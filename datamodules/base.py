@@ -7,8 +7,9 @@ from typing import Literal
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.degradations import Degradation
+from datamodules.degradations import Degradation, FusionObservation
 from datamodules.library import SceneLibrary, Subset
+from datamodules.responses import SpectralResponse
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.full_scenes import FullSceneDataset, ObservationDataset, observe
 from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
@@ -121,6 +122,11 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         if "observation" in self.measured_kinds:
             self.degradation.measure([one.cube for one in found], [one.name for one in found], self.wavelengths)
         return found
+
+    @property
+    def known_response(self) -> SpectralResponse | None:
+        """Response of the sensor that took, or simulates, the multispectral images; None where nobody knows it."""
+        return self.degradation.response if isinstance(self.degradation, FusionObservation) else None
 
     def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
         """Draw training patches from these scenes from the next epoch on, also in loaders that exist already.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from datamodules.folder_target import FolderTarget
-from datamodules.sampling.tile_stream import TileStream, Tiling
+from datamodules.sampling.tile_stream import StreamedScene, TileStream, Tiling
 from datamodules.scenes.band_matching import BandRule, band_centres, match_bands
 from datamodules.scenes.facts.limits import MAX_BYTES
 from datamodules.scenes.failures import incomplete
@@ -30,7 +30,7 @@ class Folder(FolderTarget):
 
     Formats are those of `datamodules.scenes.readers.READERS`, mixed as they come. Cubes are taken by name, opened one
     after another and read in strips. Their bands are matched by wavelength to those that the network was trained on,
-    which the checkpoint records; nothing is matched by number. Pairs for fusion are not read from folders.
+    which the checkpoint records; nothing is matched by number. Pairs for fusion are `datamodules.FusionPair`.
 
     Beside `callbacks.PredictionWriter`, which is what `lightning predict --output` adds, scenes come in tiles; without
     it they come whole, normalised and with the network's bands.
@@ -110,7 +110,17 @@ class Folder(FolderTarget):
         # With more ranks than cubes some ranks have none.
         self.allow_zero_length_dataloader_with_multiple_devices = True
 
-    def stream(self, tiling: Tiling | None, wanted: Callable[[FolderScene], bool]) -> None:
+    @property
+    def streamed(self) -> tuple[FolderScene, ...]:
+        """The cubes of the present prediction by their numbers."""
+        return self.scenes
+
+    @property
+    def delivers(self) -> tuple[str, ...]:
+        """Keys of a batch that a restorer may need."""
+        return ("observation",)
+
+    def stream(self, tiling: Tiling | None, wanted: Callable[[Any], bool]) -> None:
         """Say how scenes are cut and which are wanted; a later `predict_dataloader` follows it.
 
         Whoever says it also tells what is in `failures`: without, the first cube that cannot be used ends the run.
@@ -178,7 +188,7 @@ class Folder(FolderTarget):
             raise incomplete(self.failures, "opened")
         return tuple(scenes)
 
-    def fail(self, scene: FolderScene, error: Exception) -> None:
+    def fail(self, scene: StreamedScene, error: Exception) -> None:
         """Take note of a cube that cannot be used, so that the others go on.
 
         Args:

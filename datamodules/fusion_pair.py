@@ -1,58 +1,75 @@
-"""A real pair: one ground seen by a hyperspectral and a multispectral sensor, fused by Wald's protocol."""
+"""A user's own pairs: one ground seen by a hyperspectral and a multispectral sensor, fused and scored without truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
 
-from datamodules.base import SceneDataModule
 from datamodules.degradations import FusionObservation
+from datamodules.pairs.full_size import FULL_SIZE, FullSizePairs
+from datamodules.pairs.layouts import FOLDERS, SUFFIXES, PairPaths, check_names
+from datamodules.pairs.pair_scene import moved_window
+from datamodules.pairs.reader import OpenPair, PairReader, PairScale, check_scale
+from datamodules.pairs.streaming import StreamedPairs
+from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.scenes import MappedScene, Scene
-from datamodules.scenes.expected import listing
+from datamodules.scenes.band_matching import BandRule, band_centres
+from datamodules.scenes.folder_scene import MaskRule
 from datamodules.scenes.measured import MeasuredKind
-from datamodules.scenes.readers import CubeFile, find_cubes, open_cube
-from hyperalign.errors import InputError, MissingFileError
+from datamodules.scenes.readers import CubeFile
+from hyperalign.errors import InputError
 from hyperalign.files import file_states_digest
-
-_WHERE = "set `root` to a file with both arrays, or to a folder that holds hyperspectral/ and multispectral/"
-
-_SEVERAL = (".mat", ".h5", ".hdf5", ".nc", ".npz")
-"""Endings of formats that hold several arrays."""
+from hyperalign.ranks import world
 
 
-class FusionPair(SceneDataModule):
-    """Real pairs of images of one ground, for the fusion task.
+class FusionPair(StreamedPairs):
+    """Pairs of images of one ground, for the fusion task.
 
-    `root` is a file that holds both arrays (`hyperspectral_key`, `multispectral_key`), a folder of such files, or a
-    folder with one file a scene in `hyperspectral/` and one of the same stem in `multispectral/`, in any format that
-    `datamodules.scenes.readers.open_cube` reads.
+    `root` is a folder that holds `hyperspectral/` and `multispectral/` with files of the same stems; or a folder of
+    files `NAME_hs.*` beside `NAME_ms.*`; or a folder of files that each hold both arrays (`hyperspectral_key`,
+    `multispectral_key`), or one such file. Any format that `datamodules.scenes.readers.open_cube` reads will do. The
+    multispectral image has a whole number q of pixels along each hyperspectral one.
 
-    There is no image of many bands and fine pixels to compare with, so Wald's protocol is followed: the hyperspectral
-    image itself is the target, that image reduced by the degradation (`FusionObservation`: its `ratio` and `psf`, not
-    its response) is the observation, and the measured multispectral image on the grid of the target is
-    `multispectral`. One that has q times as many pixels a side is first brought there by the mean of each q x q block.
+    `predict` fuses the two as they are, in tiles beside `callbacks.PredictionWriter`. Nobody has an image of many bands
+    and fine pixels to compare with, so `test` does two things. By **Wald's protocol** the hyperspectral image is the
+    target, that image reduced by the degradation (`FusionObservation`: its `ratio` and `psf`) is the observation, and
+    the measured multispectral image, brought to the target's grid by the mean of each q x q block, stands beside it.
+    At **full size** (where q is above 1) the product itself is scored without reference.
+
     Both images are divided by one number, so that they stay comparable; the multispectral one may exceed 1.
 
-    The role target re-observes proxies, whose multispectral image nobody measured: there `degradation` must name a
-    `response` with as many channels as the measured image has.
+    Where proxies are observed again, in the role target, nobody measured their multispectral image: there `degradation`
+    must name a `response` with as many channels as the measured image has.
 
     Args:
         root: file or folder.
-        wavelengths: centres of the hyperspectral bands in nm; None takes those of the file.
+        folders: other names of the two folders, the hyperspectral images' first.
+        suffixes: other ends of the stems, the hyperspectral images' first.
+        wavelengths: centres of the hyperspectral bands in nm, a list or FIRST:LAST:COUNT; None takes those of the file.
         multispectral_wavelengths: centres of the multispectral channels in nm; None takes those of the file, or numbers
             the channels from 1.
         hyperspectral_key: the array, in files that hold several.
         multispectral_key: the array, in files that hold several.
+        hyperspectral_axes: order of the axes (`CHW`, `HWC`, ...), where the format does not say it.
+        multispectral_axes: the same of the multispectral images.
+        channels: numbers of the multispectral channels to take, from 0, in the order in which a network expects them;
+            None takes all.
         scale: what the values of both images are divided by; None takes the larger of their two maxima.
-        tiles: into how many rows and columns of scenes each pair is cut, named `<stem>_00`, ... row by row; 1 leaves it
-            whole. Tiles are neighbours on the ground.
-        **options: see `SceneDataModule`.
+        multispectral_scale: what multispectral values are divided by instead: a number, or `own` for their maximum.
+        trained_wavelengths: see `datamodules.Folder`.
+        bands: see `datamodules.Folder`.
+        nan: see `datamodules.Folder`; where a multispectral value is missing, all bands of the output are.
+        tiles: into how many rows and columns of scenes each pair is cut for training and Wald's protocol, named
+            `<stem>_00`, ... row by row; 1 leaves it whole. Tiles are neighbours on the ground.
+        **options: see `SceneDataModule`. Without `degradation` it is the reduction by q of a sensor whose blur is as
+            wide as its pixels.
 
     Raises:
-        ValueError: for a number outside of its range.
+        ValueError: for a number outside of its range, or an unknown rule.
     """
 
     measured_kinds: ClassVar[tuple[MeasuredKind, ...]] = ("multispectral",)
@@ -62,25 +79,48 @@ class FusionPair(SceneDataModule):
         self,
         root: str,
         *,
-        wavelengths: list[float] | None = None,
+        folders: list[str] | None = None,
+        suffixes: list[str] | None = None,
+        wavelengths: list[float] | str | None = None,
         multispectral_wavelengths: list[float] | None = None,
         hyperspectral_key: str | None = None,
         multispectral_key: str | None = None,
+        hyperspectral_axes: str | None = None,
+        multispectral_axes: str | None = None,
+        channels: list[int] | None = None,
         scale: float | None = None,
+        multispectral_scale: PairScale = None,
+        trained_wavelengths: list[float] | str | None = None,
+        bands: BandRule = "refuse",
+        nan: MaskRule = "refuse",
         tiles: int = 1,
         **options: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**options)
-        if tiles < 1 or (scale is not None and not 0.0 < scale < float("inf")):
-            raise InputError(
-                f"{tiles} tiles a side and a scale of {scale} are not possible: give at least 1 tile and a positive "
-                "scale, or leave `scale` out."
-            )
+        if tiles < 1:
+            raise InputError(f"{tiles} tiles a side are not possible: give at least 1.")
+        check_scale(scale, multispectral_scale)
+        for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
+            if value not in choices:
+                raise InputError(f"FusionPair got {name}={value!r}: choose one of {', '.join(choices)}.")
         self.root = Path(root)
-        self._keys = (hyperspectral_key, multispectral_key)
-        self._centres = (wavelengths, multispectral_wavelengths)
-        self.scale = scale
-        self.tiles = tiles
+        self.tiles, self.bands, self.nan = tiles, bands, nan
+        centres, trained = (
+            None if given is None else band_centres(given, f"data.init_args.{name}")
+            for given, name in ((wavelengths, "wavelengths"), (trained_wavelengths, "trained_wavelengths"))
+        )
+        self.trained_wavelengths = trained
+        self.reader = PairReader(
+            self.root,
+            check_names("folders", FOLDERS if folders is None else folders),
+            check_names("suffixes", SUFFIXES if suffixes is None else suffixes),
+            (hyperspectral_key, multispectral_key),
+            (hyperspectral_axes, multispectral_axes),
+            (centres, multispectral_wavelengths),
+            scale,
+            multispectral_scale,
+            None if channels is None else tuple(channels),
+        )
 
     @property
     def wavelengths(self) -> tuple[float, ...]:
@@ -89,13 +129,7 @@ class FusionPair(SceneDataModule):
         Raises:
             ValueError: if neither says them.
         """
-        file = self._open(next(iter(self._pairs_found().values())), 0)
-        if file.wavelengths is None:
-            raise InputError(
-                f"Nobody says the wavelengths of {file.path}: give the centre of each of its {file.shape[0]} bands in "
-                "nm as `wavelengths`."
-            )
-        return file.wavelengths
+        return self.stated_wavelengths(self.reader.open(next(iter(self.pairs_found().values())), 0))
 
     def scene_names(self) -> tuple[str, ...]:
         """Return the pairs by the stems of their files, or their tiles.
@@ -103,21 +137,27 @@ class FusionPair(SceneDataModule):
         Raises:
             FileNotFoundError: if there is no pair.
         """
-        stems = self._pairs_found()
+        stems = self.pairs_found()
         if self.tiles == 1:
             return tuple(stems)
         return tuple(f"{stem}_{tile:02d}" for stem in stems for tile in range(self.tiles**2))
 
     def read_scene(self, name: str) -> Scene:
-        """Read the hyperspectral image, the target.
+        """Read the hyperspectral image, the target, where the multispectral one lies.
 
         Raises:
             FileNotFoundError: if its file is missing.
             ValueError: if a file is damaged, or the two images do not lie on each other.
         """
         stem, window = self._place(name)
-        hyperspectral, multispectral, _ = self._opened(stem)
-        cube = _floats(hyperspectral, window).div_(self._scale(hyperspectral, multispectral))
+        pair = self.opened(stem)
+        shift = self.shift(pair)
+        if shift == (0.0, 0.0):
+            values = _floats(pair.hyperspectral, window)
+        else:
+            shape, ratio = pair.hyperspectral.shape, pair.ratio
+            values, *_ = moved_window(pair.hyperspectral.complete, window, shape, shift, ratio)
+        cube = torch.from_numpy(values).div_(self.reader.scales(pair)[0])
         return Scene(name, cube, self.wavelengths)
 
     def read_measured(self, name: str, kind: MeasuredKind) -> Scene:
@@ -130,24 +170,48 @@ class FusionPair(SceneDataModule):
         if kind != "multispectral":
             return super().read_measured(name, kind)
         stem, window = self._place(name)
-        hyperspectral, multispectral, factor = self._opened(stem)
-        row, column, height, width = (side * factor for side in window)
-        image = _floats(multispectral, (row, column, height, width)).div_(self._scale(hyperspectral, multispectral))
-        if factor > 1:
-            image = torch.nn.functional.avg_pool2d(image, factor)
-        centres = multispectral.wavelengths or tuple(float(number + 1) for number in range(len(image)))
-        return Scene(name, image, centres)
+        pair = self.opened(stem)
+        row, column, height, width = (side * pair.ratio for side in window)
+        values = _floats(pair.multispectral, (row, column, height, width))
+        if self.reader.channels is not None:
+            values = values[list(self.reader.channels)]
+        image = torch.from_numpy(values).div_(self.reader.scales(pair)[1])
+        if pair.ratio > 1:
+            image = torch.nn.functional.avg_pool2d(image, pair.ratio)
+        return Scene(name, image, self.reader.channel_centres(pair.multispectral))
 
     def fingerprint(self, name: str) -> str:
         """Return a hash of paths, sizes and times of the files and of the settings."""
-        _, window = self._place(name)
-        settings = f"{window} {self.scale} {self._keys} {self._centres} {self.wavelengths}"
+        stem, window = self._place(name)
+        settings = f"{window} {self.reader} {self.wavelengths} {self.shift(self.opened(stem))}"
         return file_states_digest(settings, self.source_files(name))
 
     def source_files(self, name: str) -> Sequence[Path]:
         """Return the file of both images, or of each."""
         stem, _ = self._place(name)
-        return tuple(dict.fromkeys(self._pairs_found()[stem]))
+        return tuple(dict.fromkeys(self.pairs_found()[stem]))
+
+    @property
+    def test_set_names(self) -> list[str]:
+        """Names of the test sets: by Wald's protocol, and at full size where the second image has finer pixels."""
+        names = super().test_set_names or (["validation"] if self.role == "source" else [])
+        return [*names, *([FULL_SIZE] if self._finer() else [])]
+
+    def test_dataloader(self) -> list[DataLoader[Sample]]:
+        """Return whole scenes by Wald's protocol, then whole pairs at full size where one has finer pixels.
+
+        Without `validation` in the role source all pairs are tested.
+        """
+        if self.role == "source" and not self.names("validation"):
+            loaders = [self.pairs_loader(self.scene_names())]
+        else:
+            loaders = super().test_dataloader()
+        if finer := self._finer():
+            captions = self._scene_captions()
+            pairs = FullSizePairs([self.open_scene(pair, caption=captions.get(pair.stem, "")) for pair in finer])
+            sampler = EvaluationSampler(pairs, *world())
+            loaders.append(DataLoader(pairs, batch_size=1, sampler=sampler, collate_fn=collate))
+        return loaders
 
     def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
         """Draw training patches from these scenes; see `SceneDataModule.use_training_scenes`.
@@ -159,14 +223,24 @@ class FusionPair(SceneDataModule):
         task = self.degradation
         simulated = [scene for scene in scenes if scene.multispectral is None]
         if simulated and isinstance(task, FusionObservation):
-            measured = self._open(next(iter(self._pairs_found().values())), 1).shape[0]
-            if (channels := len(task.response.channels)) != measured:
+            measured = len(self.reader.picked(self.reader.open(next(iter(self.pairs_found().values())), 1)).kept)
+            if task.response is None or (channels := len(task.response.channels)) != measured:
+                seen = "no response" if task.response is None else f"the {channels} channels of the response "
                 raise InputError(
-                    f"The training scene {simulated[0].name!r} would be seen by the {channels} channels of the "
-                    f"response {task.response.name}, but the multispectral images of {type(self).__name__} have "
-                    f"{measured}: name the CSV file of that sensor as the degradation's `response`."
+                    f"The training scene {simulated[0].name!r} would be seen by {seen}"
+                    f"{'' if task.response is None else task.response.name}, but the multispectral images of "
+                    f"{type(self).__name__} have {measured} channels: name the CSV file of that sensor as "
+                    "data.init_args.response, or set it to estimate."
                 )
         super().use_training_scenes(scenes, weights)
+
+    def pairs_found(self) -> dict[str, PairPaths]:
+        """Return the two files of every pair by its stem; one file twice where it holds both."""
+        return self.reader.find()
+
+    def _finer(self) -> list[OpenPair]:
+        """The pairs whose multispectral image has finer pixels."""
+        return [pair for pair in map(self.opened, self.pairs_found()) if pair.ratio > 1]
 
     def _place(self, name: str) -> tuple[str, tuple[int, int, int, int]]:
         """Return the pair that a scene belongs to, and its window in the hyperspectral image."""
@@ -175,59 +249,13 @@ class FusionPair(SceneDataModule):
             raise InputError(f"There is no pair {name!r} in {self.root}: name one of {', '.join(names[:5])}.")
         tile = names.index(name) % self.tiles**2
         stem = name if self.tiles == 1 else name.rpartition("_")[0]
-        _, height, width = self._open(self._pairs_found()[stem], 0).shape
+        _, height, width = self.opened(stem).hyperspectral.shape
         row, column = divmod(tile, self.tiles)
         height, width = height // self.tiles, width // self.tiles
         if min(height, width) < 1:
             raise InputError(f"The pair {stem!r} is too small for {self.tiles} tiles a side: give fewer `tiles`.")
         return stem, (row * height, column * width, height, width)
 
-    def _opened(self, stem: str) -> tuple[CubeFile, CubeFile, int]:
-        """Open both images of a pair, and return how many times finer the multispectral grid is."""
-        pair = self._pairs_found()[stem]
-        first, second = self._open(pair, 0), self._open(pair, 1)
-        factor = second.shape[1] // first.shape[1]
-        if factor < 1 or second.shape[1:] != (first.shape[1] * factor, first.shape[2] * factor):
-            raise InputError(
-                f"The multispectral image of {stem!r} has {second.shape[1]} x {second.shape[2]} pixels, which is no "
-                f"multiple of the {first.shape[1]} x {first.shape[2]} of the hyperspectral one: register and crop both "
-                "to the same ground."
-            )
-        return first, second, factor
 
-    def _open(self, pair: tuple[Path, Path], which: int) -> CubeFile:
-        return open_cube(pair[which], key=self._keys[which], wavelengths=self._centres[which])
-
-    def _scale(self, first: CubeFile, second: CubeFile) -> float:
-        if self.scale is not None:
-            return self.scale
-        largest = max(file.maximum(0, 0, *file.shape[1:]) for file in (first, second))
-        if not largest > 0:
-            raise InputError(f"The pair {first.path} holds no value above 0: download it again.")
-        return largest
-
-    def _pairs_found(self) -> dict[str, tuple[Path, Path]]:
-        """The two files of every pair by its stem; one file twice where it holds both."""
-        if self.root.is_file():
-            return {self.root.stem: (self.root, self.root)}
-        if not self.root.is_dir():
-            raise MissingFileError(f"There is no file or folder {self.root} with a pair of images: {_WHERE}.")
-        first, second = self.root / "hyperspectral", self.root / "multispectral"
-        if first.is_dir() and second.is_dir():
-            others = {path.stem: path for path in find_cubes(second)}
-            images = find_cubes(first)
-            if lonely := [path.name for path in images if path.stem not in others]:
-                raise MissingFileError(
-                    f"The images {', '.join(lonely)} of {first} have none of their name in {second}."
-                )
-            pairs = {path.stem: (path, others[path.stem]) for path in images}
-        else:
-            files = [path for path in find_cubes(self.root) if path.suffix.lower() in _SEVERAL]
-            pairs = {path.stem: (path, path) for path in files}
-        if not pairs:
-            raise MissingFileError(f"The folder {self.root} holds no pair but {listing(self.root)}: {_WHERE}.")
-        return pairs
-
-
-def _floats(file: CubeFile, window: tuple[int, int, int, int]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(file.complete(*window), dtype=np.float32))
+def _floats(file: CubeFile, window: tuple[int, int, int, int]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(file.complete(*window), dtype=np.float32)

@@ -74,7 +74,8 @@ class ParisEO1(FusionPair):
             raise MissingFileError(f"The folder {self.root} holds no {_FILE}: {_WHERE}.")
         return path
 
-    def _pairs_found(self) -> dict[str, tuple[Path, Path]]:
+    def pairs_found(self) -> dict[str, tuple[Path, Path]]:
+        """Return the one file that holds both images."""
         return {"paris": (self._path(), self._path())}
 
 

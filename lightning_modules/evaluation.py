@@ -16,7 +16,8 @@ from torchmetrics import MetricCollection
 from hyperalign.errors import InputError
 from hyperalign.ranks import all_gathered
 from hyperalign.trainers import datamodule_of
-from lightning_modules.metrics import MetricProtocol, latest_scores
+from lightning_modules.metrics import MetricProtocol, given_scores, latest_scores
+from lightning_modules.metrics.no_reference import NoReference, no_reference
 from lightning_modules.restorer import FILE_TILE, Restorer
 from lightning_modules.tiles import check_tile
 
@@ -41,7 +42,7 @@ class Tested(TypedDict):
 
     Keys:
         restored: the restored cubes, `B x C x H x W`.
-        scores: one mapping of metric to value per scene, empty without a target.
+        scores: one mapping of metric to value per scene; without a target those of `NoReference` for pairs, none else.
         source_only: restores and scores the batch with the source weights when it is first called, and gives the same
             afterwards, so that a table and pictures share it; None for what has no source.
     """
@@ -88,6 +89,7 @@ class EvaluationModule(LightningModule, ABC):
         self.trained_on: dict[str, Any] = {}
         # Not as submodules: a summary of the network is to show the network.
         self._scored: dict[str, MetricCollection] = {}
+        self._products: dict[str, MetricCollection] = {}
         self._source_restorer: Restorer | None = None
 
     @property
@@ -135,6 +137,7 @@ class EvaluationModule(LightningModule, ABC):
         """Begin new scores for every test set, also for those of which this process restores no scene."""
         sets = [self._test_set(index) for index in range(len(self.trainer.num_test_batches))]
         self._scored = {name: self.protocol.collection(f"test/{name}/").to(self.device) for name in sets}
+        self._products = {name: given_scores(NoReference._fields, f"test/{name}/").to(self.device) for name in sets}
         self._source_restorer = None
 
     def test_step(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tested:
@@ -145,12 +148,17 @@ class EvaluationModule(LightningModule, ABC):
             metrics = self._scored[self._test_set(dataloader_idx)]
             metrics.update(restored, batch["target"], names=batch["name"])
             scores = latest_scores(metrics)
+        elif "multispectral" in batch:
+            products = [self._product(batch, index, one) for index, one in enumerate(restored)]
+            known = torch.tensor(products, dtype=torch.float64, device=self.device)
+            self._products[self._test_set(dataloader_idx)].update(known, known, names=batch["name"])
+            scores = [one._asdict() for one in products]
         source_only = cache(lambda: self._restored_by_source(batch)) if self.has_source else None
         return {"restored": restored, "scores": scores, "source_only": source_only}
 
     def on_test_epoch_end(self) -> None:
         """Log `test/<set>/psnr`, ... as means over the scenes of each set."""
-        for metrics in self._scored.values():
+        for metrics in (*self._scored.values(), *self._products.values()):
             if self._compared_anywhere(metrics):
                 self.log_dict(metrics.compute(), sync_dist=True)
 
@@ -190,6 +198,13 @@ class EvaluationModule(LightningModule, ABC):
                 f"{self.name} restored {list(restored.shape)} where the target is {list(target.shape)}; for "
                 "super-resolution wrap a same-size network in UpsampledInput of that scale."
             )
+
+    @staticmethod
+    def _product(batch: Mapping[str, Any], index: int, fused: Tensor) -> NoReference:
+        """Score a fused image without truth."""
+        blur, phase = batch.get("blur"), batch.get("phase")
+        observation, multispectral = (batch[key][index].to(fused.device) for key in ("observation", "multispectral"))
+        return no_reference(fused, observation, multispectral, phase=phase, blur=blur)
 
     def _check_images(self, batch: Mapping[str, Any]) -> None:
         """Refuse images with values that are not finite."""

@@ -15,7 +15,8 @@ from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.restorer import Inputs
+from lightning_modules.restorer import FILE_TILE, Inputs
+from lightning_modules.tiles import MINIMUM_TILE
 
 __all__ = ["FusionModule"]
 
@@ -86,9 +87,12 @@ class FusionModule(RestorationModule):
         """Load the source weights, and tell a network that asks for it by which sensors the data were observed."""
         super().setup(stage)
         data: Any = getattr(self.trainer, "datamodule", None)
-        response = getattr(getattr(data, "degradation", None), "response", None)
+        if not hasattr(self.network, "observe_by"):
+            return
+        # Of measured images the task's response may be that of another sensor.
+        response = getattr(data, "known_response", None)
         wavelengths = getattr(data, "wavelengths", None)
-        if hasattr(self.network, "observe_by") and response is not None and wavelengths:
+        if response is not None and wavelengths:
             spread = data.degradation.spread
             # The blur of psf bicubic is no such point spread; the network then keeps the published one.
             blur = (None, None) if spread is None else (spread.weights, spread.first)
@@ -98,6 +102,11 @@ class FusionModule(RestorationModule):
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""
         fused: Tensor = self.network(observation, *others, **grid)
         return fused
+
+    @property
+    def file_tile(self) -> int:
+        """Side, in hyperspectral pixels, of the tiles in which files are fused where nothing else is asked for."""
+        return max(MINIMUM_TILE, FILE_TILE // int(getattr(self.network, "ratio", 1)))
 
     @property
     def uses_text(self) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hyperalign.errors import InputError
 from lightning_modules.metrics import MetricProtocol
+from lightning_modules.restorer import FILE_TILE
 from lightning_modules.solvers import TrainingFreeFusion
 from lightning_modules.training_free import TrainingFreeModule
 
@@ -39,6 +40,16 @@ class FusionSolverModule(TrainingFreeModule):
     def solver(self) -> TrainingFreeFusion:
         """The method: what is called the network elsewhere."""
         return cast("TrainingFreeFusion", self.network)
+
+    @property
+    def file_tile(self) -> int:
+        """Side, in hyperspectral pixels, of the tiles in which files are fused: smaller scenes are fused whole."""
+        return FILE_TILE // 2
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Both images."""
+        return ("observation", "multispectral")
 
     def inputs(self, batch: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Take both images from a batch.

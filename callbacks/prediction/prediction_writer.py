@@ -15,10 +15,8 @@ from torch import Tensor
 
 from callbacks.prediction.records import is_finished, scene_settings, write_record
 from callbacks.prediction.restored_cube import OutputType, RestoredCube
-from datamodules.folder import Folder
-from datamodules.sampling.tile_stream import Tiling
+from datamodules.sampling.tile_stream import StreamedData, StreamedScene, Tiling
 from datamodules.scenes.failures import incomplete
-from datamodules.scenes.folder_scene import FolderScene
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
@@ -30,11 +28,12 @@ log = logging.getLogger(__name__)
 
 
 class PredictionWriter(Callback):
-    """Restores every cube of `datamodules.Folder` in overlapping, blended tiles and writes it, whatever its size.
+    """Restores every cube of a folder, or fuses every pair, in overlapping, blended tiles and writes it.
 
-    Each cube keeps its path below the folder, its format, its wavelengths and its place on the ground. It appears when
-    it is complete, with a record of its settings (`NAME.json`), a quick-look (`NAME.restored.png`, observation left,
-    restored right) and spectra (`NAME.spectra.png`) beside it. Memory is bounded by one row of tiles.
+    The data are a `datamodules.Folder` or `FusionPair`, or others that are `StreamedData`. Each cube keeps its path
+    below the folder, its format, its wavelengths and its place on the ground. It appears when it is complete, with a
+    record of its settings (`NAME.json`), a quick-look (`NAME.restored.png`, observation left, restored right) and
+    spectra (`NAME.spectra.png`) beside it. Memory is bounded by one row of tiles.
 
     Args:
         folder: where restored cubes go; None writes nothing, and predictions are handed to the caller.
@@ -74,7 +73,7 @@ class PredictionWriter(Callback):
         """Files written by the last prediction, on this rank."""
         self._side = tile or 0
         self._restorer: Restorer
-        self._data: Folder
+        self._data: StreamedData
         self._said = False
         self._shared: dict[str, Any] = {}
         self._cube: RestoredCube | None = None
@@ -91,18 +90,15 @@ class PredictionWriter(Callback):
         if stage != "predict" or self.folder is None:
             return
         data = datamodule_of(trainer)
-        if not isinstance(data, Folder):
+        if not isinstance(data, StreamedData):
             found = "there are none" if data is None else f"they are {type(data).__name__}"
             raise WrongTypeError(
                 f"PredictionWriter writes the cubes of a folder, but as data {found}: predict with --data Folder "
-                "--data.root and the folder of your cubes, or without --output."
+                "--data.root and the folder of your cubes, with --data FusionPair for pairs of images, or without "
+                "--output."
             )
         restorer = restorer_of(pl_module, "PredictionWriter")
-        if restorer.needs != ("observation",):
-            raise WrongTypeError(
-                f"{type(pl_module).__name__} does not restore single cubes, and Folder has no pairs of images: predict "
-                "with a RestorationModule, or test it on a data set of pairs."
-            )
+        check_needs(restorer, data, type(pl_module).__name__)
         check_output(self.folder, data)
         self.written, self._shared, self._finished, self._said = [], {}, 0, False
         self._restorer, self._data = restorer, data
@@ -132,7 +128,7 @@ class PredictionWriter(Callback):
         data = self._data
         missing = batch.get("missing")
         for index, (number, top, left) in enumerate(batch["tiles"]):
-            scene = data.scenes[number]
+            scene = data.streamed[number]
             if scene.name in data.failures:
                 continue
             if self._cube is not None and self._cube.scene is not scene:
@@ -147,7 +143,7 @@ class PredictionWriter(Callback):
 
     def _add(
         self,
-        scene: FolderScene,
+        scene: StreamedScene,
         place: tuple[int, int],
         tile: tuple[Tensor, Tensor, Tensor | None],
     ) -> None:
@@ -208,19 +204,20 @@ class PredictionWriter(Callback):
             self._cube.abandon()
             self._cube = None
 
-    def _asked(self, scene: FolderScene) -> Path:
+    def _asked(self, scene: StreamedScene) -> Path:
         assert self.folder is not None  # noqa: S101 - asked only while writing
         return self.folder / scene.name
 
-    def _wanted(self, scene: FolderScene) -> bool:
-        if self._asked(scene).resolve() == scene.file.path.resolve():
-            raise InputError(_among(self._asked(scene).parent, scene.file.path.parent))
+    def _wanted(self, scene: StreamedScene) -> bool:
+        for source in scene.sources:
+            if self._asked(scene).resolve() == source.path.resolve():
+                raise InputError(_among(self._asked(scene).parent, source.path.parent))
         if not self.resume or not is_finished(self._asked(scene), self._settings(scene)):
             return True
         self._finished += 1
         return False
 
-    def _settings(self, scene: FolderScene) -> dict[str, Any]:
+    def _settings(self, scene: StreamedScene) -> dict[str, Any]:
         """Everything that a restored file depends on."""
         if not self._shared:
             self._shared = {
@@ -232,7 +229,26 @@ class PredictionWriter(Callback):
         return {**self._shared, **scene_settings(scene)}
 
 
-def check_output(folder: Path, data: Folder) -> None:
+def check_needs(restorer: Restorer, data: StreamedData, owner: str) -> None:
+    """Refuse single cubes for what fuses pairs.
+
+    Args:
+        restorer: what is to restore.
+        data: what is to be restored.
+        owner: class of the module, for the sentence.
+
+    Raises:
+        WrongTypeError: naming what to take instead.
+    """
+    kind = type(data).__name__
+    if not set(restorer.needs) <= set(data.delivers):
+        raise WrongTypeError(
+            f"{owner} does not restore single cubes, and {kind} has no pairs of images: predict with a "
+            "RestorationModule, or give --data FusionPair --data.root and the folder of your pairs."
+        )
+
+
+def check_output(folder: Path, data: StreamedData) -> None:
     """Make the output folder, unless a recursive search for cubes would find what lies in it.
 
     Raises:

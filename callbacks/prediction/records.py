@@ -8,17 +8,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from datamodules.scenes.folder_scene import FolderScene
+from datamodules.pairs.pair_scene import PairScene
+from datamodules.sampling.tile_stream import StreamedScene
 from hyperalign.files import beside, file_states, settings_digest, write_text
 
 REVISION = 1
 """Raised whenever outputs of unchanged settings would come out differently."""
 
 
-def scene_settings(scene: FolderScene) -> dict[str, Any]:
+def scene_settings(scene: StreamedScene) -> dict[str, Any]:
     """Return what a restored file depends on beside the network: the observation's file and how it is read."""
     match = scene.match
-    return {
+    beside: dict[str, Any] = {}
+    if isinstance(scene, PairScene):
+        image = scene.multispectral
+        channels = hashlib.sha256(image.match.weights.tobytes()).hexdigest()
+        beside = {"multispectral": file_states(image.file.path), "channels": channels, "multispectral rule": image.rule}
+        beside |= {"grid": [scene.ratio, scene.phase, *scene.shift], "caption": scene.caption}
+    return beside | {
         "revision": REVISION,
         "observation": scene.name,
         "files": file_states(scene.file.path),

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.prediction.quick_look import QuickLook
-from datamodules.scenes.folder_scene import FolderScene
+from datamodules.pairs.pair_scene import PairScene
+from datamodules.sampling.tile_stream import StreamedScene
 from datamodules.scenes.writers import CubeWriter, writer_for
 from hyperalign.errors import FileAccessError, InputError
 from hyperalign.files import beside
@@ -39,7 +40,7 @@ class RestoredCube:
     """
 
     def __init__(
-        self, scene: FolderScene, path: Path, tile: int, dtype: OutputType, restorer: str, pictures: bool
+        self, scene: StreamedScene, path: Path, tile: int, dtype: OutputType, restorer: str, pictures: bool
     ) -> None:
         self.scene = scene
         self.path = path
@@ -91,6 +92,13 @@ class RestoredCube:
         if self._look is not None:
             self._look.add_observation(top, left, observation.cpu()[self._kept])
         finished = self._blended.add(top, left, values)
+        scene, scale = self.scene, self._blended.scale
+        if isinstance(scene, PairScene) and scale != scene.ratio:
+            raise InputError(
+                f"{self.restorer} gave {scale} times the hyperspectral pixels of {scene.name} along each side, but the "
+                f"multispectral image has {scene.ratio} times as many: predict with what fuses pairs of that ratio, such "
+                "as --config solvers/gsa."
+            )
         if finished is not None:
             self._write(*finished)
         return (top, left) == self._last
@@ -147,7 +155,7 @@ class RestoredCube:
         shape = (bands, height * scale, width * scale)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         check_space(self.path, math.prod(shape) * self._dtype.itemsize)
-        writer = writer_for(self.scene.file, self.path, self._dtype, self.scene.match.wavelengths, shape)
+        writer = writer_for(self.scene.template, self.path, self._dtype, self.scene.match.wavelengths, shape)
         writer.notes = self.notes
         return writer
 
@@ -156,7 +164,7 @@ class RestoredCube:
         """What is to be said about the file beside what the observation says about itself."""
         scale = self._blended.scale
         size = f", {scale} x its pixels along each side" if scale > 1 else ""
-        notes = {"restored by": f"{self.restorer} from {self.scene.file.path.name}{size}"}
+        notes = {"restored by": f"{self.restorer} from {self.scene.told}{size}"}
         if self.scene.match.held:
             outside = ", ".join(f"{centre:g}" for centre in self.scene.match.held)
             notes["bands not written"] = f"{outside} nm, outside of the observation's range"
@@ -182,7 +190,7 @@ class RestoredCube:
 
 
 def marked(
-    scene: FolderScene, row: int, holes: NDArray[np.bool_], scale: int, dtype: np.dtype[Any]
+    scene: StreamedScene, row: int, holes: NDArray[np.bool_], scale: int, dtype: np.dtype[Any]
 ) -> NDArray[np.float64]:
     """Return what is written where values are missing: what the observation holds there, if it is its own band.
 
@@ -227,7 +235,7 @@ def written_type(own: np.dtype[Any], asked: OutputType) -> np.dtype[Any]:
     return np.dtype(asked)
 
 
-def stored_gain(scene: FolderScene, dtype: np.dtype[Any]) -> float:
+def stored_gain(scene: StreamedScene, dtype: np.dtype[Any]) -> float:
     """Return what values are multiplied with: 1, but whole numbers of a floating observation have white at 65535."""
     if not np.issubdtype(dtype, np.integer) or np.issubdtype(scene.file.dtype, np.integer):
         return 1.0
@@ -235,7 +243,7 @@ def stored_gain(scene: FolderScene, dtype: np.dtype[Any]) -> float:
     return np.iinfo(dtype).max / white if white > 0 else 1.0
 
 
-def own_factor(scene: FolderScene) -> float:
+def own_factor(scene: StreamedScene) -> float:
     """Return what the observation's values are divided by to be reflectances, as an ENVI header says it; else 1."""
     try:
         factor = float(scene.file.metadata.get("reflectance scale factor", "1"))

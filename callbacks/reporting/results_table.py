@@ -14,6 +14,7 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from callbacks.reporting.product_table import ProductRow, gathered_products, product_row, write_products
 from datamodules.degradations import Degradation
 from datamodules.scenes.measured import MeasuredKind
 from hyperalign.files import write_text
@@ -47,7 +48,8 @@ class ResultsTable(Callback):
     """Collect per-scene scores while testing, write them as CSV and Markdown, and print the means.
 
     The module's own weights are called `adapted`; where the module knows its source checkpoint and `compare_source` is
-    on, the source-trained weights restore the same observations and stand beside it as `source-only`.
+    on, the source-trained weights restore the same observations and stand beside it as `source-only`. Fused images that
+    nobody has the truth of have a table of their own, `products.csv` and `products.md`.
 
     Args:
         folder: where `results.csv` and `results.md` go; the run's log folder when None.
@@ -60,6 +62,7 @@ class ResultsTable(Callback):
         self.compare_source = compare_source
         self.name = name
         self.rows: list[Row] = []
+        self.products: list[ProductRow] = []
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the rows of an earlier run, and keep Lightning from printing a second table of the same numbers.
@@ -68,7 +71,7 @@ class ResultsTable(Callback):
             TypeError: if the module restores nothing.
         """
         restorer_of(pl_module, "ResultsTable")
-        self.rows = []
+        self.rows, self.products = [], []
         trainer.test_loop.verbose = False
 
     def on_test_batch_end(
@@ -87,14 +90,18 @@ class ResultsTable(Callback):
         if self.compare_source and tested["source_only"] is not None:
             scored[SOURCE] = tested["source_only"]().scores
         for model, scores in scored.items():
-            named = zip(batch["name"], scores, strict=True)
-            self.rows += [row(test_set, name, model, one) for name, one in named if one]
+            named = list(zip(batch["name"], scores, strict=True))
+            self.rows += [row(test_set, name, model, one) for name, one in named if "psnr" in one]
+            self.products += [product_row(test_set, name, model, one) for name, one in named if "qnr" in one]
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gather the rows of all ranks, write both files on rank 0 and print the means."""
-        self.rows = gathered(self.rows)
+        self.rows, self.products = gathered(self.rows), gathered_products(self.products)
         folder = Path(self.folder) if self.folder else run_folder(trainer)
-        if not trainer.is_global_zero or not self.rows:
+        if not trainer.is_global_zero:
+            return
+        write_products(folder, self.products)
+        if not self.rows:
             return
         protocol = restorer_of(pl_module, "ResultsTable").protocol.describe()
         header = f"{protocol}; {task_line(trainer)}"
@@ -129,12 +136,23 @@ class _Split(Protocol):
     def split(self) -> str | None: ...
 
 
+_SIMULATED = ("response", "channels", "response_digest", "multispectral_snr")
+"""What decides a simulated multispectral image."""
+
+
 def task_line(trainer: Trainer) -> str:
     """Data set, degradation and seed in one line, so that no table is without its conditions."""
     data = datamodule_of(trainer)
     if not isinstance(data, _Task):
         return "degradation unknown"
-    settings = ", ".join(f"{key} {value}" for key, value in data.degradation.settings().items())
+    described = data.degradation.settings()
+    measured = "multispectral" in data.measured_kinds
+    if measured and getattr(data, "role", "source") != "target":
+        # The response, if one is named, is of nothing that was scored.
+        described = {key: value for key, value in described.items() if key not in _SIMULATED}
+    settings = ", ".join(f"{key} {value}" for key, value in described.items())
+    if measured:
+        settings += ", multispectral images measured"
     if "observation" in data.measured_kinds:
         settings = f"measured observations (training scenes without one: {settings})"
     split = f" split {data.split}" if isinstance(data, _Split) and data.split else ""

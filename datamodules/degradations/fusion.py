@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor
 from datamodules.degradations.base import Corruption, Degradation, check_shape
 from datamodules.degradations.operators import Separable
 from datamodules.degradations.point_spread import PointSpread, PointSpreadName, point_spread
-from datamodules.responses import load_response
+from datamodules.responses import SpectralResponse, load_response
 from hyperalign.errors import InputError
 
 
@@ -61,7 +62,8 @@ class FusionObservation(Degradation):
         kernel_size: of `gaussian`, in pixels.
         sigma: of `gaussian`, in pixels.
         offset: of `gaussian`: where in its block a pixel is sampled, from 0 (first) to ratio - 1.
-        response: the multispectral sensor: a packaged table (`nikon_d700`, `landsat8_oli`) or a CSV file.
+        response: the multispectral sensor: a packaged table (`nikon_d700`, `landsat8_oli`) or a CSV file; None where
+            the multispectral image is measured and nobody needs to simulate one.
         channels: the sensor's channels to take; None takes its default.
         hyperspectral_snr: signal-to-noise ratio in dB of every hyperspectral band; None adds no noise.
         multispectral_snr: the same of every multispectral channel.
@@ -79,7 +81,7 @@ class FusionObservation(Degradation):
         kernel_size: int | None = None,
         sigma: float | None = None,
         offset: float | None = None,
-        response: str = "nikon_d700",
+        response: str | None = "nikon_d700",
         channels: list[str] | None = None,
         hyperspectral_snr: float | None = None,
         multispectral_snr: float | None = None,
@@ -89,9 +91,9 @@ class FusionObservation(Degradation):
         if psf not in get_args(PointSpreadName):
             raise InputError(f"The psf is {psf!r} but must be one of {', '.join(get_args(PointSpreadName))}.")
         self.scale = int(ratio)
-        self.psf = psf
+        self.psf: str = psf
         self.spread: PointSpread | None = point_spread(psf, ratio, kernel_size, sigma, offset)
-        self.response = load_response(response, channels)
+        self.response = None if response is None else load_response(response, channels)
         self.hyperspectral_snr = hyperspectral_snr
         self.multispectral_snr = multispectral_snr
 
@@ -99,6 +101,19 @@ class FusionObservation(Degradation):
     def phase(self) -> float:
         """Where the blur of a hyperspectral pixel is centred in its block, from 0 (first pixel) to `ratio` - 1."""
         return super().phase if self.spread is None else self.spread.centre
+
+    def observed_by(self, response: SpectralResponse | None, spread: PointSpread | None) -> FusionObservation:
+        """Return the same observation by sensors that are known otherwise, such as estimated ones.
+
+        Args:
+            response: of the multispectral sensor; None keeps this one's.
+            spread: the hyperspectral sensor's blur; None keeps this one's.
+        """
+        other = copy.copy(self)
+        other.response = self.response if response is None else response
+        if spread is not None:
+            other.psf, other.spread = "given", spread
+        return other
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
         """Return what the hyperspectral sensor does to a cube of `shape` (C, H, W); random only in its noise."""
@@ -118,8 +133,13 @@ class FusionObservation(Degradation):
         """Return what the multispectral sensor delivers, `c x H x W`.
 
         Raises:
-            ValueError: There are not as many wavelengths as bands.
+            ValueError: There are not as many wavelengths as bands, or there is no response.
         """
+        if self.response is None:
+            raise InputError(
+                "The multispectral image of a scene is to be simulated, but nobody says its sensor's response: set "
+                "data.init_args.response of pairs, or data.init_args.degradation.init_args.response, to a table."
+            )
         if len(wavelengths) != cube.shape[0]:
             raise InputError(
                 f"The response {self.response.name} was asked for {len(wavelengths)} wavelengths but the cube has "
@@ -132,15 +152,19 @@ class FusionObservation(Degradation):
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
         """Ratio, the blur's taps, channels and a digest of the response, noise."""
-        table = self.response.values.double().numpy().tobytes() + repr(self.response.wavelengths).encode()
         return {
             "class": type(self).__name__,
             "ratio": self.scale,
             "psf": self.psf,
             **({} if self.spread is None else self.spread.settings()),
-            "response": self.response.name,
-            "channels": ", ".join(self.response.channels),
-            "response_digest": hashlib.sha256(table).hexdigest()[:16],
+            **({"response": "none"} if self.response is None else _response_settings(self.response)),
             "hyperspectral_snr": "none" if self.hyperspectral_snr is None else float(self.hyperspectral_snr),
             "multispectral_snr": "none" if self.multispectral_snr is None else float(self.multispectral_snr),
         }
+
+
+def _response_settings(response: SpectralResponse) -> dict[str, int | float | str | list[float]]:
+    """Name, channels and a digest."""
+    table = response.values.double().numpy().tobytes() + repr(response.wavelengths).encode()
+    digest = hashlib.sha256(table).hexdigest()[:16]
+    return {"response": response.name, "channels": ", ".join(response.channels), "response_digest": digest}

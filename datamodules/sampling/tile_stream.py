@@ -1,16 +1,20 @@
-"""The cubes of a folder as batches of tiles, read in strips, one scene after another."""
+"""Cubes, or pairs of images, as batches of tiles, read in strips, one scene after another."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NotRequired
+from pathlib import Path
+from typing import NotRequired, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datamodules.pairs.pair_scene import PairScene, Strip
 from datamodules.sampling.batches import Batch
 from datamodules.scenes.folder_scene import FolderScene
+
+StreamedScene: TypeAlias = FolderScene | PairScene
 
 
 class TileBatch(Batch):
@@ -18,7 +22,8 @@ class TileBatch(Batch):
 
     Keys:
         tiles: the scene's number, first row and first column of every tile.
-        missing: `B x C x h x w`, true where values were missing and have been filled; absent where none were.
+        missing: `B x C x h x w`, of a pair in pixels of the finer image, true where values were missing and have been
+            filled; absent where none were.
     """
 
     tiles: list[tuple[int, int, int]]
@@ -40,6 +45,33 @@ class Tiling:
     batch_size: int = 1
 
 
+@runtime_checkable
+class StreamedData(Protocol):
+    """A DataModule whose prediction comes in tiles, and whose restored scenes can be written to files."""
+
+    root: Path
+    recursive: bool
+    failures: dict[str, str]
+
+    @property
+    def streamed(self) -> Sequence[StreamedScene]:
+        """The scenes of the present prediction by their numbers."""
+        ...
+
+    @property
+    def delivers(self) -> tuple[str, ...]:
+        """Keys of a batch that a restorer may need, `observation` first."""
+        ...
+
+    def stream(self, tiling: Tiling | None, wanted: Callable[[StreamedScene], bool]) -> None:
+        """Say how scenes are cut and which are wanted; a later `predict_dataloader` follows it."""
+        ...
+
+    def fail(self, scene: StreamedScene, error: Exception) -> None:
+        """Take note of a scene that cannot be used, or raise what is wrong with it."""
+        ...
+
+
 class TileStream:
     """Iterates over the tiles of scenes, row by row; one strip, as high as a tile, is held in memory.
 
@@ -52,10 +84,10 @@ class TileStream:
 
     def __init__(
         self,
-        scenes: Sequence[FolderScene],
+        scenes: Sequence[StreamedScene],
         trained: tuple[float, ...],
         tiling: Tiling | None,
-        failed: Callable[[FolderScene, Exception], None] | None = None,
+        failed: Callable[[StreamedScene, Exception], None] | None = None,
     ) -> None:
         self.scenes = tuple(scenes)
         self.trained = trained
@@ -78,44 +110,47 @@ class TileStream:
         for scene in self.scenes:
             for top in self._tops(scene):
                 try:
-                    strip, missing = scene.strip(top, self._height(scene, top))
+                    strip = Strip(*scene.strip(top, self._height(scene, top)))
                 except (ValueError, OSError) as error:
                     if self._failed is None:
                         raise
                     self._failed(scene, error)
                     break
-                yield from self._row(scene, top, strip, missing)
+                yield from self._row(scene, top, strip)
 
-    def _height(self, scene: FolderScene, top: int) -> int:
+    def _height(self, scene: StreamedScene, top: int) -> int:
         """Rows of the strip that starts at a row."""
         rows = scene.file.shape[1]
         return min(self.tiling.side, rows - top) if self.tiling else rows
 
-    def _row(
-        self, scene: FolderScene, top: int, strip: NDArray[np.float32], missing: NDArray[np.bool_] | None
-    ) -> Iterator[TileBatch]:
+    def _row(self, scene: StreamedScene, top: int, strip: Strip) -> Iterator[TileBatch]:
         """Cut one strip."""
         side, count = (self.tiling.side, self.tiling.batch_size) if self.tiling else (max(scene.file.shape[1:]), 1)
         lefts = self._lefts(scene)
+        pair = scene if isinstance(scene, PairScene) else None
         for first in range(0, len(lefts), count):
             chosen = lefts[first : first + count]
             batch = TileBatch(
-                observation=_cut(strip, chosen, side),
-                caption=[""] * len(chosen),
+                observation=_cut(strip.observation, chosen, side),
+                caption=["" if pair is None else pair.caption] * len(chosen),
                 name=[scene.name] * len(chosen),
                 wavelengths=self.trained or scene.match.wavelengths,
                 tiles=[(scene.number, top, left) for left in chosen],
             )
-            if missing is not None:
-                batch["missing"] = _cut(missing, chosen, side)
+            if pair is not None and strip.multispectral is not None:
+                batch["multispectral"] = _cut(strip.multispectral, chosen, side, pair.ratio)
+                batch["phase"] = pair.phase
+            if strip.missing is not None:
+                batch["missing"] = _cut(strip.missing, chosen, side, 1 if pair is None else pair.ratio)
             yield batch
 
-    def _tops(self, scene: FolderScene) -> Sequence[int]:
+    def _tops(self, scene: StreamedScene) -> Sequence[int]:
         return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[1])
 
-    def _lefts(self, scene: FolderScene) -> Sequence[int]:
+    def _lefts(self, scene: StreamedScene) -> Sequence[int]:
         return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[2])
 
 
-def _cut(strip: NDArray[np.float32] | NDArray[np.bool_], lefts: Sequence[int], side: int) -> Tensor:
-    return torch.from_numpy(np.stack([strip[:, :, left : left + side] for left in lefts]))
+def _cut(strip: NDArray[np.float32] | NDArray[np.bool_], lefts: Sequence[int], side: int, ratio: int = 1) -> Tensor:
+    """Cut tiles out of a strip of `ratio` times as many pixels as the columns count."""
+    return torch.from_numpy(np.stack([strip[:, :, left * ratio : (left + side) * ratio] for left in lefts]))

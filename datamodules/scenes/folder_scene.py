@@ -41,6 +41,7 @@ class FolderScene:
         match: its bands against the network's.
         rule: normalisation, not `checkpoint`.
         nan: what to do with values that are missing: NaN, infinite, or marked by the file.
+        setting: what to change where the values are on another scale, for the sentence.
 
     Raises:
         ValueError: if the file holds 8-bit values where the rule expects 16 bits, or the like.
@@ -52,6 +53,7 @@ class FolderScene:
     match: BandMatch
     rule: str
     nan: MaskRule
+    setting: str = f"data.init_args.normalisation to another of {RULES}"
 
     def __post_init__(self) -> None:
         """Refuse a file whose integers cannot reach the value that a `scale` rule takes for white."""
@@ -109,6 +111,21 @@ class FolderScene:
         mask = self.file.missing(0, 0, values)
         lows, highs = extremes(values, np.zeros(values.shape, np.bool_) if mask is None else mask)
         return bool((lows >= highs).any())
+
+    @property
+    def template(self) -> CubeFile:
+        """The file whose format and facts the restored cube takes over."""
+        return self.file
+
+    @property
+    def told(self) -> str:
+        """What a restored cube is said to be made from."""
+        return self.file.path.name
+
+    @property
+    def sources(self) -> tuple[CubeFile, ...]:
+        """The files that it is read from."""
+        return (self.file,)
 
     @property
     def normalisation(self) -> Normalisation:
@@ -206,8 +223,7 @@ class FolderScene:
         if largest > LARGEST:
             raise InputError(
                 f"The cube {self.file.path} reaches {largest:g} after the normalisation {self.rule!r}, where the "
-                f"network expects values in [0, 1]{self._stated_scale()}: set data.init_args.normalisation to another "
-                f"of {RULES}."
+                f"network expects values in [0, 1]{self._stated_scale()}: set {self.setting}."
             )
 
     def _stated_scale(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from hyperalign.errors import InputError
 
-__all__ = ["SceneMean", "latest_scores"]
+__all__ = ["SceneMean", "given_scores", "latest_scores"]
 
 
 class SceneMean(Metric):
@@ -82,6 +83,16 @@ class SceneMean(Metric):
         ordered = [named[key] for key in sorted(named)]
         ordered += sorted(score for key, score in zip(keys, scores, strict=True) if not key)
         return gathered.new_tensor(sum(ordered) / len(ordered))
+
+
+def given_scores(names: Sequence[str], prefix: str = "") -> MetricCollection:
+    """Return streaming means `<prefix>NAME` of scores that are known: update it with `B x names` twice, and names."""
+    metrics = {name: SceneMean(partial(_taken, place)) for place, name in enumerate(names)}
+    return MetricCollection(metrics, prefix=prefix, compute_groups=False)  # type: ignore[arg-type]
+
+
+def _taken(place: int, scores: Tensor, _: Tensor) -> float:
+    return float(scores[place])
 
 
 def latest_scores(metrics: MetricCollection) -> list[dict[str, float]]:

@@ -210,14 +210,27 @@ def test_centres_of_hyperion_bands() -> None:
 
 
 def test_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no file or folder .*absent with a pair of images: set `root`"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no file or folder .*absent with a pair of images: set data.init_args.root"
+    ):
         FusionPair(str(tmp_path / "absent")).scene_names()
-    with pytest.raises(FileNotFoundError, match="holds no pair but nothing: set `root` to a file with both arrays"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"holds no pair but nothing: set data\.init_args\.root to a folder that holds hyperspectral/",
+    ):
         FusionPair(str(tmp_path)).scene_names()
     with pytest.raises(FileNotFoundError, match=r"holds no paris_data_hs_ms\.mat: download"):
         ParisEO1(str(tmp_path)).scene_names()
-    with pytest.raises(ValueError, match="0 tiles a side and a scale of None are not possible"):
-        FusionPair("x", tiles=0)
+    for wrong, sentence in (
+        ({"tiles": 0}, "0 tiles a side are not possible: give at least 1"),
+        ({"scale": 0.0}, r"A scale of 0\.0 is not possible: give a positive number"),
+        ({"multispectral_scale": -1.0}, r"A multispectral_scale of -1\.0 is not possible"),
+        ({"bands": "guess"}, "FusionPair got bands='guess': choose one of refuse, select, interpolate"),
+        ({"nan": "drop"}, "FusionPair got nan='drop': choose one of refuse, keep"),
+        ({"suffixes": ["_a", "_a"]}, "The suffixes of a pair are .*: name two different ones"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            FusionPair("x", **wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"Nobody says the wavelengths of .*town\.mat: give the centre of each"):
         pair(tmp_path / "data", wavelengths=None).scenes(["town"])
     with pytest.raises(ValueError, match=r"There is no pair 'city' in .*: name one of town"):
@@ -227,7 +240,9 @@ def test_bad_input(tmp_path: Path) -> None:
     second = images()[1][:12]
     scipy.io.savemat(tmp_path / "data" / "town.mat", {"HS": images()[0], "MS": second})
     broken = FusionPair(str(tmp_path / "data"), wavelengths=list(BANDS), hyperspectral_key="HS", multispectral_key="MS")
-    with pytest.raises(ValueError, match="of 'town' has 12 x 16 pixels, which is no multiple of the 16 x 16"):
+    with pytest.raises(
+        ValueError, match="of 'town' has 12 x 16 pixels, fewer than the 16 x 16 of the hyperspectral one: crop both"
+    ):
         broken.read_scene("town")
     for folder, name in (("hyperspectral", "a.npy"), ("multispectral", "b.npy")):
         (tmp_path / "data" / folder).mkdir()

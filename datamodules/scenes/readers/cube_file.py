@@ -1,10 +1,11 @@
 """A cube in a file of which windows are read without reading the rest, whatever the format."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,20 @@ class CubeFile(ABC):
             values = self.window(first, column, min(step, row + height - first), width)
             largest = max(largest, largest_of(values, self.missing(first, column, values)))
         return largest
+
+    def as_template(self, height: int, width: int, with_centres: bool = True) -> Self:
+        """Return what this file says of itself, for a cube of another number of pixels; its values cannot be read.
+
+        Args:
+            height: rows of that cube.
+            width: its columns.
+            with_centres: whether that cube has the same bands; if not, nothing is said of their centres.
+        """
+        other = copy.copy(self)
+        other._shape = (self._shape[0], height, width)
+        if not with_centres:
+            other._wavelengths, other.stated = None, None
+        return other
 
     def _check_window(self, row: int, column: int, height: int, width: int) -> None:
         _, rows, columns = self.shape

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.configuration.filled_in.described_model import describes_model
+from experiments.configuration.filled_in.own_pairs import names_pairs, with_fusion_method
 from hyperalign.errors import InputError, UsageError
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ _TRAINED = ("--data.trained_wavelengths", "--data.init_args.trained_wavelengths"
 
 
 def completed(arguments: Sequence[str]) -> list[str]:
-    """Return a command line with what it leaves out for a folder of cubes; any other one as it is.
+    """Return a command line with what it leaves out for a folder of cubes or of pairs; any other one as it is.
 
     It is completed where the command is `adapt`, `test` or `predict`, `--data.root` is given and no `--config` is.
     `--source X` stands for `--model.init_args.source X`; without it, `adapt` and `test` estimate the noise of the cubes
@@ -44,6 +45,8 @@ def completed(arguments: Sequence[str]) -> list[str]:
         InputError: if no packaged source was trained for what the cubes show, or they cannot be read.
     """
     words = _named_source(list(arguments))
+    if words and names_pairs(words):
+        return with_fusion_method(words)
     if not words or words[0] not in _CONFIGS or not _given(words, _ROOT) or _given(words, ("--config", "-c")):
         return words
     # A checkpoint that says how its network is built needs no backbone, and may be of another one.

@@ -1,0 +1,41 @@
+"""Scores without truth: best for the truth, worse for what is blurred or of wrong colours."""
+
+import torch
+from torch import Tensor
+
+from lightning_modules.metrics.no_reference import no_reference
+from lightning_modules.solvers.resampling import block_phase, enlarge
+from lightning_modules.solvers.spatial_response import SpatialResponse
+from tests.pairs import smooth
+
+
+def pair() -> tuple[Tensor, Tensor, Tensor]:
+    """A cube of four materials, and what both sensors see of it."""
+    generator = torch.Generator().manual_seed(0)
+    places = smooth((1, 4, 64, 64), 3)[0].double() ** 3
+    places = places + 0.3 * torch.rand(places.shape, generator=generator, dtype=torch.float64)
+    cube = torch.einsum("bk,khw->bhw", torch.rand(6, 4, generator=generator, dtype=torch.float64), places)
+    response = torch.rand(4, 6, generator=generator, dtype=torch.float64)
+    return cube, SpatialResponse.toolbox(4).reduce(cube), torch.einsum("cb,bhw->chw", response, cube)
+
+
+def test_the_truth_scores_best() -> None:
+    cube, low, high = pair()
+    truth = no_reference(cube, low, high)
+    assert truth.d_lambda < 1e-9
+    assert truth.d_s < 1e-3
+    assert abs(truth.qnr - (1 - truth.d_lambda) * (1 - truth.d_s)) < 1e-12
+    blurred = no_reference(enlarge(low, 4, block_phase(4)), low, high)
+    assert blurred.d_s > 0.1
+    assert blurred.d_lambda > 1e-4
+    wrong = no_reference(cube.flip(0), low, high)
+    assert wrong.d_lambda > 0.1
+    assert max(blurred.qnr, wrong.qnr) < 0.9 < truth.qnr
+
+
+def test_the_blur_and_its_place_are_those_that_are_told() -> None:
+    cube, _, high = pair()
+    told = torch.tensor([0.25, 0.5, 0.25])
+    low = SpatialResponse.separable(told.tolist(), 1, 4).reduce(cube)
+    assert no_reference(cube, low, high, phase=2.0, blur=told).d_lambda < 1e-9
+    assert no_reference(cube, low, high).d_lambda > 1e-3
