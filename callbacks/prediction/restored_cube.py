@@ -96,8 +96,8 @@ class RestoredCube:
         if isinstance(scene, PairScene) and scale != scene.ratio:
             raise InputError(
                 f"{self.restorer} gave {scale} times the hyperspectral pixels of {scene.name} along each side, but the "
-                f"multispectral image has {scene.ratio} times as many: predict with what fuses pairs of that ratio, such "
-                "as --config solvers/gsa."
+                f"multispectral image has {scene.ratio} times as many: predict with what fuses pairs of that ratio, "
+                "such as --config solvers/gsa."
             )
         if finished is not None:
             self._write(*finished)

@@ -18,7 +18,7 @@ __all__ = ["ProductRow", "gathered_products", "product_row", "write_products"]
 _SCORES = ("d_lambda", "d_s", "qnr")
 _NOTE = (
     "Without truth: D_lambda compares the product, seen as the hyperspectral sensor would, with the observation; D_S "
-    "its bands with combinations of the multispectral channels on both grids; QNR = (1 - D_lambda) (1 - D_S), 1 at best."
+    "its bands with combinations of the multispectral channels on both grids; QNR = (1 - D_lambda) (1 - D_S), best 1."
 )
 
 

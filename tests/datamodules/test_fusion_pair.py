@@ -230,7 +230,7 @@ def test_bad_input(tmp_path: Path) -> None:
         ({"suffixes": ["_a", "_a"]}, "The suffixes of a pair are .*: name two different ones"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            FusionPair("x", **wrong)  # type: ignore[arg-type]
+            FusionPair("x", **wrong)
     with pytest.raises(ValueError, match=r"Nobody says the wavelengths of .*town\.mat: give the centre of each"):
         pair(tmp_path / "data", wavelengths=None).scenes(["town"])
     with pytest.raises(ValueError, match=r"There is no pair 'city' in .*: name one of town"):

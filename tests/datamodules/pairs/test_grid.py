@@ -29,7 +29,7 @@ def test_whole_ratios(tmp_path: Path, ratio: int) -> None:
         ),
         (
             (3, 24, 40),
-            r"24 x 40 pixels, which is no multiple of the 6 x 8 .*\(4 along rows, 5 along columns\): register and crop both",
+            r"24 x 40 pixels, which is no multiple of the 6 x 8 .*\(4 along rows, 5 along columns\): register and crop",
         ),
         ((3, 3, 4), "3 x 4 pixels, fewer than the 6 x 8 of the hyperspectral one: crop both to the same ground"),
         ((20, 3, 4), "3 x 4 pixels and more bands than the hyperspectral one of 6 x 8: exchange the two files"),
