@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from datamodules import FusionObservation, FusionPair, MappedScene, ParisEO1
-from datamodules.paris_eo1 import hyperion_centre
 from datamodules.sampling.full_scenes import observe
 from lightning_modules import FusionModule
 
@@ -179,34 +178,6 @@ def test_whole_scenes_of_the_contrastive_loss_are_the_measured_images(
     image = data.scenes(["town"])[0].multispectral
     assert image is not None
     assert torch.equal(seen[0][0], image.load().cube[[3, 1, 0]])
-
-
-def test_the_real_paris_pair(shared: Path, tmp_path: Path) -> None:
-    root = shared / "data" / "Paris_EO1"
-    content = scipy.io.loadmat(root / "paris_data_hs_ms.mat")
-    data = ParisEO1(str(root), degradation=FusionObservation(4), tiles=1, cache=str(tmp_path))
-    scene = data.scenes(["paris"])[0]
-    assert scene.multispectral is not None
-    assert scene.shape == (128, 72, 72)
-    assert scene.multispectral.shape == (9, 72, 72)
-    largest = max(content["HSim"].max(), content["MSim"].max())
-    assert np.abs(scene.load().cube.numpy() * largest - content["HSim"].transpose(2, 0, 1)).max() < 1e-6
-    image = scene.multispectral.load().cube.numpy()
-    assert np.abs(image * largest - content["MSim"].transpose(2, 0, 1)).max() < 1e-6
-    # A channel of the second sensor looks most like the band at its own centre (4 and 4' look like all near infrared).
-    bands = scene.load().cube.flatten(1).numpy()
-    for channel in (2, 3, 6, 7, 8):
-        alike = [float(np.corrcoef(image[channel].ravel(), band)[0, 1]) for band in bands]
-        assert abs(data.wavelengths[int(np.argmax(alike))] / scene.multispectral.wavelengths[channel] - 1) < 0.05
-    assert not data.expected().wrong_sizes()
-
-
-def test_centres_of_hyperion_bands() -> None:
-    table = {8: 426.82, 9: 436.99, 57: 925.41, 77: 912.45, 224: 2395.50, 242: 2577.08}
-    for band, centre in table.items():
-        assert abs(hyperion_centre(band) - centre) < 0.03
-    with pytest.raises(ValueError, match="Hyperion has no band 243: give a number from 1 to 242"):
-        hyperion_centre(243)
 
 
 def test_bad_input(tmp_path: Path) -> None:

@@ -8,11 +8,10 @@ import scipy.io
 import torch
 from numpy.typing import NDArray
 
-from datamodules import KAIST, strips
+from datamodules import KAIST
 from datamodules.degradations import bicubic_resize
-from datamodules.scenes.readers import NpyCube
 from datamodules.splits import load_split
-from datamodules.strips import area_matrix, in_unit_range, load_float, load_resized
+from datamodules.strips import area_matrix
 from tests.datamodules.fake_chikusei import write_matlab
 
 HEIGHT, WIDTH = 18, 22
@@ -60,37 +59,6 @@ def test_scenes_are_resized_by_the_named_method(tmp_path: Path, resizing: str) -
     expected = rows @ whole @ columns.T if resizing == "area" else bicubic_resize(HEIGHT, WIDTH, 8, 8).apply(whole)
     assert cube.shape == (31, 8, 8)
     assert (cube - expected.clamp(0, 1)).abs().max() < 1e-5
-
-
-def test_the_area_matrix_averages_exactly() -> None:
-    thirds = area_matrix(4, 3)
-    assert torch.allclose(thirds, torch.tensor([[0.75, 0.25, 0, 0], [0, 0.5, 0.5, 0], [0, 0, 0.25, 0.75]]).double())
-    big = area_matrix(3376, 512)
-    assert torch.allclose(big.sum(1), torch.ones(512).double())
-    assert torch.allclose(big.sum(0), torch.full((3376,), 512 / 3376).double())
-    assert int((big > 0).sum(1).max()) == 8
-    assert torch.equal(area_matrix(8, 4), torch.eye(4).repeat_interleave(2, 1).double() / 2)
-
-
-def test_strips_give_the_same_as_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.save(tmp_path / "cube.npy", reflectance())
-    whole = load_resized(NpyCube(tmp_path / "cube.npy", axes="CHW"), 6, 7, "area")
-    monkeypatch.setattr(strips, "_STRIP_VALUES", 31 * WIDTH * 4)
-    file = NpyCube(tmp_path / "cube.npy", axes="CHW")
-    assert torch.equal(load_resized(file, 6, 7, "area"), whole)
-    assert np.array_equal(load_float(file).numpy(), reflectance())
-    with pytest.raises(ValueError, match="resizing 'nearest' is unknown: choose area or bicubic"):
-        load_resized(file, 6, 7, "nearest")  # type: ignore[arg-type]
-
-
-def test_rules_of_the_unit_range_leave_nan_to_the_check() -> None:
-    cube = torch.tensor([1.0, float("nan"), 5.0]).reshape(1, 1, 3)
-    assert in_unit_range(cube.clone(), "minmax", "a").flatten()[[0, 2]].tolist() == [0.0, 1.0]
-    assert in_unit_range(cube.clone(), "maximum", "a").flatten()[[0, 2]].tolist() == [pytest.approx(0.2), 1.0]
-    assert in_unit_range(cube.clone(), "none", "a").flatten()[2] == 5
-    for rule in ("minmax", "maximum"):
-        with pytest.raises(ValueError, match="scene a cannot be normalised, as its largest value is 0"):
-            in_unit_range(torch.zeros(1, 2, 2), rule, "a")
 
 
 def test_derivatives_by_name(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from datamodules import CAVE, BicubicDownsampling
 from datamodules.preparation import Preparation, PreparationError, prepare
 from datamodules.scenes import Scene
 from datamodules.scenes.cache import CacheWriteError, SceneCache
-from datamodules.scenes.expected import Expected, checksum
+from datamodules.scenes.expected import checksum
 from tests.datamodules.fake_cave import MakeCave
 
 SCENES = ("balloons", "beads", "cd", "clay", "cloth")
@@ -239,22 +239,6 @@ def test_crops_are_cut_from_prepared_scenes_without_decoding(root: Path, monkeyp
 def test_no_workers_are_refused(root: Path) -> None:
     with pytest.raises(ValueError, match="by 0 processes: give at least 1"):
         prepared(cave(root), 0)
-
-
-def test_known_sizes_archives_and_checksums(tmp_path: Path) -> None:
-    for name, size in (("a.zip", 10), ("b.zip", 3)):
-        (tmp_path / name).write_bytes(b"x" * size)
-    known = Expected(folders=(tmp_path, tmp_path), archives=("a.zip", "c.zip"), sizes={"a.zip": 10, "b.zip": 4000})
-    assert known.wrong_sizes() == [f"{tmp_path / 'b.zip'} has 3 bytes instead of 4,000: download it again."]
-    assert known.packed() == [tmp_path / "a.zip"]
-    assert checksum([tmp_path / "b.zip", tmp_path / "b.zip"]) == checksum([_joined(tmp_path)])
-    assert not Expected().wrong_sizes()
-    assert not Expected().packed()
-
-
-def _joined(folder: Path) -> Path:
-    (folder / "six").write_bytes(b"x" * 6)
-    return folder / "six"
 
 
 def test_the_recorded_checksums_are_those_of_the_real_scenes(shared: Path) -> None:

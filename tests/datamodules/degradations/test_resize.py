@@ -12,38 +12,11 @@ from torch.nn.functional import interpolate
 
 from datamodules.degradations import BicubicDownsampling, bicubic_resize, bicubic_upsample
 from datamodules.degradations.resize import cubic_kernel, resize_matrix
+from tests.datamodules.degradations.slow_resize import slow_resize
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def keys(x: float) -> float:
-    """Keys' kernel with a = -1/2, as printed in the paper."""
-    x = abs(x)
-    if x <= 1:
-        return 1.5 * x**3 - 2.5 * x**2 + 1
-    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
-
-
-def slow_resize(signal: list[float], new_size: int) -> list[float]:
-    """Resize one line by the published formula: loops, one sample after the other, mirroring by walking back."""
-    size = len(signal)
-    scale = new_size / size
-    shrink = min(scale, 1.0)
-    resized = []
-    for i in range(new_size):
-        centre = (i + 0.5) / scale - 0.5
-        total = norm = 0.0
-        for j in range(-3 * size - 8, 4 * size + 8):
-            weight = shrink * keys(shrink * (centre - j))
-            k = j
-            while not 0 <= k < size:
-                k = -1 - k if k < 0 else 2 * size - 1 - k
-            total += weight * signal[k]
-            norm += weight
-        resized.append(total / norm)
-    return resized
 
 
 @pytest.mark.parametrize(
@@ -54,14 +27,6 @@ def test_matrix_equals_the_slow_formula(size: int, new_size: int) -> None:
     signal = torch.rand(size, dtype=torch.float64, generator=seeded(size))
     expected = torch.tensor(slow_resize(signal.tolist(), new_size), dtype=torch.float64)
     torch.testing.assert_close(resize_matrix(size, new_size) @ signal, expected, rtol=1e-12, atol=1e-13)
-
-
-def test_cube_is_resized_along_rows_and_columns() -> None:
-    cube = torch.rand(2, 12, 20, dtype=torch.float64, generator=seeded(0))
-    small = BicubicDownsampling(4)(cube, seeded(0))
-    rows = [[slow_resize(cube[b, :, c].tolist(), 3) for c in range(20)] for b in range(2)]
-    expected = [[slow_resize([rows[b][c][i] for c in range(20)], 5) for i in range(3)] for b in range(2)]
-    torch.testing.assert_close(small, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-13)
 
 
 def test_sixteen_taps_of_an_inner_row() -> None:

@@ -1,4 +1,4 @@
-"""HDF5 and netCDF products: where they keep wavelengths and marks, and that nothing leads out of a file."""
+"""HDF5 and netCDF products: where they keep wavelengths and marks."""
 
 from __future__ import annotations
 
@@ -60,47 +60,3 @@ def test_units_of_data_sets(tmp_path: Path) -> None:
         file["wavelength"].attrs["units"] = "cm-1"
     with pytest.raises(ValueError, match=r"in the unit 'cm-1' \(its first, 23809.5, would be 420 nm\)"):
         open_cube(tmp_path / "a.h5")
-
-
-def test_nothing_outside_of_the_file_is_read(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["cube"] = CUBE
-        file["wavelength"] = np.array(CENTRES)
-    (tmp_path / "raw.bin").write_bytes(CUBE.tobytes())
-    with h5py.File(tmp_path / "links.h5", "w") as file:
-        file["linked"] = h5py.ExternalLink("other.h5", "/cube")
-        file["wavelength"] = h5py.ExternalLink("other.h5", "/wavelength")
-        file["soft"] = h5py.SoftLink("/nowhere")
-        file["mine"] = CUBE + 1
-    cube = open_cube(tmp_path / "links.h5")
-    assert cube.metadata["key"] == "mine"
-    assert cube.wavelengths is None
-    with pytest.raises(ValueError, match="has no data set 'linked'"):
-        open_cube(tmp_path / "links.h5", key="linked")
-    with h5py.File(tmp_path / "external.h5", "w") as file:
-        file.create_dataset("cube", CUBE.shape, "f4", external=[(str(tmp_path / "raw.bin"), 0, CUBE.nbytes)])
-    with h5py.File(tmp_path / "virtual.h5", "w") as file:
-        layout = h5py.VirtualLayout(CUBE.shape, "f4")
-        layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "cube", CUBE.shape)
-        file.create_virtual_dataset("cube", layout)
-    for name in ("external.h5", "virtual.h5"):
-        with pytest.raises(
-            ValueError, match=rf"'cube' in .*{name} keeps its values in another file \(.*\), which is nev"
-        ):
-            open_cube(tmp_path / name)
-
-
-def test_the_same_holds_for_matlab(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["cube"] = CUBE
-    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
-        file["cube"] = h5py.ExternalLink("other.h5", "/cube")
-    with pytest.raises(ValueError, match=r"a\.mat has no single cube \(numeric arrays: none\)"):
-        open_cube(tmp_path / "a.mat")
-
-
-def test_circles_of_groups_end(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["group/cube"] = CUBE
-        file["group/again"] = file["group"]
-    assert open_cube(tmp_path / "a.h5", key="group/cube").shape == CUBE.shape

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from datamodules.scenes.readers import open_cube, read_mat
+from datamodules.scenes.readers import MatCube, open_cube, read_mat
+from tests.datamodules.fake_chikusei import fake_scene, write_matlab
 
 CUBE = np.random.default_rng(2).integers(1, 4000, (5, 20, 24)).astype(np.int16)
 PICTURE = CUBE.transpose(1, 2, 0)
@@ -81,3 +82,15 @@ def test_complex_values_as_matlab_itself_saves_them(tmp_path: Path) -> None:
         file["cube"] = np.zeros((5, 24, 20), [("real", "f8"), ("imag", "f8")])
     with pytest.raises(ValueError, match="holds complex values"):
         open_cube(tmp_path / "a.mat")
+
+
+def test_damage_in_the_middle_of_a_compressed_file_is_named_when_it_is_read(tmp_path: Path) -> None:
+    array = fake_scene(40, 40, 8)
+    path = write_matlab(tmp_path / "a.mat", "cube", array, (8, 40, 40))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
+    path.write_bytes(content)
+    cube = MatCube(path, "cube")
+    for read in (cube.window, cube.maximum):
+        with pytest.raises(ValueError, match=r"file .*a\.mat of \d+ bytes is truncated or is no MATLAB file"):
+            read(0, 0, 40, 40)

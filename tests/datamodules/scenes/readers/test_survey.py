@@ -10,31 +10,8 @@ import scipy.io
 from PIL import Image
 
 from datamodules.scenes.readers import find_cubes, open_cube, survey
-from tests.datamodules.fake_chikusei import fake_scene, write_envi
-from tests.datamodules.scenes.make_cubes import CENTRES
-
-CUBE = fake_scene(6, 7, 5)
-
-
-def image(path: Path, header: str | None = None, wavelengths: bool = True) -> Path:
-    """An ENVI image with a header of any name."""
-    write_envi(path, CUBE, CENTRES if wavelengths else None)
-    if header is not None:
-        path.with_suffix(".hdr").rename(path.with_name(header))
-    return path
-
-
-def names(folder: Path, **options: object) -> list[str]:
-    """Names of the cubes below a folder."""
-    found = survey(folder, **options)  # type: ignore[arg-type]
-    return [path.relative_to(folder).as_posix() for path in found.cubes]
-
-
-@pytest.mark.parametrize("header", ["SCENE.HDR", "SCENE.IMG.HDR", "SCENE.IMG.hdr"])
-def test_capitals(tmp_path: Path, header: str) -> None:
-    path = image(tmp_path / "SCENE.IMG", header)
-    assert find_cubes(tmp_path) == [path]
-    assert open_cube(path).shape == open_cube(tmp_path / header).shape == (5, 6, 7)
+from tests.datamodules.scenes.make_cubes import cube_values, write_cube
+from tests.datamodules.scenes.readers.images import image, names
 
 
 def test_a_header_is_of_one_image_and_not_of_what_lies_beside_it(tmp_path: Path) -> None:
@@ -46,22 +23,6 @@ def test_a_header_is_of_one_image_and_not_of_what_lies_beside_it(tmp_path: Path)
         (tmp_path / name).write_bytes(bytes(5000))
     assert names(tmp_path) == ["a.dat", "b", "c.rfl"]
     assert "7 no cubes (a.dat.json, a.dat.ovr, b.aux.xml, b.json and 3 more)" in survey(tmp_path).told()
-
-
-def test_an_image_prefers_the_header_of_its_whole_name(tmp_path: Path) -> None:
-    image(tmp_path / "a.dat", "a.dat.hdr")
-    (tmp_path / "a.hdr").write_text("ENVI\nsamples = 1\nlines = 1\nbands = 1\ndata type = 1\ninterleave = bsq\n")
-    (tmp_path / "a.img").write_bytes(b"\x01")
-    assert open_cube(tmp_path / "a.dat").shape == (5, 6, 7)
-    assert open_cube(tmp_path / "a.img").shape == (1, 1, 1)
-    assert names(tmp_path) == ["a.dat", "a.img"]
-
-
-def test_headers_of_other_formats_are_no_headers(tmp_path: Path) -> None:
-    image(tmp_path / "a.dat")
-    (tmp_path / "photo.hdr").write_bytes(b"#?RADIANCE\n" + bytes(50))
-    (tmp_path / "photo.raw").write_bytes(bytes(900))
-    assert names(tmp_path) == ["a.dat"]
 
 
 def test_companions_are_left_out_by_name_and_told(tmp_path: Path) -> None:
@@ -78,11 +39,6 @@ def test_companions_are_left_out_by_name_and_told(tmp_path: Path) -> None:
     for part in ("1 hidden (.DS_Store)", "3 geometries (ang2018_glt.bsq", "2 masks (", "2 class maps (Pavia_gt.mat"):
         assert part in told
     assert "\n" not in told
-
-
-def test_a_companions_name_with_wavelengths_is_a_cube(tmp_path: Path) -> None:
-    image(tmp_path / "day_obs.bsq")
-    assert names(tmp_path) == ["day_obs.bsq"]
 
 
 @pytest.mark.parametrize("kind", ["ENVI Spectral Library", "ENVI Classification"])
@@ -135,3 +91,14 @@ def test_previews_beside_cubes_make_no_stack_of_pictures(tmp_path: Path) -> None
     assert survey(tmp_path).cubes == [tmp_path]
     (tmp_path / "a_2.png").unlink()
     assert survey(tmp_path).cubes == []
+
+
+def test_the_cubes_of_a_folder(tmp_path: Path) -> None:
+    for kind in ("bsq", "mat5", "npy", "png"):
+        write_cube(tmp_path, kind, cube_values())
+    for name in ("notes.txt", ".hidden.npy", "alone.raw"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    assert [path.name for path in find_cubes(tmp_path)] == ["cube.bsq", "cube.mat", "cube.npy", "stack"]
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*absent"):
+        find_cubes(tmp_path / "absent")

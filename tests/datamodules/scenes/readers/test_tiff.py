@@ -1,66 +1,17 @@
-"""TIFF files of GDAL: masks, marks, wavelengths in its metadata, thumbnails."""
+"""TIFF files of GDAL: masks, marks, and pages that are no bands."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from datamodules.scenes.readers import open_cube
-
-CUBE = np.random.default_rng(2).uniform(0.1, 0.9, (5, 40, 48)).astype(np.float32)
-CENTRES = (420.0, 450.0, 480.0, 510.5, 660.0)
-ITEM = '<Item name="{}" sample="{}" role="{}">{}</Item>'
-
-
-def gdal(items: list[str], nodata: object = None) -> list[tuple[int, str, int, Any, bool]]:
-    """GDAL's tags."""
-    tags: list[tuple[int, str, int, Any, bool]] = [
-        (42112, "s", 0, "<GDALMetadata>" + "".join(items) + "</GDALMetadata>", True)
-    ]
-    return tags + ([(42113, "s", 0, str(nodata), True)] if nodata is not None else [])
-
-
-def write(path: Path, *, tags: Any = (), **options: Any) -> Path:  # noqa: ANN401
-    tifffile.imwrite(path, CUBE, photometric="minisblack", metadata=None, extratags=tags, **options)
-    return path
-
-
-@pytest.mark.parametrize(
-    "items",
-    [
-        [ITEM.format("wavelength", band, "", centre) for band, centre in enumerate(CENTRES)],
-        [ITEM.format("CENTRAL_WAVELENGTH_UM", band, "", centre / 1000) for band, centre in enumerate(CENTRES)],
-        [
-            ITEM.format("DESCRIPTION", band, "description", f"B{band} {centre} nm")
-            for band, centre in enumerate(CENTRES)
-        ],
-        [f'<Item name="Band_{band + 1}">{centre} Nanometers</Item>' for band, centre in enumerate(CENTRES)],
-        ['<Item name="wavelength">{' + ", ".join(map(str, CENTRES)) + "}</Item>"],
-        [ITEM.format("wavelength", band, "", centre * 10) for band, centre in enumerate(CENTRES)]
-        + ['<Item name="wavelength_units">Angstroms</Item>'],
-    ],
-)
-def test_wavelengths_in_gdals_metadata(tmp_path: Path, items: list[str]) -> None:
-    assert open_cube(write(tmp_path / "a.tif", tags=gdal(items))).wavelengths == pytest.approx(CENTRES)
-
-
-def test_metadata_beside_the_file(tmp_path: Path) -> None:
-    bands = "".join(
-        f'<PAMRasterBand band="{band + 1}"><NoDataValue>0.5</NoDataValue><Metadata><MDI key="wavelength">{centre}</MDI>'
-        "</Metadata></PAMRasterBand>"
-        for band, centre in enumerate(CENTRES)
-    )
-    path = write(tmp_path / "a.tif")
-    (tmp_path / "a.tif.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
-    cube = open_cube(path)
-    assert cube.wavelengths == CENTRES
-    assert cube.marks.declared == (0.5,)
-    (tmp_path / "a.tif.aux.xml").write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><PAMDataset>&a;</PAMDataset>")
-    assert open_cube(path).wavelengths is None
+from tests.datamodules.scenes.make_cubes import cube_values
+from tests.datamodules.scenes.readers.gdal_files import CUBE, gdal, write
+from tests.datamodules.scenes.readers.refused import refused
 
 
 @pytest.mark.parametrize("where", ["inside", "beside"])
@@ -99,3 +50,19 @@ def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("nodata", "marks"), [("-9999", (-9999.0,)), ("0", (0.0,)), ("-3.4e+38", (-3.4e38,))])
 def test_marks(tmp_path: Path, nodata: str, marks: tuple[float, ...]) -> None:
     assert open_cube(write(tmp_path / "a.tif", tags=gdal([], nodata))).marks.declared == marks
+
+
+def test_a_tiff_whose_pages_are_rows(tmp_path: Path) -> None:
+    values = cube_values(31, 60, 64)
+    tifffile.imwrite(tmp_path / "a.tif", values.transpose(1, 2, 0), photometric="minisblack", metadata=None)
+    sentence = r"The 60 pages of .*a\.tif, of 64 x 31, seem to be rows and not bands: set `axes` to HWC"
+    refused(tmp_path / "a.tif", sentence)
+    refused(tmp_path / "a.tif", sentence, wavelengths=[400.0 + band for band in range(31)])
+    assert np.array_equal(open_cube(tmp_path / "a.tif", axes="HWC").window(0, 0, 60, 64), values)
+
+
+def test_a_tiff_of_several_sizes(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for size in (8, 9):
+            file.write(np.zeros((size, size), np.uint16), metadata=None)
+    refused(tmp_path / "a.tif", r"a\.tif has pages of several sizes \(8 x 8, 9 x 9\)")

@@ -1,7 +1,8 @@
-"""What Chikusei and Harvard say about a complete download."""
+"""What is known of a complete download, and what Chikusei and Harvard say about theirs."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import scipy.io
 
 from datamodules import Chikusei, Harvard, SampleScenes
 from datamodules.preparation import prepare
-from datamodules.scenes.expected import Expected
+from datamodules.scenes import expected
+from datamodules.scenes.expected import Expected, checksum, listing
 from tests.datamodules.fake_chikusei import STEM, fake_scene, write_envi
 
 
@@ -77,3 +79,37 @@ def test_a_data_set_of_which_nothing_is_known_can_be_prepared(tmp_path: Path) ->
     data = SampleScenes(cache=str(tmp_path))
     assert data.expected() == Expected()
     assert data.source_files("coffee_01") == ()
+
+
+def test_known_sizes_archives_and_checksums(tmp_path: Path) -> None:
+    for name, size in (("a.zip", 10), ("b.zip", 3)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    known = Expected(folders=(tmp_path, tmp_path), archives=("a.zip", "c.zip"), sizes={"a.zip": 10, "b.zip": 4000})
+    assert known.wrong_sizes() == [f"{tmp_path / 'b.zip'} has 3 bytes instead of 4,000: download it again."]
+    assert known.packed() == [tmp_path / "a.zip"]
+    assert checksum([tmp_path / "b.zip", tmp_path / "b.zip"]) == checksum([_joined(tmp_path)])
+    assert not Expected().wrong_sizes()
+    assert not Expected().packed()
+
+
+def _joined(folder: Path) -> Path:
+    (folder / "six").write_bytes(b"x" * 6)
+    return folder / "six"
+
+
+def test_what_is_found_is_listed_shortly(tmp_path: Path) -> None:
+    assert listing(tmp_path) == "nothing"
+    for name in "dbaec":
+        (tmp_path / name).touch()
+    assert listing(tmp_path) == "a, b, c, d, e"
+    assert listing(tmp_path, 2) == "a, b and 3 more"
+
+
+def test_a_checksum_is_of_all_bytes_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expected, "_BLOCK", 4)
+    contents = {"a": b"0123456789", "b": b"", "c": b"xyz"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    paths = [tmp_path / name for name in contents]
+    assert checksum(paths) == hashlib.sha256(b"0123456789xyz").hexdigest()
+    assert checksum(paths[::-1]) != checksum(paths)
