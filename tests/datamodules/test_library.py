@@ -103,9 +103,9 @@ def test_a_scene_is_read_once_and_again_when_its_files_are_others(tmp_path: Path
 
 def test_captions_of_a_file_come_before_those_of_the_scenes(tmp_path: Path) -> None:
     write_captions(tmp_path / "words.json", "Letters", {"a": "a letter"})
-    assert [scene.caption for scene in Letters(tmp_path).scenes(["a"])] == [""]
+    assert [scene.caption for scene in Letters(tmp_path).scenes(["a"])] == ["scene a"]
     data = Letters(tmp_path, captions=str(tmp_path / "words.json"))
-    assert [scene.caption for scene in data.scenes(["a", "b"])] == ["a letter", ""]
+    assert [scene.caption for scene in data.scenes(["a", "b"])] == ["a letter", "scene b"]
 
 
 def test_what_was_measured_is_cropped_like_its_scene(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_what_was_measured_is_cropped_like_its_scene(tmp_path: Path) -> None:
     scene = data.scenes(["b"])[0]
     assert scene.observation is not None
     assert torch.equal(scene.observation.load().cube, scene.load().cube - 0.5)
-    assert scene.observation.path.parts[-3:-1] == ("observation", "Noisy")
-    assert scene.path.parts[-3:-1] == ("clean", "Noisy")
+    assert scene.observation.path.parts[-4:-2] == ("observation", "Noisy")
+    assert scene.path.parts[-4:-2] == ("clean", "Noisy")
     with pytest.raises(ValueError, match="BicubicDownsampling has the scale 4: choose one with the scale 1"):
         Noisy(tmp_path, degradation=BicubicDownsampling(4)).measured("a")
     with pytest.raises(ValueError, match="Letters has no measured observation of 'a': leave it out of `measured_kin"):
