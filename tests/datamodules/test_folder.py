@@ -76,22 +76,6 @@ def test_whole_scenes_come_as_batches_without_target(tmp_path: Path) -> None:
         assert "missing" not in batch
 
 
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_tiles_cover_the_scene_in_order(tmp_path: Path, size: int) -> None:
-    cube = save(tmp_path / "a.npy")
-    tiling = Tiling(8, lambda length: [*range(0, length - 8, 6), length - 8], size)
-    data = folder(tmp_path)
-    data.scenes = data.open_scenes(KNOWN)
-    stream = TileStream(data.scenes, TRAINED, tiling)
-    found = list(stream)
-    assert len(stream) == len(found)
-    places = [place for batch in found for place in batch["tiles"]]
-    assert places == [(0, top, left) for top in (0, 6, 12) for left in (0, 6, 12, 16)]
-    for batch in found:
-        for (_, top, left), tile in zip(batch["tiles"], batch["observation"], strict=True):
-            np.testing.assert_array_equal(tile.numpy(), cube[:, top : top + 8, left : left + 8])
-
-
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [

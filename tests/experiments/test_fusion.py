@@ -1,9 +1,8 @@
-"""The packaged fusion networks by command: fitted, tested, adapted and tabled on fake CAVE scenes."""
+"""The packaged fusion networks by command: fitted, tested and adapted on fake CAVE scenes."""
 
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 
@@ -12,39 +11,11 @@ import yaml
 
 from experiments.cli import run
 from experiments.commands import fusion_table
-from lightning_modules import FusionModule, SSTFUNet
-from tests.datamodules.fake_cave import fake_values, write_scene
+from lightning_modules import FusionModule
+from tests.experiments.small_fusion import SCENES, overlay
 
-SCENES = ["balloons", "cloth", "flowers", "hairs"]
 NETWORKS = ["srlf", "bdt", "sstf_unet", "fusionmamba", "s2cyclediff"]
 CONFIGS = Path(fusion_table.__file__).parents[1] / "fusion"
-SMALLER = {"s2cyclediff": {"steps": 2}, "bdt": {"dim": 8, "spectral_dim": 8}}
-
-
-def overlay(folder: Path, network: str | None) -> str:
-    """Write a configuration that makes everything small enough for tests."""
-    for name in SCENES:
-        if not (folder / "cave" / f"{name}_ms").exists():
-            write_scene(folder / "cave" / f"{name}_ms", name, fake_values(name, 32))
-    content = {
-        "model": {"init_args": {"network": {"init_args": SMALLER.get(network or "", {})}}},
-        "data": {
-            "init_args": {
-                "split": "all",
-                "training": SCENES[:2],
-                "validation": SCENES[2:],
-                "patch_size": 16,
-                "patches_per_epoch": 2,
-                "cache": str(folder / "cache"),
-            }
-        },
-        "trainer": {"max_epochs": 1, "enable_progress_bar": False, "enable_model_summary": False},
-    }
-    if not SMALLER.get(network or ""):
-        del content["model"]
-    path = folder / f"small_{network}.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return str(path)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -89,19 +60,3 @@ def test_a_fusion_network_adapts_by_the_same_overlay(tmp_path: Path) -> None:
     command = run(words)
     assert command.trainer.global_step >= 1
     assert list((tmp_path / "store").rglob("*.json"))
-
-
-def test_the_table_holds_every_row_and_does_not_run_it_again(tmp_path: Path) -> None:
-    output = tmp_path / "table"
-    words = ["--root", str(tmp_path / "cave"), "--config", overlay(tmp_path, None), "--output", str(output)]
-    assert fusion_table.main([*words, "--rows", "bicubic", "sstf_unet"]) == 0
-    table = (output / "table.md").read_text()
-    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["bicubic", "sstf_unet"]
-    assert "48.57 / 0.9835 / 2.295 / 1.801" in table
-    found = json.loads((output / "costs" / "sstf_unet.json").read_text())
-    network = SSTFUNet(ratio=8, levels=1)
-    assert found["parameters"] == sum(parameter.numel() for parameter in network.parameters())
-    assert min(found.values()) > 0
-    before = {path: path.stat().st_mtime_ns for path in output.rglob("results.csv")}
-    assert fusion_table.main([*words, "--rows", "sstf_unet"]) == 0
-    assert before == {path: path.stat().st_mtime_ns for path in output.rglob("results.csv")}

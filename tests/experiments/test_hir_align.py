@@ -7,39 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from callbacks.reporting.drawing import POINTS
 from experiments.cli import run
-from experiments.commands import demo, study
+from experiments.commands import study
 from lightning_modules import read_weights
-
-SMALL = [
-    "--data.init_args.crop=48",
-    "--data.init_args.patch_size=32",
-    "--data.init_args.patches_per_epoch=8",
-    "--trainer.enable_progress_bar=false",
-    "--trainer.enable_model_summary=false",
-    "--trainer.logger=false",
-]
+from tests.experiments.small_hir_align import SMALL
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["--data.init_args.cache", str(tmp_path_factory.mktemp("cache"))]
-
-
-def test_demo_adapts_the_shipped_checkpoint_and_leaves_table_and_pictures(tmp_path: Path, cache: list[str]) -> None:
-    small = [*SMALL, "--trainer.max_epochs=1", "--synthesis.init_args.ratio=1"]
-    small += ["--synthesis.init_args.guides=callbacks.PhotometricGuides"]
-    small += ["--synthesis.init_args.transfer.init_args.steps=5"]
-    assert demo.main(["--output", str(tmp_path), *cache, *small]) == 0
-    with (tmp_path / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 6
-    # The shipped denoiser works: band sigmas of 10 to 70 leave about 17 dB, which it raises by far.
-    assert min(float(row["psnr"]) for row in rows if row["model"] == "source-only") > 24
-    assert (tmp_path / "pictures" / "stages" / "round_1" / "motorcycle_01.png").exists()
-    assert (tmp_path / "pictures" / "unobserved" / "motorcycle_02_spectra.png").exists()
-    assert len(POINTS) == 3
 
 
 @pytest.mark.parametrize("task", ["complex", "super_resolution", "deblurring", "band_missing", "inpainting"])
