@@ -1,15 +1,12 @@
-"""The rows of Table 3: same interface, each against a plain computation, and the block around them."""
+"""The rows of Table 3: same interface, each against a plain computation (the block around them: test_comamba)."""
 
 from __future__ import annotations
-
-from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_modules.networks.fusion.co2if.comamba import BlockSettings, CoMambaBlock
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.fusion.co2if.mixers import (
     CobraMixer,
@@ -17,66 +14,7 @@ from lightning_modules.networks.fusion.co2if.mixers import (
     CrossAttentionMixer,
     MixerName,
 )
-from tests.lightning_modules.networks.fusion.co2if.samples import random_tokens
-
-MIXERS = get_args(MixerName)
-LATTICE = (12, 10)
-
-
-def image(channels: int, seed: int = 0) -> Tensor:
-    drawn: Tensor = random_tokens(2, channels, LATTICE[0] * LATTICE[1], seed).unflatten(2, LATTICE)
-    return drawn
-
-
-def text() -> tuple[Tensor, Tensor]:
-    """Seven text tokens of five channels, of which the second caption uses three."""
-    return random_tokens(2, 7, 5, 2), torch.arange(7)[None] < torch.tensor([[7], [3]])
-
-
-def block(mixer: MixerName, **settings: Any) -> CoMambaBlock:  # noqa: ANN401
-    torch.manual_seed(0)
-    expand = settings.pop("expand", 1)
-    return CoMambaBlock(BlockSettings(8, mixer, expand, 2.0, 3, 2, 0.1, 0.1, "auto"), **settings)
-
-
-def guidance(weighted: bool = True) -> Guidance:
-    tokens, mask = text()
-    return Guidance(image(8, 1), tokens, mask, image(8, 3) if weighted else None)
-
-
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_a_block_is_norm_mixer_gate_residual_norm_and_feed_forward(mixer: MixerName) -> None:
-    network, features = block(mixer, guide_channels=8, token_channels=5), image(8).permute(0, 2, 3, 1)
-    with torch.no_grad():
-        normal = functional.layer_norm(features, (8,), network.norm.weight, network.norm.bias)
-        value, gate = normal @ network.project.weight[:8].T, normal @ network.project.weight[8:].T
-        mixed = network.mixer(value.permute(0, 3, 1, 2), guidance()).permute(0, 2, 3, 1)
-        middle = features + (network.norm_mixed(mixed) * gate * torch.sigmoid(gate)) @ network.restore.weight.T
-        expected = middle + network.feed_forward(middle)
-        found = network(features, guidance())
-    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("expand", [1, 2])
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_every_parameter_of_a_decoder_block_learns(mixer: MixerName, expand: int) -> None:
-    network = block(mixer, guide_channels=8, token_channels=5, weighted=True, expand=expand)
-    network(image(8).permute(0, 2, 3, 1), guidance()).square().mean().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert bool(parameter.grad.any()), name
-
-
-@pytest.mark.parametrize("form", ["encoder", "unguided"])
-@pytest.mark.parametrize("mixer", MIXERS)
-def test_every_parameter_of_other_blocks_learns_and_the_guide_is_heard(mixer: MixerName, form: str) -> None:
-    network = block(mixer, guide_channels=8 if form == "encoder" else None)
-    guide = Guidance(image(8, 1).requires_grad_()) if form == "encoder" else Guidance()
-    network(image(8).permute(0, 2, 3, 1), guide).square().mean().backward()
-    assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in network.parameters())
-    if guide.image is not None:
-        assert guide.image.grad is not None
-        assert bool(guide.image.grad.any())
+from tests.lightning_modules.networks.fusion.co2if.mixing import LATTICE, MIXERS, block, guidance, image, text
 
 
 @pytest.mark.parametrize("mixer", MIXERS)
@@ -155,7 +93,5 @@ def test_convolution_sees_image_and_guide_side_by_side() -> None:
 
 
 def test_impossible_mixers_give_a_sentence() -> None:
-    with pytest.raises(ValueError, match="mixer 'mamba' is unknown; choose one of convolution, cross_attention"):
-        block("mamba")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="3 heads do not divide 8 channels; choose another dim"):
         CrossAttentionMixer(8, heads=3)

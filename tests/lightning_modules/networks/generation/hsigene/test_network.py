@@ -1,8 +1,7 @@
-"""HSIGeneNetwork: published sizes, the released checkpoint's names, every part against a plain form, sampling."""
+"""HSIGeneNetwork: published sizes, released files, conditions, guidance (its parts: the files beside)."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +14,16 @@ from lightning_modules.networks.generation.hsigene.network import Conditions, HS
 from lightning_modules.networks.generation.hsigene.sampling import (
     alpha_bars,
     ddim_step,
-    ddim_timesteps,
-    sample_latent,
 )
+from tests.lightning_modules.networks.generation.hsigene.drawn import SIDE, draw, drawn_conditions
 from tests.lightning_modules.networks.generation.hsigene_official import (
-    SMALL,
     SMALL_ARGUMENTS,
-    OfficialNames,
-    OfficialSizes,
     PlainForm,
-    small_official_state,
 )
-
-SIDE = 32
 
 
 def parameters(*parts: nn.Module) -> int:
     return sum(weight.numel() for part in parts for weight in part.parameters())
-
-
-@pytest.fixture(scope="module")
-def plain() -> PlainForm:
-    return PlainForm(small_official_state())
-
-
-@pytest.fixture(scope="module")
-def network(plain: PlainForm) -> HSIGeneNetwork:
-    network = HSIGeneNetwork(**SMALL_ARGUMENTS).eval().requires_grad_(False)
-    load_official_state(network, plain.state)
-    return network
-
-
-def draw(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def drawn_conditions(network: HSIGeneNetwork, batch: int = 2, seed: int = 5) -> Conditions:
-    local = draw(batch, 18, 2 * SIDE, 2 * SIDE, seed=seed).sigmoid()
-    text, content, metadata = draw(batch, 77, 16, seed=seed), draw(batch, 16, seed=seed), draw(batch, 7, seed=seed)
-    return network.conditions(text, content, metadata, local, side=SIDE)
 
 
 def test_the_published_parts_have_the_published_numbers_of_parameters() -> None:
@@ -69,16 +39,6 @@ def test_the_published_parts_have_the_published_numbers_of_parameters() -> None:
     assert parameters(network.text_adapter) == 28_333_824
     assert parameters(network.metadata_embedding) == 2_876_160
     assert parameters(network) == 1_380_533_228
-
-
-def test_the_names_of_the_released_checkpoint_are_the_networks_one_by_one() -> None:
-    shapes = OfficialNames(OfficialSizes()).shapes
-    assert len(shapes) == 1528
-    assert sum(math.prod(shape) for shape in shapes.values()) == 1_380_533_228
-    with torch.device("meta"):
-        network = HSIGeneNetwork()
-        state = {name: torch.empty(shape) for name, shape in shapes.items()}
-    load_official_state(network, state)
 
 
 def test_a_file_in_the_released_layout_is_loaded_and_other_entries_are_left_out(
@@ -118,32 +78,6 @@ def test_weights_that_do_not_fit_are_named_in_one_sentence(plain: PlainForm, cha
         load_official_state(HSIGeneNetwork(**SMALL_ARGUMENTS), state)
 
 
-def test_the_autoencoder_is_the_plain_form(network: HSIGeneNetwork, plain: PlainForm) -> None:
-    cube, latent = draw(2, 6, SIDE, SIDE), draw(2, 4, 8, 8)
-    encoded = plain.encode(2 * cube - 1)
-    assert float(encoded.std()) > 0.05
-    torch.testing.assert_close(network.encode(cube), 0.18215 * encoded, rtol=1e-4, atol=1e-5)
-    decoded = plain.decode(latent / 0.18215)
-    assert float(decoded.std()) > 0.05
-    expected = (0.5 * decoded + 0.5).clamp(0, 1)
-    torch.testing.assert_close(network.decode(latent), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_conditions_and_local_control_are_the_plain_form(network: HSIGeneNetwork, plain: PlainForm) -> None:
-    text, content, metadata = draw(2, 77, 16), draw(2, 16), draw(2, 7)
-    images = draw(2, 18, 2 * SIDE, 2 * SIDE).sigmoid()
-    conditions = network.conditions(text, content, metadata, images, side=SIDE, strength=0.7)
-    context = plain.context(text, content, 0.7)
-    torch.testing.assert_close(conditions.context, context, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(conditions.metadata, plain.metadata(metadata), rtol=1e-3, atol=1e-3)
-    latent = draw(2, 4, 8, 8)
-    control = network.local_adapter(latent, torch.full((2,), 481), conditions.context, conditions.local)
-    expected = plain.control(latent, 481, context, images)
-    assert [tuple(one.shape[1:]) for one in control] == [(16, 8, 8)] * 3 + [(16, 4, 4)] + [(32, 4, 4)] * 3
-    for found, wanted in zip(control, expected, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
-
-
 def test_what_is_not_given_is_zeros_and_seven_metadata_zeros_are_no_zero_embedding(
     network: HSIGeneNetwork, plain: PlainForm
 ) -> None:
@@ -164,86 +98,6 @@ def test_what_is_not_given_is_zeros_and_seven_metadata_zeros_are_no_zero_embeddi
     torch.testing.assert_close(default.metadata[0], cosines, rtol=1e-5, atol=1e-5)
     # the four content tokens of a zero vector still pass the adapter
     assert float(default.context[:, 77:].abs().mean()) > 0.01
-
-
-def test_the_unet_is_that_of_stable_diffusion(network: HSIGeneNetwork, plain: PlainForm) -> None:
-    from diffusers import UNet2DConditionModel
-    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
-
-    reference = UNet2DConditionModel(
-        in_channels=4,
-        out_channels=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        block_out_channels=(16, 32),
-        layers_per_block=2,
-        cross_attention_dim=SMALL.context,
-        attention_head_dim=SMALL.heads,
-        norm_num_groups=SMALL.groups,
-        class_embed_type="identity",
-    ).eval()
-    unet = {name: value for name, value in plain.state.items() if name.startswith("model.diffusion_model.")}
-    reference.load_state_dict(convert_ldm_unet_checkpoint(unet, dict(reference.config)))
-    conditions = drawn_conditions(network)
-    latent, timesteps = draw(2, 4, 8, 8), torch.full((2,), 481)
-    control = network.local_adapter(latent, timesteps, conditions.context, conditions.local)
-    with torch.no_grad():
-        expected = reference(
-            latent,
-            timesteps,
-            encoder_hidden_states=conditions.context,
-            class_labels=conditions.metadata,
-            down_block_additional_residuals=tuple(control[:-1]),
-            mid_block_additional_residual=control[-1],
-        ).sample
-    assert float(expected.std()) > 0.05
-    torch.testing.assert_close(network(latent, 481, conditions), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_the_schedule_is_the_published_one() -> None:
-    product, expected = 1.0, []
-    for index in range(1000):
-        root = math.sqrt(1e-4) + (math.sqrt(0.02) - math.sqrt(1e-4)) * index / 999
-        product *= 1.0 - root * root
-        expected.append(product)
-    torch.testing.assert_close(alpha_bars(), torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=0)
-    assert ddim_timesteps(50) == list(range(1, 1000, 20))
-    assert ddim_timesteps(50)[-1] == 981
-    assert len(ddim_timesteps(30)) == 31
-    for steps in (0, 501):
-        with pytest.raises(ValueError, match=f"steps is {steps}: choose 1 to 500"):
-            ddim_timesteps(steps)
-
-
-def test_a_ddim_step_is_the_slow_form_number_by_number() -> None:
-    sample, noise, now, then = draw(1, 1, 2, 3), draw(1, 1, 2, 3, seed=2), 0.3, 0.7
-    stepped = ddim_step(sample, noise, now, then).flatten().tolist()
-    for found, x, e in zip(stepped, sample.flatten().tolist(), noise.flatten().tolist(), strict=True):
-        slope = math.sqrt(1 - then) - math.sqrt(then) * math.sqrt(1 / now - 1)
-        assert found == pytest.approx(math.sqrt(then / now) * x + slope * e, rel=1e-5, abs=1e-6)
-
-
-def test_sampling_is_ddim_of_diffusers_which_ends_at_timestep_zero() -> None:
-    from diffusers import DDIMScheduler
-
-    scheduler = DDIMScheduler(
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-    )
-    scheduler.set_timesteps(50)
-
-    def predict(sample: Tensor, timestep: int) -> Tensor:
-        return torch.tanh(sample + timestep / 1000)
-
-    start = draw(1, 4, 3, 3)
-    expected = start
-    for timestep in scheduler.timesteps:
-        expected = scheduler.step(predict(expected, int(timestep)), timestep, expected).prev_sample
-    torch.testing.assert_close(sample_latent(predict, start, 50), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_guidance_leads_away_from_the_unconditional_noise(network: HSIGeneNetwork) -> None:
