@@ -19,8 +19,10 @@ from callbacks.generators import CubeSource, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
 from callbacks.prediction.prediction_writer import PredictionWriter
 from callbacks.reporting.diagnostics.guide_diagnostics import GuideDiagnostics
+from callbacks.reporting.noise_report import NoiseReport
 from callbacks.reporting.pictures import Pictures
 from callbacks.reporting.results_table import ResultsTable
+from callbacks.reporting.without_truth.gain_table import GainWithoutTruth
 from callbacks.transfer import SpectralTransfer
 
 CubeWriter = PredictionWriter
@@ -35,12 +37,14 @@ __all__ = [
     "ExternalCubes",
     "FlipRestorer",
     "FolderRestorer",
+    "GainWithoutTruth",
     "GeneratedTraining",
     "GuideDiagnostics",
     "Guides",
     "HSIGene",
     "HSIGeneGuides",
     "MeanRestorer",
+    "NoiseReport",
     "OtherRestorer",
     "PhotometricGuides",
     "Pictures",

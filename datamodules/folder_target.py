@@ -24,6 +24,7 @@ from datamodules.sampling.relighting import Relighting
 from datamodules.sampling.replay import SourceReplay
 from datamodules.scenes import MappedScene, Observation
 from datamodules.scenes.folder_scene import FolderScene
+from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import CubeFile, find_cubes
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.ranks import world
@@ -159,6 +160,11 @@ class FolderTarget(LightningDataModule):
     def degradation(self) -> Degradation:
         """How proxies and synthesised scenes are degraded in training; the observations are measured."""
         return self.settings.degradation
+
+    @property
+    def measured_kinds(self) -> tuple[MeasuredKind, ...]:
+        """What was measured: the observations."""
+        return ("observation",)
 
     @property
     def patch_size(self) -> int:

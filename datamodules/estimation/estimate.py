@@ -6,19 +6,13 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
+from datamodules.estimation.damage import Damage, damage_of
 from datamodules.estimation.differences import Floats, Mask, block_mean, robust_sigma
-from datamodules.estimation.gaussian import GaussianLevel, gaussian_levels
+from datamodules.estimation.gaussian import GaussianLevel
 from datamodules.estimation.levels import BandNoise, NoiseEstimate, SceneNoise
-from datamodules.estimation.lost_pixels import (
-    Spike,
-    dead_columns,
-    measured_spike,
-    missing_bands,
-    spike_values,
-    without_spikes,
-)
+from datamodules.estimation.lost_pixels import Spike, measured_spike
 from datamodules.estimation.recognition import recognised, sharpness
-from datamodules.estimation.stripes import StripeLevel, stripe_levels
+from datamodules.estimation.stripes import StripeLevel
 from hyperalign.errors import InputError
 
 SMALLEST_SIDE = 32
@@ -60,26 +54,20 @@ def scene_noise(cube: Floats, name: str) -> SceneNoise:
         cube: `C x H x W`, float32, finite.
         name: what the scene is called.
     """
-    missing = missing_bands(cube)
-    upright, lying = cube, np.ascontiguousarray(cube.transpose(0, 2, 1))
-    dead, dead_rows = dead_columns(upright), dead_columns(lying)
-    dead[missing], dead_rows[missing] = False, False
-    lost = dead[:, None, :] | dead_rows[:, :, None]
-    spikes = [[] if gone else spike_values(band[~away]) for gone, band, away in zip(missing, cube, lost, strict=True)]
-    valid = np.stack([without_spikes(band, found) for band, found in zip(cube, spikes, strict=True)]) & ~lost
-    valid &= ~missing[:, None, None]
-    levels = gaussian_levels(cube, valid, missing)
-    sigmas = [level.typical for level in levels]
-    columns = stripe_levels(upright, valid, sigmas)
-    rows = stripe_levels(lying, valid.transpose(0, 2, 1), sigmas)
-    along_columns = _evidence(columns, dead) >= _evidence(rows, dead_rows)
-    stripes, lines = (columns, dead) if along_columns else (rows, dead_rows)
+    return noise_of(cube, damage_of(cube), name)
+
+
+def noise_of(cube: Floats, damage: Damage, name: str) -> SceneNoise:
+    """Measure the noise of one scene of which is known which pixels are damaged; see `scene_noise`."""
+    along_columns = damage.along_columns
+    stripes, lines = (damage.columns, damage.dead) if along_columns else (damage.rows, damage.dead_rows)
     bands = []
-    for band in range(len(cube)):
-        chance = _by_chance(cube[band], spikes[band], valid[band], ~dead[band], levels[band].typical)
-        bands.append(_band(levels[band], stripes[band], lines[band], chance, bool(missing[band])))
+    for band, level in enumerate(damage.levels):
+        chance = _by_chance(cube[band], damage.spikes[band], damage.valid[band], ~damage.dead[band], level.typical)
+        bands.append(_band(level, stripes[band], lines[band], chance, bool(damage.missing[band])))
     found = SceneNoise(name, tuple(bands), "columns" if along_columns else "rows")
-    return replace(found, family=recognised(found, _coarseness(cube, valid, missing, levels), sharpness(cube, valid)))
+    coarse = _coarseness(cube, damage.valid, damage.missing, damage.levels)
+    return replace(found, family=recognised(found, coarse, sharpness(cube, damage.valid)))
 
 
 def _band(level: GaussianLevel, stripes: StripeLevel, lines: Mask, spikes: list[Spike], missing: bool) -> BandNoise:
@@ -105,11 +93,6 @@ def _by_chance(band: Floats, values: list[float], valid: Mask, columns: Mask, si
     spikes = [measured_spike(band, value, valid, columns, sigma) for value in values]
     chance = [spike for spike in spikes if not spike.clustered and spike.share > 0.002]
     return sorted(chance, key=lambda spike: -spike.share)[:2]
-
-
-def _evidence(stripes: Sequence[StripeLevel], dead: Mask) -> float:
-    """Return how much of a scene stripes and dead lines of one direction explain."""
-    return float(dead.mean(axis=1).sum()) + sum(level.share * level.amplitude for level in stripes)
 
 
 def _coarseness(cube: Floats, valid: Mask, missing: Mask, levels: Sequence[GaussianLevel]) -> float:

@@ -1,7 +1,7 @@
 """Stripes: columns of a band that are offset as a whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -27,10 +27,12 @@ class StripeLevel:
     Attributes:
         share: of its columns, how many are offset, corrected for those too faint to be seen.
         amplitude: the offsets are taken to be uniform on [-amplitude, amplitude].
+        seen: which columns are surely offset.
     """
 
     share: float = 0.0
     amplitude: float = 0.0
+    seen: Mask = field(default_factory=lambda: np.zeros(0, dtype=bool), compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def stripe_levels(cube: Floats, valid: Mask, sigmas: Sequence[float]) -> list[St
     """
     bands = [_columns(*one) for one in zip(cube, valid, sigmas, strict=True)]
     known = [number for number, band in enumerate(bands) if band.usable.any()]
-    levels = [StripeLevel() for _ in bands]
+    levels = [StripeLevel(seen=np.zeros(len(band.usable), dtype=bool)) for band in bands]
     for number in known:
         # An even number of neighbours in the spectrum, as near as there are.
         near = sorted(set(known) - {number}, key=partial(_distance, number))
@@ -73,19 +75,20 @@ def _distance(one: int, other: int) -> int:
 
 
 def _level(band: _Columns, shared: Profile | None) -> StripeLevel:
+    nothing = StripeLevel(seen=np.zeros(len(band.usable), dtype=bool))
     if band.usable.sum() < 2 * _WINDOW:
-        return StripeLevel()
+        return nothing
     scene = np.zeros_like(band.offsets) if shared is None else _slope(band.offsets, shared) * shared
     offsets = band.offsets - scene
     # The neighbours' median carries noise of its own.
     limits = np.maximum(_SURE * 1.15 * band.noise, _SMALLEST) + _OF_THE_SCENE * np.abs(scene)
     seen = band.usable & (np.abs(offsets) > limits)
     if seen.sum() < 2:
-        return StripeLevel()
+        return nothing
     amplitude = float(np.abs(offsets[seen]).max()) * (seen.sum() + 1) / seen.sum()
     # Of uniform offsets, those below the limit are not seen.
     visible = max(float(np.clip(1.0 - limits[band.usable] / amplitude, 0.0, 1.0).mean()), 0.25)
-    return StripeLevel(min(1.0, float(seen.sum() / band.usable.sum()) / visible), amplitude)
+    return StripeLevel(min(1.0, float(seen.sum() / band.usable.sum()) / visible), amplitude, seen)
 
 
 def _slope(offsets: Profile, shared: Profile) -> float:

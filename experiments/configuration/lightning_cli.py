@@ -35,7 +35,7 @@ validation scenes or a prediction that is finished, and of testing a checkpoint 
 _WRITING = ("adapt", "predict")
 """The commands that write restored cubes."""
 
-_CALLBACKS = ("proxy", "synthesis", "averaging", "results", "pictures", "diagnostics")
+_CALLBACKS = ("proxy", "synthesis", "averaging", "noise", "results", "gain", "pictures", "diagnostics")
 
 
 def _is_no_advertisement(record: logging.LogRecord) -> bool:
@@ -136,9 +136,10 @@ class HyperalignCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Give the adaptation's callbacks keys of their own, so that an overlay or a sweep can reach into them.
 
-        `proxy`, `synthesis`, `averaging`, `results`, `pictures` and `diagnostics` each hold one callback or null; they
-        come after `trainer.callbacks`, in this order. `diagnostics` is for `callbacks.GuideDiagnostics`, which draws
-        what the first two made.
+        `proxy`, `synthesis`, `averaging`, `noise`, `results`, `gain`, `pictures` and `diagnostics` each hold one
+        callback or null; they come after `trainer.callbacks`, in this order. `noise` is for `callbacks.NoiseReport`,
+        `gain` for `callbacks.GainWithoutTruth`, `diagnostics` for `callbacks.GuideDiagnostics`, which draws what the
+        first two made.
         """
         for key in _CALLBACKS:
             parser.add_lightning_class_args(Callback, key, subclass_mode=True, required=False)

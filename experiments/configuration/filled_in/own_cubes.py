@@ -21,8 +21,8 @@ TRAINED = "400:700:31"
 
 _BACKBONE = "backbones/sert_compact"
 _CONFIGS = {
-    "adapt": (_BACKBONE, "data/own_cubes", "hir_align/adapt"),
-    "test": (_BACKBONE, "data/own_cubes", "hir_align/adapt"),
+    "adapt": (_BACKBONE, "hir_align/adapt", "data/own_cubes"),
+    "test": (_BACKBONE, "hir_align/adapt", "data/own_cubes"),
     "predict": (_BACKBONE, "data/folder"),
 }
 _SOURCE = "--model.init_args.source"

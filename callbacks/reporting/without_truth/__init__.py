@@ -1,0 +1,1 @@
+"""Whether adaptation helped, estimated from noisy observations alone."""

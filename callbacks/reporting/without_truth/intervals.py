@@ -1,0 +1,98 @@
+"""From compared errors to a gain in dB with its interval: over the blocks of a scene, and over scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from callbacks.reporting.without_truth.risk import Compared
+
+REPLICATES = 1000
+SPREAD = 0.3
+"""Standard deviation of the logarithm of the error level that is not known better; see `risk.SHRINKAGE`."""
+
+_LEAST = 0.05
+_CONFIDENT = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The change from the first restorer to the second.
+
+    Attributes:
+        change: in dB of the band-mean PSNR, above 0 where the second is better.
+        low: lower end of the 95 % interval in dB.
+        high: upper end of it.
+        draws: `REPLICATES` values of the change, as far as it is known.
+        squared: change of the mean squared error, below 0 where the second is better; it needs no error level.
+    """
+
+    change: float
+    low: float
+    high: float
+    draws: Tensor
+    squared: float
+
+
+def scene_gain(compared: Compared, seed: int = 0) -> Gain:
+    """Return the gain on one scene, its blocks drawn with replacement.
+
+    Args:
+        compared: what the restorers did to it.
+        seed: decides the draws.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    blocks = compared.sums.shape[-1]
+    drawn = torch.randint(0, blocks, (REPLICATES, blocks), generator=generator)
+    weights = torch.zeros(REPLICATES, blocks, dtype=torch.float64)
+    weights.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+    whole = _differences(compared, torch.ones(1, blocks, dtype=torch.float64))
+    level = compared.level.double()[:, None]
+    factors = torch.exp(SPREAD * torch.randn(REPLICATES, generator=generator, dtype=torch.float64))
+    draws = _decibels(_differences(compared, weights), level * factors)
+    low, high = _interval(draws)
+    return Gain(float(_decibels(whole, level)), low, high, draws, -float(whole.mean()))
+
+
+def set_gain(gains: Sequence[Gain], seed: int = 0) -> Gain:
+    """Return the mean gain over scenes: scenes are drawn with replacement, and of each one of its own draws.
+
+    With few scenes a bootstrap is too sure, so its deviations are widened as Student's t widens those of a normal.
+
+    Args:
+        gains: one a scene, at least one.
+        seed: decides the draws.
+    """
+    if len(gains) == 1:
+        return gains[0]
+    from scipy.stats import t
+
+    generator, count = torch.Generator().manual_seed(seed), len(gains)
+    stack = torch.stack([one.draws for one in gains])
+    chosen = torch.randint(0, count, (count, REPLICATES), generator=generator)
+    means = stack[chosen, torch.arange(REPLICATES)].mean(dim=0)
+    centre = sum(one.change for one in gains) / count
+    wider = float(t.ppf(_CONFIDENT[1], count - 1) / t.ppf(_CONFIDENT[1], 1e6)) * (count / (count - 1)) ** 0.5
+    draws = centre + (means - means.median()) * wider
+    low, high = _interval(draws)
+    return Gain(centre, low, high, draws, sum(one.squared for one in gains) / count)
+
+
+def _differences(compared: Compared, weights: Tensor) -> Tensor:
+    """Return the difference of squared errors of every band, `C x replicates`, kinds weighted by their shares."""
+    sums, counts = (torch.einsum("kcb,rb->kcr", one, weights) for one in (compared.sums, compared.counts))
+    means = torch.where(counts > 0, sums / counts.clamp(min=1.0), torch.zeros((), dtype=torch.float64))
+    return (compared.shares.double()[:, :, None] * means).sum(dim=0)
+
+
+def _decibels(difference: Tensor, level: Tensor) -> Tensor:
+    """Return the change of the band-mean PSNR for errors that are larger by `difference` than `level`."""
+    return 10.0 * torch.log10((1.0 + difference / level).clamp(min=_LEAST)).mean(dim=0)
+
+
+def _interval(draws: Tensor) -> tuple[float, float]:
+    low, high = torch.quantile(draws, torch.tensor(_CONFIDENT, dtype=torch.float64)).tolist()
+    return low, high

@@ -1,0 +1,47 @@
+"""Intervals of the gain over blocks and over scenes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from callbacks.reporting.without_truth.intervals import Gain, scene_gain, set_gain
+from callbacks.reporting.without_truth.residuals import Residuals
+from callbacks.reporting.without_truth.risk import Compared
+from datamodules.estimation import SceneNoise
+
+
+def compared(difference: torch.Tensor, level: float) -> Compared:
+    """Return two bands of undamaged pixels, 10 a block, with these differences."""
+    sums, counts = torch.zeros(4, 2, 64, dtype=torch.float64), torch.zeros(4, 2, 64, dtype=torch.float64)
+    sums[0], counts[0] = 10.0 * difference, 10.0
+    shares = torch.tensor([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    nothing = Residuals(0.0, 0.0, 0.0)
+    return Compared(SceneNoise("one", ()), sums, counts, shares, torch.tensor([level, level]), (nothing, nothing))
+
+
+def test_a_scene_whose_error_is_halved_gains_three_decibels() -> None:
+    gain = scene_gain(compared(torch.full((2, 64), 1e-3, dtype=torch.float64), 1e-3))
+    assert gain.change == pytest.approx(3.0103, abs=1e-4)
+    assert gain.squared == pytest.approx(-1e-3)
+    # Only the error level is uncertain here: 1 / exp(+-0.59) of the level.
+    assert gain.low == pytest.approx(1.9, abs=0.15)
+    assert gain.high == pytest.approx(4.45, abs=0.2)
+
+
+def test_differing_blocks_widen_the_interval() -> None:
+    spread = torch.randn(2, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    gain = scene_gain(compared(1e-3 * (0.1 + spread), 1e-3))
+    assert gain.low < 0 < gain.high
+
+
+def test_few_scenes_are_less_sure_than_many() -> None:
+    def of(change: float) -> Gain:
+        return Gain(change, change, change, torch.full((1000,), change, dtype=torch.float64), -change)
+
+    few, many = set_gain([of(0.5), of(1.5), of(1.0)]), set_gain([of(one) for one in (0.5, 1.5, 1.0) * 10])
+    assert few.change == pytest.approx(1.0)
+    assert few.low < 0 < 1.9 < few.high
+    assert 0.8 < many.low < 1.0 < many.high < 1.2
+    alone = of(0.5)
+    assert set_gain([alone]) is alone
