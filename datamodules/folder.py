@@ -248,12 +248,11 @@ class Folder(FolderTarget):
     def present_scenes(self) -> tuple[FolderScene, ...]:
         """Open every cube for the network of the Trainer; see `open_scenes`.
 
-        Raises:
-            InputError: if any of them cannot be used: adaptation does without none silently.
+        A cube that cannot be used is named in a warning and left out, unless `strict`.
         """
         scenes = self.open_scenes(self._network_data())
-        if self.failures:
-            raise incomplete(self.failures, "opened")
+        for name, sentence in sorted(self.failures.items()):
+            _log.warning("The cube %s is left out: %s", name, sentence)
         return scenes
 
     @property

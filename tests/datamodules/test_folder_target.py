@@ -151,7 +151,11 @@ def test_bad_cubes_are_told_in_one_sentence(tmp_path: Path, caplog: pytest.LogCa
         target(tmp_path / "flat").observations()
     np.save(write(tmp_path / "mixed", "amber") / "other.npy", np.zeros((7, 40, 40), dtype=np.float32))
     with pytest.raises(InputError, match=r"other\.npy"):
-        target(tmp_path / "mixed").observations()
+        target(tmp_path / "mixed", strict=True).observations()
+    (tmp_path / "mixed" / "torn.npy").write_bytes(b"nothing")
+    assert [one.name for one in target(tmp_path / "mixed").observations()] == ["amber.npy"]
+    assert "The cube other.npy is left out: " in caplog.text
+    assert "The cube torn.npy is left out: " in caplog.text
     write(tmp_path / "one", "amber", sigma=0.0)
     target(tmp_path / "one").observations()
     assert "Only one cube is observed" in caplog.text

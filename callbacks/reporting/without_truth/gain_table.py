@@ -140,7 +140,7 @@ class GainWithoutTruth(Callback):
         if compared.noise.family not in NOISY:
             self._skipped[name] = f"it looks like {compared.noise.family}, not noisy"
             return None
-        true = None if clean is None else true_change(*(one(observation) for one in restore), clean)
+        true = None if clean is None else true_change(restore[0](observation), restore[1](observation), clean)
         return GainRow(test_set, name, scene_gain(compared, seed), true, compared.residuals)
 
     def _window(self, cube: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from callbacks.reporting.without_truth.risk import Compared
 
 REPLICATES = 1000
-SPREAD = 0.3
+SPREAD = 0.45
 """Standard deviation of the logarithm of the error level that is not known better; see `risk.SHRINKAGE`."""
 
 _LEAST = 0.05

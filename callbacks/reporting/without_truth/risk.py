@@ -80,7 +80,7 @@ def compare(first: Restore, second: Restore, observation: Tensor, name: str, see
         masks = [one.transpose(1, 2) for one in masks]
         first, second = _upright(first), _upright(second)
     generator = torch.Generator().manual_seed(seed)
-    worse = recorrupted(observation, noise.bands, *masks, dead, generator)
+    worse = recorrupted(observation, noise.bands, masks[0], masks[1], dead, generator)
     difference, restored = _difference(first, second, observation, worse, noise, generator)
     rows, columns = _numbers(observation.shape[1]), _numbers(observation.shape[2])
     block = (rows[:, None] * BLOCKS + columns).flatten()

@@ -24,9 +24,9 @@ def test_a_scene_whose_error_is_halved_gains_three_decibels() -> None:
     gain = scene_gain(compared(torch.full((2, 64), 1e-3, dtype=torch.float64), 1e-3))
     assert gain.change == pytest.approx(3.0103, abs=1e-4)
     assert gain.squared == pytest.approx(-1e-3)
-    # Only the error level is uncertain here: 1 / exp(+-0.59) of the level.
-    assert gain.low == pytest.approx(1.9, abs=0.15)
-    assert gain.high == pytest.approx(4.45, abs=0.2)
+    # Only the error level is uncertain here: 1 / exp(+-0.88) of the level.
+    assert gain.low == pytest.approx(1.5, abs=0.15)
+    assert gain.high == pytest.approx(5.33, abs=0.35)
 
 
 def test_differing_blocks_widen_the_interval() -> None:
