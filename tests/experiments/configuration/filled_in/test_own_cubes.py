@@ -26,7 +26,7 @@ def cubes(root: Path, task: Degradation) -> str:
 def test_the_packaged_source_that_fits_is_taken(tmp_path: Path, task: Degradation, source: str) -> None:
     given = ["--data.root", cubes(tmp_path, task), "--data.axes=CHW", "--data.init_args.wavelengths", "400:700:31"]
     words = completed(["adapt", *given])
-    assert words[:7:2] == ["adapt", "backbones/sert_compact", "data/own_cubes", "hir_align/adapt"]
+    assert words[:7:2] == ["adapt", "backbones/sert_compact", "hir_align/adapt", "data/own_cubes"]
     assert words[words.index("--model.init_args.source") + 1] == str(CHECKPOINTS / source)
     assert words[words.index("--data.trained_wavelengths") + 1] == "400:700:31"
     assert words[-len(given) :] == given
