@@ -17,6 +17,7 @@ from experiments.configuration.filled_in.described_model import with_described_m
 from experiments.configuration.filled_in.own_cubes import completed
 from experiments.configuration.names import nearest_name
 from experiments.failures import told
+from experiments.sigterm import ends_on_sigterm
 from experiments.surroundings import let_own_code_in
 from hyperalign.errors import UsageError
 
@@ -118,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         let_own_code_in()
-        return _dispatch(given)
+        with ends_on_sigterm():
+            return _dispatch(given)
     except Exception as error:
         found = told(error)
         if found is None or os.environ.get("HYPERALIGN_TRACEBACK") == "1":

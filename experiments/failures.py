@@ -32,6 +32,9 @@ def told(error: BaseException) -> tuple[str, int] | None:
             "--trainer.precision bf16-mixed.",
             FAILURE,
         )
+    watch = sys.modules.get("hyperalign.watch")
+    if watch is not None and (lost := watch.lost_rank(error)):
+        return lost, FAILURE
     if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
         return _of_file(error)
     return None

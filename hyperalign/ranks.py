@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch.distributed as dist
 
-from hyperalign.errors import HyperalignError
+from hyperalign.watch import RankLostError, watch
 
 T = TypeVar("T")
 
@@ -29,11 +28,7 @@ def all_gathered(item: T) -> list[T]:
     return parts
 
 
-# The default group's timeout (10 minutes with NCCL) is far too short for ranks that wait for a slow scene.
-PATIENCE = timedelta(days=7)
-
-
-class StageError(HyperalignError, RuntimeError):
+class StageError(RankLostError):
     """A stage failed on another rank; the message names the rank and repeats its error."""
 
 
@@ -62,6 +57,7 @@ class Ranks:
         Raises:
             Exception: On a failing rank its own error.
             StageError: On every other rank, naming the first failing rank and its error.
+            RankLostError: if a rank is gone without a word.
         """
         if not self.distributed:
             yield
@@ -72,7 +68,12 @@ class Ranks:
         except Exception as caught:
             # Whatever ends one rank must end all of them, so nothing is let through before the others know.
             error = caught
-        messages = self._gather(None if error is None else f"{type(error).__name__}: {error}")
+        try:
+            messages = self._gather(None if error is None else f"{type(error).__name__}: {error}")
+        except RankLostError:
+            if error is None:
+                raise
+            messages = []
         if error is not None:
             raise error
         for rank, message in enumerate(messages):
@@ -96,11 +97,4 @@ class Ranks:
         return cast("T", self._gather(result)[0] if self.distributed else result)
 
     def _gather(self, item: object) -> list[Any]:
-        # Gloo carries plain objects on the CPU whatever the backend of training is.
-        group = cast("dist.ProcessGroup", dist.new_group(backend="gloo", timeout=PATIENCE))
-        try:
-            items: list[Any] = [None] * self.size
-            dist.all_gather_object(items, item, group=group)
-            return items
-        finally:
-            dist.destroy_process_group(group)
+        return watch().exchange(item)

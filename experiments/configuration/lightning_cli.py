@@ -19,6 +19,7 @@ from experiments.configuration.merged import one_config
 from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer
 from experiments.configuration.weights import LastCheckpoint, check_weights, check_word
+from experiments.interruptions import Interruptions
 from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
 from hyperalign.folders import claim_run_folder
 from lightning_modules.networks.arguments import remember
@@ -191,6 +192,8 @@ class HyperalignCLI(LightningCLI):
                 raise ConfigError(explain(str(refusal), arguments, self._subcommand_parsers)) from refusal
 
     def _run_subcommand(self, subcommand: str) -> None:
+        trainer: Any = self.trainer
+        trainer.callbacks.append(Interruptions())
         claim_run_folder(self.trainer)
         super()._run_subcommand(subcommand)
 
