@@ -11,7 +11,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types docs benchmark clean
+.PHONY: help demo test slow mutants lint types docs benchmark clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ demo: $(READY)  ## adapt a denoiser to an unseen sensor, on embedded scenes (abo
 
 test: $(READY)  ## run the tests (about 12 minutes on 2 cores; TESTS=tests/experiments for a part)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS)
+
+slow: $(READY)  ## run the tests that take long: 5,000 damaged files a format, kill -9 at 20 moments, ablations
+	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --benchmark-skip -m slow $(TESTS)
+
+mutants: $(READY)  ## mutation testing of the numerical core (about 20 minutes on one core)
+	$(BIN)/python tests/mutation/mutants.py
 
 lint: $(READY)  ## check style and format
 	$(BIN)/ruff check .

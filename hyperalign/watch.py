@@ -29,10 +29,10 @@ __all__ = ["RankLostError", "Watch", "is_consequence", "lost_rank", "watch"]
 BEAT_SECONDS = 2.0
 """Time between two signs of life."""
 
-LOST_SECONDS = 40.0
+LOST_SECONDS = 30.0
 """Time without a sign of life after which a rank counts as gone."""
 
-FAREWELL_SECONDS = 10.0
+FAREWELL_SECONDS = 6.0
 """Time for which a rank that fails waits until the others have read why, and they for their own main thread to end."""
 
 _PREFIX = "hyperalign"

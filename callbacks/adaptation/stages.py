@@ -155,9 +155,14 @@ def target_data(trainer: Trainer) -> AdaptationTarget:
 
 
 def log_stage(trainer: Trainer, stage: str, facts: Mapping[str, float]) -> None:
-    """Tell the log and the Trainer's loggers what a stage took and reached (rank 0 only)."""
+    """Tell the log and the Trainer's loggers what a stage took and reached (rank 0 only).
+
+    The number of threads is told too: sums over many values are divided among them, so that another number may change
+    the last bits of what a stage makes.
+    """
     if not trainer.is_global_zero:
         return
+    facts = {**facts, "threads": torch.get_num_threads()}
     log.info("%s: %s", stage, ", ".join(f"{name} {value:.4g}" for name, value in facts.items()))
     for logger in trainer.loggers:
         logger.log_metrics({f"{stage}/{name}": value for name, value in facts.items()}, step=trainer.global_step)

@@ -12,7 +12,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -70,7 +70,12 @@ class Store:
     def __init__(self, root: str | Path, stage: str, settings: Mapping[str, Any] | None = None) -> None:
         self.settings = settings
         self.folder = Path(root) / (stage if settings is None else f"{stage}-{settings_digest(settings)[:32]}")
+        self._described = False
         remove_stale_files(self.folder)
+        if self.folder.is_dir():
+            # Nothing depends on it, so that a store that cannot be written is not refused for it.
+            with suppress(OSError):
+                self._describe()
 
     def valid(self, name: str) -> bool:
         """Tell whether an entry is finished and undamaged (size and sha256); a damaged one is reported as a warning."""
@@ -181,9 +186,14 @@ class Store:
     def _describe(self) -> None:
         """Leave the settings beside the entries, for readers."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "settings.json"
-        if self.settings is not None and not path.exists():
-            write_text(path, json.dumps(self.settings, indent=1, sort_keys=True))
+        if self.settings is None or self._described:
+            return
+        path, text = self.folder / "settings.json", json.dumps(self.settings, indent=1, sort_keys=True)
+        if not path.exists() or path.read_bytes() != text.encode():
+            if path.exists():
+                log.warning("The file %s is damaged and is written again.", path)
+            write_text(path, text)
+        self._described = True
 
 
 @contextmanager

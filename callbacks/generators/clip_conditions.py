@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hyperalign.downloads import hub_place, warn_unpinned
 from hyperalign.errors import HyperalignError
 from lightning_modules.checkpoints import weights_digest
 
@@ -29,12 +30,14 @@ class EncoderError(HyperalignError, RuntimeError):
 
 def _loaded(kind: str, identifier: str, argument: str) -> Any:  # noqa: ANN401 - transformers' models have no common type
     """Load a frozen model of a class of transformers, complete, without touching the global random state."""
+    name, revision = hub_place(identifier)
+    warn_unpinned(name, revision, f"{argument}: {name}@COMMIT")
     try:
         with _quiet(), torch.random.fork_rng(devices=[]), torch.inference_mode(False):
             import transformers
 
             model, found = getattr(transformers, kind).from_pretrained(
-                identifier, output_loading_info=True, dtype=torch.float32
+                name, revision=revision, output_loading_info=True, dtype=torch.float32
             )
     except (ImportError, OSError, ValueError, RuntimeError) as error:
         raise EncoderError(_unreachable(identifier, argument, error)) from error
@@ -121,7 +124,8 @@ class TextEncoder:
         try:
             from transformers import CLIPTokenizer
 
-            self._tokenizer = CLIPTokenizer.from_pretrained(self.identifier)
+            name, revision = hub_place(self.identifier)
+            self._tokenizer = CLIPTokenizer.from_pretrained(name, revision=revision)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             raise EncoderError(_unreachable(self.identifier, "text_encoder", error)) from error
         self._model = model

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from callbacks.guides.unclip_identity import folder_digest
+from hyperalign.downloads import warn_unpinned
 from hyperalign.errors import InputError
 
 MODULES = ("text_encoder", "image_encoder", "image_normalizer", "unet", "vae")
@@ -152,6 +153,8 @@ def load_parts(weights: Weights, dtype: torch.dtype, offload: bool = False) -> U
     from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
     pipeline = diffusers.StableUnCLIPImg2ImgPipeline
+    if not weights.local_files_only:
+        warn_unpinned(weights.checkpoint, weights.revision, "`revision`")
     source = {"local_files_only": weights.local_files_only, "revision": weights.revision}
     given: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[]):

@@ -18,6 +18,7 @@ from callbacks.prediction.restored_cube import OutputType, RestoredCube
 from datamodules.sampling.tile_stream import StreamedData, StreamedScene, Tiling
 from datamodules.scenes.failures import incomplete
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
+from hyperalign.files import remove_stale_files
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
 from lightning_modules.restorer import WHOLE, Restorer, restorer_of
@@ -259,6 +260,8 @@ def check_output(folder: Path, data: StreamedData) -> None:
         raise InputError(_among(folder, data.root))
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # What killed processes left may be as large as the cubes.
+        remove_stale_files(folder)
     except OSError as error:
         raise FileAccessError(
             f"The output folder {folder} cannot be made ({error.strerror or error}): set --output to another one."

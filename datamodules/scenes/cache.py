@@ -6,16 +6,17 @@ import json
 import logging
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.scenes.scene import MappedScene, Scene
 from hyperalign.errors import HyperalignError
-from hyperalign.files import replacing
+from hyperalign.files import file_digest, replacing
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
@@ -31,7 +32,7 @@ class SceneCache:
 
     A cube and its record are written under a temporary name and renamed, so a killed process leaves nothing half
     written, and several processes may build the same scene at once: both write the same bytes. The record holds the
-    file's size, time and checksum. A file whose size and time are the recorded ones is taken as it is; any other is
+    file's size, time and sha256. A file whose size and time are the recorded ones is taken as it is; any other is
     checked in full, and a damaged one is built again with a warning.
 
     Attributes:
@@ -61,7 +62,7 @@ class SceneCache:
         Args:
             name: name of the scene.
             key: everything the cube depends on.
-            verify: compare the file's bytes with their checksum even if its size and time are the recorded ones.
+            verify: compare the file's bytes with their sha256 even if its size and time are the recorded ones.
         """
         return self._recorded(name, *self._files(name, key), verify)
 
@@ -89,7 +90,7 @@ class SceneCache:
             if status.st_size != facts["bytes"]:
                 _log.warning("The cached cube %s has a wrong size: it is built again.", cube)
                 return None
-            if (verify or status.st_mtime_ns != facts["modified"]) and _checksum(cube) != facts["checksum"]:
+            if (verify or status.st_mtime_ns != facts["modified"]) and not _is_sound(cube, facts):
                 _log.warning("The cached cube %s is damaged: it is built again.", cube)
                 # Whoever does not verify must not take it either.
                 record.unlink(missing_ok=True)
@@ -118,7 +119,7 @@ class SceneCache:
                 "shape": array.shape,
                 "bytes": status.st_size,
                 "modified": status.st_mtime_ns,
-                "checksum": _checksum(cube),
+                "sha256": file_digest(cube),
                 "wavelengths": scene.wavelengths,
                 "caption": scene.caption,
             }
@@ -132,10 +133,12 @@ class SceneCache:
         return MappedScene(name, cube, scene.wavelengths, scene.caption)
 
 
-def _checksum(path: Path) -> int:
-    """CRC-32 of a file's bytes: finds damage, is no protection against forgery."""
+def _is_sound(cube: Path, facts: Mapping[str, Any]) -> bool:
+    """Compare a file's bytes with the digest in its record; older records hold a CRC-32."""
+    if "sha256" in facts:
+        return bool(file_digest(cube) == facts["sha256"])
     value = 0
-    with path.open("rb") as file:
+    with cube.open("rb") as file:
         while block := file.read(1 << 22):
             value = zlib.crc32(block, value)
-    return value
+    return bool(value == facts["checksum"])

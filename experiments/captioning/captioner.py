@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from hyperalign.downloads import warn_unpinned
 from hyperalign.errors import HyperalignError, InputError
 
 INSTRUCTION = "Describe this image in one sentence: the objects, their colours and materials, and the background."
@@ -99,6 +100,7 @@ def _load(model: str, revision: str | None) -> tuple[Any, Any, Any]:
     """Network, processor of pictures and prompts, and tokenizer."""
     from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
+    warn_unpinned(model, revision, "`revision`")
     network = AutoModelForImageTextToText.from_pretrained(model, revision=revision, dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(model, revision=revision)
     if hasattr(processor, "tokenizer") and hasattr(processor, "image_processor"):

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hyperalign.downloads import warn_unpinned
 from hyperalign.errors import HyperalignError, InputError
 from hyperalign.folders import cache_folder
 from lightning_modules.clip.embedding_cache import EmbeddingCache
@@ -128,6 +129,7 @@ def _encode_transformers(encoder: str, revision: str | None, sentences: Sequence
         from transformers import AutoTokenizer, CLIPTextModelWithProjection
     except ImportError as error:
         raise TextEncoderError(_not_installed("transformers", "transformers")) from error
+    warn_unpinned(encoder, revision, "`revision`")
     try:
         tokenizer = AutoTokenizer.from_pretrained(encoder, revision=revision)
         model = CLIPTextModelWithProjection.from_pretrained(encoder, revision=revision, dtype=torch.float32)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -62,6 +63,7 @@ def finetuned(data: CAVE, network: nn.Module, scenes: list[MappedScene]) -> nn.M
     return network.eval()
 
 
+@pytest.mark.slow
 def test_fast_transfer_changes_adapted_psnr_by_less_than_a_fiftieth_of_a_decibel(shared: Path, tmp_path: Path) -> None:
     data = CAVE(
         str(shared / "data" / "CAVE"), split="all", role="target", observed=["balloons"], unobserved=["flowers"],

@@ -12,7 +12,12 @@ import numpy as np
 from hyperalign.errors import InputError
 
 
-def own_data_sets(group: Any, above: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+def own_data_sets(
+    group: Any,  # noqa: ANN401
+    above: str = "",
+    depth: int = 0,
+    seen: frozenset[int] = frozenset(),
+) -> Iterator[tuple[str, Any]]:
     """Iterate over every data set below a group that lies in the file itself, with its path.
 
     Links into other files, links that lead nowhere, and soft links (whose targets are met by their own paths) are left
@@ -21,20 +26,26 @@ def own_data_sets(group: Any, above: str = "", depth: int = 0) -> Iterator[tuple
     Args:
         group: an open group or file.
         above: its path, ending with a slash unless it is empty.
-        depth: of the group below the root; groups nested deeper than 32 are not entered, as hard links may be a
-            circle.
+        depth: of the group below the root; groups nested deeper than 32 are not entered.
+        seen: the groups on the way, by their places in the file: hard links may be a circle.
     """
+    seen |= {_address(group)}
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             continue
         item = group.get(name)
         if isinstance(item, h5py.Dataset):
             yield above + name, item
-        elif isinstance(item, h5py.Group) and depth < _DEEPEST and name != "#refs#":
-            yield from own_data_sets(item, f"{above}{name}/", depth + 1)
+        elif isinstance(item, h5py.Group) and depth < _DEEPEST and name != "#refs#" and _address(item) not in seen:
+            yield from own_data_sets(item, f"{above}{name}/", depth + 1, seen)
 
 
 _DEEPEST = 32
+
+
+def _address(group: Any) -> int:  # noqa: ANN401
+    """Return the place of a group in its file, which is the same whatever link led to it."""
+    return int(h5py.h5o.get_info(group.id).addr)
 
 
 def is_numeric(data: Any) -> bool:  # noqa: ANN401

@@ -1,7 +1,6 @@
 """A cube file that is written by windows and appears under its name when it is whole."""
 
 import shutil
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from hyperalign.errors import FileAccessError, InputError
-from hyperalign.files import put_in_place
+from hyperalign.files import put_in_place, temporary_path
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,6 @@ class CubeWriter(ABC):
         self.wavelengths = None if wavelengths is None else tuple(float(centre) for centre in wavelengths)
         self.notes: dict[str, str] = {}
         self._renames: list[tuple[Path, Path]] = []
-        self._mark = uuid.uuid4().hex[:12]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -129,7 +127,7 @@ class CubeWriter(ABC):
     def _temporary(self, final: Path) -> Path:
         """Return the temporary name of a file, which `close` renames; files are renamed in the order of these calls."""
         # Not named after the file, whose name may fill what the file system allows.
-        temporary = final.with_name(f".{self._mark}.{len(self._renames)}.tmp")
+        temporary = temporary_path(final.parent)
         self._renames.append((temporary, final))
         return temporary
 
@@ -152,7 +150,7 @@ class SpooledWriter(CubeWriter):
     def __init__(self, output: Output) -> None:
         super().__init__(output)
         self._target = self._temporary(self.path)
-        self._spool = self.path.with_name(f".{self._mark}.spool.tmp")
+        self._spool = temporary_path(self.path.parent)
         open_memmap(self._spool, "w+", self.dtype, self.shape).flush()
 
     def discard(self) -> None:

@@ -19,6 +19,9 @@ from datamodules.scenes.writers.bands import arrays_beside, picked_bands
 from datamodules.scenes.writers.cube_writer import Output, SpooledWriter
 from hyperalign.errors import InputError
 
+_TEXT_BYTES = 116
+"""At the start of a MATLAB v5 file, for people."""
+
 
 class ClassicMatWriter(SpooledWriter):
     """A MATLAB v5 file with the variable name and the order of axes of another, and `wavelengths` beside the cube.
@@ -48,6 +51,9 @@ class ClassicMatWriter(SpooledWriter):
         variables |= {name: np.atleast_2d(array) for name, array in beside.items()}
         with target.open("xb") as file:
             scipy.io.savemat(file, _nested(variables))
+            # In place of the text with the time of day, so that the same cube is the same file.
+            file.seek(0)
+            file.write(b"MATLAB 5.0 MAT-file, written by hyperalign".ljust(_TEXT_BYTES))
 
 
 def _nested(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,6 +50,20 @@ def test_folder_is_the_digest_of_its_settings(tmp_path: Path) -> None:
     assert json.loads((one.folder / "settings.json").read_text()) == {"a": 1, "b": 2}
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"a": 1}'])
+def test_damaged_settings_are_written_again(tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    Store(tmp_path, "proxies", {"a": 1, "b": 2}).write_array("x", cube())
+    path = next(tmp_path.rglob("settings.json"))
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    assert Store(tmp_path, "proxies", {"a": 1, "b": 2}).valid("x")
+    assert path.read_bytes() == whole
+    assert f"The file {path} is damaged and is written again." in caplog.text
+    path.unlink()
+    Store(tmp_path, "proxies", {"a": 1, "b": 2})
+    assert path.read_bytes() == whole
+
+
 def test_two_entries_never_share_a_file(store: Store) -> None:
     names = ["a", "a/b", "a.b", "a.c", "a b", "a+b", "a_b", "../a", ".", "é"]
     for index, name in enumerate(names):

@@ -1,9 +1,11 @@
 """The cache builds once, notices damage, and survives several builders."""
 
+import hashlib
 import json
 import logging
 import multiprocessing
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,3 +169,24 @@ def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == Path("base/hyperalign")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "hyperalign"
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_verifying_finds_one_changed_bit(tmp_path: Path, older: bool) -> None:
+    cache = SceneCache(tmp_path)
+    scene = cache.mapped("one", "key", Builder())
+    record = scene.path.with_suffix(".json")
+    facts = json.loads(record.read_text())
+    assert facts["sha256"] == hashlib.sha256(scene.path.read_bytes()).hexdigest()
+    if older:
+        # What a cache of before holds.
+        del facts["sha256"]
+        record.write_text(json.dumps(facts | {"checksum": zlib.crc32(scene.path.read_bytes())}))
+    assert cache.find("one", "key", verify=True) == scene
+    data, status = bytearray(scene.path.read_bytes()), scene.path.stat()
+    data[-5] ^= 16
+    scene.path.write_bytes(data)
+    os.utime(scene.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert cache.find("one", "key") == scene
+    assert cache.find("one", "key", verify=True) is None
+    assert cache.find("one", "key") is None

@@ -59,6 +59,8 @@ def test_circles_of_groups_end(tmp_path: Path) -> None:
         file["group/cube"] = CUBE
         file["group/again"] = file["group"]
     assert open_cube(tmp_path / "a.h5", key="group/cube").shape == CUBE.shape
+    # The circle shows one cube once, not once for every time around.
+    assert open_cube(tmp_path / "a.h5").shape == CUBE.shape
 
 
 def test_own_data_sets_are_listed_once_with_their_paths(tmp_path: Path) -> None:
