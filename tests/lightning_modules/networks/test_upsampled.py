@@ -11,6 +11,7 @@ from torch import nn
 
 from datamodules import FusionObservation
 from datamodules.degradations.point_spread import PointSpreadName
+from lightning_modules.checkpoints import network_identity
 from lightning_modules.networks import SERT, UpsampledInput
 from lightning_modules.networks.upsampled import upsample_bicubic
 
@@ -90,3 +91,10 @@ def test_a_wrapped_network_is_given_the_enlargement_of_that_phase() -> None:
     image = torch.rand(1, 2, 6, 7, generator=torch.Generator().manual_seed(0))
     wrapped = UpsampledInput(torch.nn.Identity(), 4)
     assert torch.equal(wrapped(image, phase=0.0), upsample_bicubic(image, 4, 0.0))
+
+
+def test_a_factor_of_one_leaves_the_observation_and_the_network_is_named() -> None:
+    wrapped = UpsampledInput(nn.Identity(), scale=1)
+    cube = torch.rand(1, 3, 4, 5)
+    torch.testing.assert_close(wrapped(cube), cube)
+    assert network_identity(wrapped) == "UpsampledInput(Identity)"
