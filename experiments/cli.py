@@ -16,6 +16,8 @@ from experiments.configuration.files import packaged_configs, resolve_configs
 from experiments.configuration.filled_in.described_model import with_described_model
 from experiments.configuration.filled_in.own_cubes import completed
 from experiments.configuration.names import nearest_name
+from experiments.configuration.unimported.answers import DATA_COMMANDS, answered
+from experiments.ending import ending
 from experiments.failures import told
 from experiments.sigterm import ends_on_sigterm
 from experiments.surroundings import let_own_code_in
@@ -94,6 +96,8 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
         CheckpointError: Where the model is to come from a checkpoint that cannot be used.
     """
     with with_described_model(resolve_configs(completed(arguments))) as words:
+        if answered(words):
+            raise SystemExit(0)
         from experiments.configuration.lightning_cli import HyperalignCLI
 
         return HyperalignCLI.from_arguments(words)
@@ -138,10 +142,12 @@ def _dispatch(given: Sequence[str]) -> int:
     """
     name = given[0]
     if name in COMMANDS:
+        if name in DATA_COMMANDS and answered(given):
+            return 0
         command = importlib.import_module(f"experiments.commands.{name.replace('-', '_')}")
         return int(command.main(list(given[1:])) or 0)
     if name in RUNS:
-        run(given)
+        sys.stdout.write(ending(run(given), given))
         return 0
     if name.startswith("-"):
         raise UsageError(f"A command comes first, such as `hyperalign fit {name} ...`: `hyperalign --help` lists them.")

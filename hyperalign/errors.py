@@ -14,6 +14,7 @@ __all__ = [
     "RunError",
     "UsageError",
     "WrongTypeError",
+    "absent_checkpoint",
     "sentence",
 ]
 
@@ -64,6 +65,11 @@ class NonFiniteError(HyperalignError, FloatingPointError):
 
 class RunError(HyperalignError, RuntimeError):
     """Something that cannot go on as it stands."""
+
+
+def absent_checkpoint(path: object) -> str:
+    """Return the sentence about a checkpoint that does not exist."""
+    return f"Checkpoint {path} does not exist; give the path of an existing .ckpt, .pt or .pth file."
 
 
 def sentence(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hyperalign.errors import InputError, NonFiniteError
 from lightning_modules.restoration import RestorationModule
+from lightning_modules.restorer import BandNetwork
 
 __all__ = ["BandwiseRestorationModule"]
 
@@ -32,7 +33,7 @@ class BandwiseRestorationModule(RestorationModule):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - those of the parent
         super().__init__(*args, **kwargs)
-        if not hasattr(self.network, "restore_band"):
+        if not isinstance(self.network, BandNetwork):
             raise InputError(
                 f"BandwiseRestorationModule: {type(self.network).__name__} does not restore single bands; "
                 "use RestorationModule, or the network SFCSR."
@@ -49,11 +50,13 @@ class BandwiseRestorationModule(RestorationModule):
             FloatingPointError: when the loss of a band is not finite, naming step, batch and scenes.
         """
         optimizer = self.optimizers()
+        network: object = self.network
         assert isinstance(optimizer, LightningOptimizer)  # noqa: S101 - `configure_optimizers` makes one
+        assert isinstance(network, BandNetwork)  # noqa: S101 - the constructor takes no other
         observation, target = batch["observation"], batch["target"]
         context, losses = None, []
         for band in range(observation.shape[1]):
-            restored, context = self.network.restore_band(observation, band, context)  # type: ignore[operator]
+            restored, context = network.restore_band(observation, band, context)
             context = context.detach()
             loss: Tensor = self.loss(restored, target[:, band : band + 1])
             if not bool(torch.isfinite(loss)):

@@ -15,7 +15,7 @@ from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.restorer import FILE_TILE, Inputs
+from lightning_modules.restorer import FILE_TILE, AligningNetwork, Inputs, ObservingNetwork
 from lightning_modules.tiles import MINIMUM_TILE
 
 __all__ = ["FusionModule"]
@@ -92,11 +92,12 @@ class FusionModule(RestorationModule):
         # Of measured images the task's response may be that of another sensor.
         response = getattr(data, "known_response", None)
         wavelengths = getattr(data, "wavelengths", None)
-        if response is not None and wavelengths:
+        network: object = self.network
+        if isinstance(network, ObservingNetwork) and response is not None and wavelengths:
             spread = data.degradation.spread
             # The blur of psf bicubic is no such point spread; the network then keeps the published one.
             blur = (None, None) if spread is None else (spread.weights, spread.first)
-            self.network.observe_by(response.matrix(wavelengths), *blur)  # type: ignore[operator]
+            network.observe_by(response.matrix(wavelengths), *blur)
 
     def forward(self, observation: Tensor, *others: Tensor, **grid: float) -> Tensor:
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""
@@ -169,10 +170,11 @@ class FusionModule(RestorationModule):
         if self.contrasts:
             parts["contrastive"] = self._contrastive_loss(batch)
             total = total + self.contrastive_weight * parts["contrastive"]
-        if self.uses_text and hasattr(self.network, "alignment_loss"):
+        network: object = self.network
+        if self.uses_text and isinstance(network, AligningNetwork):
             _, text = self.inputs(batch)
             observation, grid = batch["observation"], self.grid(batch)
-            parts["alignment"] = self.network.alignment_loss(observation, *text, **grid)  # type: ignore[operator]
+            parts["alignment"] = network.alignment_loss(observation, *text, **grid)
             total = total + parts["alignment"]
         for name, part in parts.items():
             self.log(f"train/{name}", part, batch_size=len(batch["name"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -21,8 +21,11 @@ __all__ = [
     "FILE_TILE",
     "WHOLE",
     "Adaptable",
+    "AligningNetwork",
+    "BandNetwork",
     "Inputs",
     "NetworkRestorer",
+    "ObservingNetwork",
     "Restorer",
     "adaptable",
     "restored_by",
@@ -36,6 +39,34 @@ WHOLE = 1 << 20
 Inputs: TypeAlias = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 """Images of the same ground, the one with the fewest pixels first, of which every tile is given its part; and tensors
 that every tile is given whole."""
+
+
+@runtime_checkable
+class BandNetwork(Protocol):
+    """A network that restores one band after the other (SFCSR)."""
+
+    def restore_band(self, observation: Tensor, band: int, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Restore one band; return it and the context of the next one."""
+        ...
+
+
+@runtime_checkable
+class ObservingNetwork(Protocol):
+    """A fusion network that knows by which sensors its images were observed (SRLF-Net)."""
+
+    def observe_by(self, response: Tensor, spread: Sequence[float] | None = None, first: int | None = None) -> None:
+        """Take the response `c x C` and the blur of the sensors."""
+        ...
+
+
+@runtime_checkable
+class AligningNetwork(Protocol):
+    """A fusion network with a loss of its own on the pairing of pixels and words (CO2IF, Eq. 1)."""
+
+    @property
+    def alignment_loss(self) -> Callable[..., Tensor]:
+        """The loss of an observation and its text."""
+        ...
 
 
 @runtime_checkable

@@ -111,6 +111,8 @@ def complete_share(
         Exception: Whatever `make_share` raises, on every rank (see `Ranks.meeting`).
     """
     missing = ranks.first(lambda: [name for name in names if not store.valid(name)])
+    if ranks.rank == 0:
+        log.info("%s: %s", label, _plan(len(names), len(missing), store))
     if missing and prepare is not None:
         prepare()
     share = split(ranks, missing)
@@ -124,6 +126,14 @@ def complete_share(
             make_share(share, finished)
     with ranks.meeting():
         return [store.read(name) for name in names]
+
+
+def _plan(wanted: int, missing: int, store: Store) -> str:
+    """What is taken from the store and what is made."""
+    if not missing:
+        return f"all {wanted} are taken from the store ({store.folder})"
+    taken = f"{wanted - missing} are taken from the store, " if missing < wanted else ""
+    return f"{taken}{missing} are made and kept in {store.folder}"
 
 
 def _shifted(finished: Finished, index: int) -> Within:

@@ -30,11 +30,15 @@ class Pictures(Callback):
     Args:
         folder: where the pictures go; `pictures/` in the run's log folder when None.
         scenes: at most this many scenes of the stages and of every test set.
+
+    Attributes:
+        root: where the pictures of a run went; None before there are any.
     """
 
     def __init__(self, folder: str | None = None, scenes: int = 4) -> None:
         self.folder = folder
         self.scenes = scenes
+        self.root: Path | None = None
         self._drawn: int = -1
         self._test_folder = Path()
 
@@ -84,7 +88,8 @@ class Pictures(Callback):
         log_picture(trainer.loggers, f"pictures/{name}", path, trainer.global_step)
 
     def _folder(self, trainer: Trainer) -> Path:
-        return Path(self.folder) if self.folder else run_folder(trainer) / "pictures"
+        self.root = Path(self.folder) if self.folder else run_folder(trainer) / "pictures"
+        return self.root
 
 
 def draw_stage(folder: Path, group: list[Synthesised]) -> list[Path]:

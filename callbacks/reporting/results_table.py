@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from hyperalign.trainers import datamodule_of
 from lightning_modules.evaluation import Tested, test_set_name
 from lightning_modules.restorer import restorer_of
 
-log = logging.getLogger(__name__)
 SOURCE = "source-only"
 """What the source weights are called in the table."""
 METRICS = ("psnr", "ssim", "sam", "ergas")
@@ -55,6 +53,9 @@ class ResultsTable(Callback):
         folder: where `results.csv` and `results.md` go; the run's log folder when None.
         compare_source: restore every test observation with the source weights as well.
         name: what the tested model is called in the table.
+
+    Attributes:
+        written: the Markdown table of the last test, on the first rank; None where there is none.
     """
 
     def __init__(self, folder: str | None = None, compare_source: bool = True, name: str = "adapted") -> None:
@@ -63,6 +64,7 @@ class ResultsTable(Callback):
         self.name = name
         self.rows: list[Row] = []
         self.products: list[ProductRow] = []
+        self.written: Path | None = None
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the rows of an earlier run, and keep Lightning from printing a second table of the same numbers.
@@ -108,7 +110,7 @@ class ResultsTable(Callback):
         write_text(folder / "results.csv", as_csv(self.rows))
         write_text(folder / "results.md", as_markdown(self.rows, header))
         Console().print(as_table(self.rows, header))
-        log.info("results written to %s", folder / "results.md")
+        self.written = folder / "results.md"
 
 
 def row(test_set: str, scene: str, model: str, scores: Mapping[str, float]) -> Row:

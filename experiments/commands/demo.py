@@ -6,12 +6,14 @@ transfer, finetuning, then source-only beside adapted on observed and unobserved
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.cli import run
 from experiments.commands.tables import arguments_of, source_checkpoint
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import ending
 
 CONFIGS = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/paper", "hir_align/demo")
 SOURCE = source_checkpoint("gaussian", None)
@@ -32,5 +34,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words += ["--seed_everything", str(given.seed), "--data.seed", str(given.seed)]
     words += ["--proxy.store", str(given.output / "store"), "--results.folder", str(given.output)]
     words += ["--pictures.folder", str(given.output / "pictures"), "--verbose", "false", *extra]
-    run(["adapt", *words])
+    sys.stdout.write(ending(run(["adapt", *words]), ["adapt", *words]))
     return 0

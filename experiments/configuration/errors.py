@@ -29,6 +29,7 @@ from hyperalign.errors import HyperalignError
 _STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with given class_path|Expected a path but)")
 _REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict|adapt)\.)?(.+)$")
 _GIVEN = re.compile(r"^ *Given value: (.+)$", re.MULTILINE)
+_WRONG_KIND = re.compile(r"^Import path (\S+) does not correspond to a subclass of (\w+), got \{.*\}$")
 _PARSER_KEY = re.compile(r'^Parser key "([^"]+)":?\s*(.*)$')
 
 
@@ -39,7 +40,7 @@ class ConfigError(HyperalignError, ValueError):
 
 
 @dataclass(frozen=True)
-class _Finding:
+class Finding:
     """Something wrong at the dotted `path` of the settings, and what to do about it."""
 
     path: str
@@ -79,6 +80,11 @@ def explain(
     finding = next(_walk_keys(commands[arguments[positions[0]]], tree.settings, "", ""), None)
     if finding is None:
         return innermost_reason(message)
+    return located(tree, finding)
+
+
+def located(tree: ConfigTree, finding: Finding) -> str:
+    """Return the sentence about a finding, with the place where the setting was given."""
     return f"{finding.problem} ({_origin(tree, finding.path)}): {finding.advice}."
 
 
@@ -99,7 +105,7 @@ def _origin(tree: ConfigTree, path: str) -> str:
     return next((tree.origins[key] for key in above if key in tree.origins), COMMAND_LINE)
 
 
-def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, outer: str) -> Iterator[_Finding]:
+def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, outer: str) -> Iterator[Finding]:
     """What is wrong in `settings`, whose keys are the parser's below the dotted prefix `inner`, lying at `outer`."""
     actions = {action.dest: action for action in parser._actions if not action.dest.endswith(".help")}
     for key, value in settings.items():
@@ -112,10 +118,10 @@ def _walk_keys(parser: ArgumentParser, settings: dict[str, object], inner: str, 
             yield from _walk_value(value, expected, path, has_default=actions[full].default is not None)
         elif not below:
             siblings = {name[len(inner) :].split(".")[0] for name in actions if name.startswith(inner)}
-            yield _no_such_key(path, outer, key, siblings - {"help", "print_config", "print_shtab"})
+            yield no_such_key(path, outer, key, siblings - {"help", "print_config", "print_shtab"})
 
 
-def _walk_value(value: object, expected: object, path: str, *, has_default: bool) -> Iterator[_Finding]:
+def _walk_value(value: object, expected: object, path: str, *, has_default: bool) -> Iterator[Finding]:
     """What is wrong inside the value of a key that exists and expects the type `expected`."""
     if isinstance(value, list):
         for index, item in enumerate(value):
@@ -128,8 +134,8 @@ def _walk_value(value: object, expected: object, path: str, *, has_default: bool
         return
     if "class_path" not in value:
         if not has_default and not (len(classes) == 1 and is_of_this_house(classes[0])):
-            yield _Finding(
-                path, f"No class was given for {_shown(path)!r}", "add its class_path, or the config that has it"
+            yield Finding(
+                path, f"No class was given for {shown(path)!r}", "add its class_path, or the config that has it"
             )
         return
     name = str(value["class_path"])
@@ -137,26 +143,26 @@ def _walk_value(value: object, expected: object, path: str, *, has_default: bool
     if found is None:
         nearest = nearest_name(name, possible_names(name, classes))
         advice = f"the nearest valid class is {nearest!r}"
-        yield _Finding(path, f"There is no class {name!r} for {_shown(path)!r}", advice)
+        yield Finding(path, f"There is no class {name!r} for {shown(path)!r}", advice)
         return
     for key in value:
         if key not in CLASS_KEYS:
-            yield _no_such_key(f"{path}.{key}", f"{path}.", key, CLASS_KEYS)
+            yield no_such_key(f"{path}.{key}", f"{path}.", key, CLASS_KEYS)
     if inspect.isclass(found):
         parser = ArgumentParser(exit_on_error=False)
         parser.add_class_arguments(found, fail_untyped=False)
         yield from _walk_keys(parser, value.get("init_args") or {}, "", f"{path}.init_args.")
 
 
-def _no_such_key(path: str, above: str, key: str, valid: Iterable[str]) -> _Finding:
-    """The finding for a `key` that is not among the `valid` ones below the prefix `above`."""
+def no_such_key(path: str, above: str, key: str, valid: Iterable[str]) -> Finding:
+    """Return the finding for a `key` that is not among the `valid` ones below the prefix `above`."""
     nearest = nearest_name(key, valid)
-    advice = f"the nearest valid key is {_shown(above) + nearest!r}" if nearest else "no key can be given here"
-    return _Finding(path, f"There is no key {_shown(above) + key!r}", advice)
+    advice = f"the nearest valid key is {shown(above) + nearest!r}" if nearest else "no key can be given here"
+    return Finding(path, f"There is no key {shown(above) + key!r}", advice)
 
 
-def _shown(path: str) -> str:
-    """A path as it is written on the command line, where `init_args` may be left out."""
+def shown(path: str) -> str:
+    """Return a path as it is written on the command line, where `init_args` may be left out."""
     return path.replace("init_args.", "")
 
 
@@ -185,4 +191,5 @@ def _as_sentence(key: str, reason: str, message: str) -> str:
     given = _GIVEN.search(message)
     if given and ", got " not in reason and "NestedArg" not in given.group(1):
         reason += f", got {given.group(1)[:60]}"
+    reason = _WRONG_KIND.sub(r"Import path does not correspond to a subclass of \2, got \1", reason)
     return f"{key!r}: {reason}." if key else f"{reason}."

@@ -11,8 +11,10 @@ from typing import Any, NoReturn
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelSummary
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from callbacks.reporting.network_summary import NetworkSummary
 from experiments.configuration.classes import HOUSE
 from experiments.configuration.errors import ConfigError, explain
 from experiments.configuration.merged import one_config
@@ -20,6 +22,7 @@ from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer
 from experiments.configuration.weights import LastCheckpoint, check_weights, check_word
 from experiments.interruptions import Interruptions
+from experiments.messages import show_messages
 from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
 from hyperalign.folders import claim_run_folder
 from lightning_modules.networks.arguments import remember
@@ -40,7 +43,9 @@ _CALLBACKS = ("proxy", "synthesis", "averaging", "noise", "results", "gain", "pi
 
 
 def _is_no_advertisement(record: logging.LogRecord) -> bool:
-    return "Tip: For seamless" not in record.getMessage()
+    return not any(
+        text in record.getMessage() for text in ("Tip: For seamless", "already configured with model summary")
+    )
 
 
 class ParserRefusalError(Exception):
@@ -93,6 +98,7 @@ class HyperalignCLI(LightningCLI):
         warnings.filterwarnings("ignore", message="Starting from v1.9.0, `tensorboardX` has been removed")
         for message in _NOISE:
             warnings.filterwarnings("ignore", message=f".{{0,2}}{message}")
+        show_messages()
         for package in HOUSE:
             # imported for their names: a class that is imported can be called by its short name
             importlib.import_module(package)
@@ -173,7 +179,14 @@ class HyperalignCLI(LightningCLI):
         self.parser.add_instantiator(_remembering, torch.nn.Module, subclasses=True)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
-        return super()._instantiate_trainer(config, [one for one in callbacks if one is not None])
+        given = [one for one in callbacks if one is not None]
+        listed = config.get("callbacks") or []
+        own = any(
+            isinstance(one, ModelSummary) for one in [*given, *(listed if isinstance(listed, list) else [listed])]
+        )
+        if not own and config.get("enable_model_summary") is not False and not config.get("barebones"):
+            given.append(NetworkSummary())
+        return super()._instantiate_trainer(config, given)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the command line, answering a mistake in one sentence.

@@ -14,7 +14,7 @@ import yaml
 
 from experiments.configuration.errors import ConfigError, unreadable
 from experiments.configuration.files import shown_name
-from experiments.configuration.tree import CONFIG_OPTIONS, ConfigTree, options, read_files, read_settings
+from experiments.configuration.tree import CONFIG_OPTIONS, ConfigTree, chosen, options, read_files, read_settings
 
 RANK_VARIABLES = ("LOCAL_RANK", "SLURM_PROCID", "RANK")
 """What launchers tell a process of its number; the first process speaks for all."""
@@ -35,7 +35,7 @@ def one_config(
 
     Args:
         arguments: the command line after the command, `--config` values being existing files.
-        first: sections whose class (`--data CAVE`) is read before the settings of it (`--data.root`).
+        first: sections that hold a class, which an option may choose (`--data CAVE`).
         sections: the sections that the command reads; others are left out. None reads all.
 
     Raises:
@@ -47,17 +47,10 @@ def one_config(
     except yaml.MarkedYAMLError as error:
         raise ConfigError(unreadable(error)) from error
     notice(tree)
+    given = [word for _, _, words in chosen(tree, arguments, first) for word in words]
     settings = {key: value for key, value in tree.settings.items() if sections is None or key in sections}
-    given = [(option, words) for option, _, words in options(arguments) if option not in CONFIG_OPTIONS]
-    for option, value, _ in options(arguments):
-        section = settings.get(option.removeprefix("--")) if option.removeprefix("--") in first else None
-        if value is not None and isinstance(section, dict) and "class_path" not in section:
-            # Settings of a class that only the command line names mean nothing before it.
-            settings[option.removeprefix("--")] = {"class_path": value, **section}
-    classes = [word for option, words in given if option.removeprefix("--") in first for word in words]
-    others = [word for option, words in given if option.removeprefix("--") not in first for word in words]
     with TemporaryDirectory() as folder:
-        words = [*classes, *others]
+        words = given
         if settings:
             path = Path(folder) / "configs.yaml"
             path.write_text(dumped(settings), encoding="utf-8")

@@ -7,7 +7,7 @@ later file names, and an option wins over every file wherever it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ CLASS_KEYS = ("class_path", "init_args", "dict_kwargs")
 COMMAND_LINE = "on the command line"
 CONFIG_OPTIONS = ("--config", "-c")
 
+_CLASS_NAME = re.compile(r"^[A-Za-z_][\w.]*$")
 _FLOAT = re.compile(
     r"^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
     r"|\.[0-9_]+(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -95,12 +96,46 @@ class ConfigTree:
         for key in gone:
             del settings[key]
         before, origin = files
-        if before.startswith("in ") and before != origin:
+        if before.startswith("in ") and origin not in (before, COMMAND_LINE):
             lost = f" and with it the settings {', '.join(gone)} given for it" if gone else ""
             self.notices.append(
                 f"{_last(name)} ({_said(origin)}) takes the place of {_last(present)} ({_said(before)}) as "
                 f"{path.replace('init_args.', '')}{lost}, because it comes later."
             )
+
+    def choose(self, key: str, name: str, sections: Collection[str] = ()) -> bool:
+        """Let an option choose a class that the files speak of, as a later file would.
+
+        Args:
+            key: dotted key of the command line, such as `data` or `model.network.class_path`.
+            name: the value given to it.
+            sections: sections that hold a class, whatever the files give as their value.
+
+        Returns:
+            Whether the files have settings for the class of this key, so that it was chosen here.
+        """
+        keys = [one for one in key.split(".") if one not in CLASS_KEYS]
+        if not _CLASS_NAME.match(name) or not isinstance(parsed(name), str):
+            return False
+        update: dict[str, Any] = {}
+        tree: Any = self.settings
+        value, inner = None, update
+        for depth, one in enumerate(keys):
+            if depth:
+                if not isinstance(value, dict):
+                    return False
+                between = "init_args" in value or "class_path" in value
+                tree = value.get("init_args") if between else value
+                inner = inner.setdefault("init_args", {}) if between else inner
+            if not isinstance(tree, dict) or one not in tree:
+                return False
+            value, inner[one] = tree[one], {}
+            inner = inner[one]
+        if not _is_class(value) and not (key in sections and isinstance(value, str)):
+            return False
+        inner["class_path"] = name
+        self.merge(update, COMMAND_LINE)
+        return True
 
     def assign(self, key: str, value: object) -> None:
         """Set one dotted key of the command line, descending into `init_args` and the last item of a list."""
@@ -172,6 +207,52 @@ def options(arguments: Sequence[str]) -> Iterator[tuple[str, str | None, list[st
         yield option, value, words
 
 
+def settings_last(arguments: Sequence[str]) -> list[tuple[str, str | None, list[str]]]:
+    """Return the options with each class before the settings of it, and otherwise in their order.
+
+    A class has fewer dots than what is set about it. Items appended to a list stay where they are among what is set
+    about them, as settings belong to the item before them.
+
+    Returns:
+        Name without dashes, value and words of each option; words that belong to no option stay with the one before.
+    """
+    groups: list[tuple[str, str | None, list[str]]] = []
+    for option, value, words in options(arguments):
+        if option in CONFIG_OPTIONS:
+            continue
+        if option or not groups:
+            groups.append((option.removeprefix("--"), value, words))
+        else:
+            groups[-1][2].extend(words)
+    lists = {_short(name.removesuffix("+")) for name, _, _ in groups if name.endswith("+")}
+
+    def depth(group: tuple[str, str | None, list[str]]) -> int:
+        name = _short(group[0].removesuffix("+"))
+        return min(one.count(".") for one in {name, *(item for item in lists if name.startswith(item + "."))})
+
+    return sorted(groups, key=depth)
+
+
+def _short(key: str) -> str:
+    """A dotted key without what may be left out of it."""
+    return ".".join(one for one in key.split(".") if one not in CLASS_KEYS)
+
+
+def chosen(
+    tree: ConfigTree, arguments: Sequence[str], sections: Collection[str] = ()
+) -> list[tuple[str, str | None, list[str]]]:
+    """Let the options choose the classes that the files have settings for.
+
+    Returns:
+        The other options, as `settings_last` gives them.
+    """
+    return [
+        (name, value, words)
+        for name, value, words in settings_last(arguments)
+        if value is None or len(words) > 2 or not tree.choose(name, value, sections)
+    ]
+
+
 def read_files(arguments: Sequence[str]) -> ConfigTree:
     """Merge the config files of a command line.
 
@@ -203,9 +284,9 @@ def read_tree(arguments: Sequence[str]) -> ConfigTree:
         yaml.YAMLError: where a file is not YAML; its `problem_mark.name` is the file.
     """
     tree = read_files(arguments)
-    for option, value, _ in options(arguments):
-        if option.startswith("--") and option not in CONFIG_OPTIONS:
-            tree.assign(option[2:], _parsed(value or ""))
+    for name, value, words in chosen(tree, arguments):
+        if name and words[0].startswith("--"):
+            tree.assign(name, parsed(value or ""))
     return tree
 
 
@@ -224,8 +305,8 @@ def read_settings(path: Path) -> object:
     return content
 
 
-def _parsed(text: str) -> object:
-    """The value of an option as YAML reads it, or the text itself."""
+def parsed(text: str) -> object:
+    """Return the value of an option as YAML reads it, or the text itself."""
     try:
         value: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError:

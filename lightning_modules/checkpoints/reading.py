@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hyperalign.errors import MissingFileError
+from hyperalign.errors import MissingFileError, absent_checkpoint
 from lightning_modules.checkpoints.content import IDENTITY_KEY, CheckpointError
 from lightning_modules.checkpoints.digests import DIGESTS_KEY, check_digests
 from lightning_modules.checkpoints.states import check_state
@@ -31,9 +31,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingFileError(
-            f"Checkpoint {path} does not exist; give the path of an existing .ckpt, .pt or .pth file."
-        )
+        raise MissingFileError(absent_checkpoint(path))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

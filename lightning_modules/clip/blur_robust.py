@@ -151,7 +151,7 @@ class BlurRobustCLIP(EncoderModule):
         scores = self.robustness.compute()
         self.robustness.reset()
         for name, score in scores.items():
-            self.log(f"val/{name}", score, prog_bar=name == "cosine")
+            self.log(f"val/{name}", score, prog_bar=name == "cosine", sync_dist=True)
         folder = self.output_folder()
         if self.trainer.sanity_checking or not self.trainer.is_global_zero:
             return

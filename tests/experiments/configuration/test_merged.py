@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,32 @@ def test_both_ways_of_writing_an_option_before_or_after_the_files(capsys: pytest
         assert content["model"]["init_args"]["tile"] == 96
 
 
+def test_an_option_names_the_class_that_files_only_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """A task, a recipe and a backbone in any order around `--data SampleScenes`, also with a class below a class."""
+    groups = [
+        ["--config", TASK],
+        ["--data", "SampleScenes"],
+        ["--data.init_args.crop", "48"],
+        ["--config", "hir_align/adapt"],
+        ["--synthesis.guides.tint", "0.5"],
+        ["--synthesis.guides", "PhotometricGuides"],
+        ["--config", "backbones/sert_compact"],
+    ]
+    draw = random.Random(0)
+    for _ in range(4):
+        draw.shuffle(groups)
+        content = printed((), capsys, *(word for group in groups for word in group))
+        data, guides = content["data"], content["synthesis"]["init_args"]["guides"]
+        assert (data["class_path"], data["init_args"]["crop"]) == ("datamodules.SampleScenes", 48)
+        assert data["init_args"]["degradation"]["class_path"] == "datamodules.NonIIDGaussian"
+        assert (guides["class_path"], guides["init_args"]["tint"]) == ("callbacks.PhotometricGuides", 0.5)
+
+
+def test_an_option_that_exchanges_a_class_takes_none_of_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    content = printed((BACKBONE, CAVE, TASK), capsys, "--model.network.features", "32", "--model.network", "MCNet")
+    assert content["model"]["init_args"]["network"]["class_path"] == "lightning_modules.MCNet"
+
+
 def test_a_class_of_an_earlier_file_that_gives_way_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     configs = ["backbones/sert_compact", "guides/photometric", CAVE, TASK, "hir_align/adapt"]
     with pytest.raises(SystemExit):
@@ -86,9 +113,8 @@ def test_one_config_holds_the_sections_asked_for_and_classes_come_first(folder: 
     given = ["--config", "more.yaml", "--data.root", "in", "a", "--data", "CAVE", "--overwrite"]
     with one_config(given, {"data"}, {"data"}) as words:
         assert words[0] == "--config"
-        # Settings of a class that only the command line names come with it.
-        assert yaml.safe_load(Path(words[1]).read_text()) == {"data": {"class_path": "CAVE", "init_args": {"x": 1}}}
-        assert words[2:] == ["--data", "CAVE", "--data.root", "in", "a", "--overwrite"]
+        assert yaml.safe_load(Path(words[1]).read_text()) == {"data": {"init_args": {"x": 1}, "class_path": "CAVE"}}
+        assert words[2:] == ["--overwrite", "--data.root", "in", "a"]
     assert not Path(words[1]).exists()
 
 

@@ -1,0 +1,73 @@
+"""What the end of a run says: where its files are, and the command that comes next, ready to paste."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from experiments.configuration.lightning_cli import HyperalignCLI
+
+TRAINING = ("fit", "adapt")
+_ONLY_ONCE = ("--ckpt_path", "--output", "--resume", "--verbose")
+_WITHOUT_VALUE = ("--resume",)
+
+
+def ending(command: HyperalignCLI, arguments: Sequence[str]) -> str:
+    """Return the lines about a finished run.
+
+    Args:
+        command: the finished command.
+        arguments: what the user typed after `hyperalign`.
+    """
+    from callbacks.reporting.places import checkpoint_of, places_of
+
+    name = arguments[0]
+    if not command.trainer.is_global_zero:
+        return ""
+    lines = [f"{what + ':':<15} {path}" for what, path in places_of(command.trainer, name in TRAINING).items()]
+    checkpoint = checkpoint_of(command.trainer) if name in TRAINING else None
+    following = next_command(command, arguments, checkpoint)
+    if following:
+        lines.append(f"{'next:':<15} {following}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def next_command(command: HyperalignCLI, arguments: Sequence[str], checkpoint: Path | None) -> str:
+    """Return the command that comes after a run, empty where nothing does.
+
+    A fit is followed by the test of its checkpoint, an adaptation by restoring with it.
+    """
+    from datamodules import Folder
+    from lightning_modules import FusionModule
+
+    if checkpoint is None:
+        return ""
+    if arguments[0] == "fit":
+        if not hasattr(command.datamodule, "test_dataloader") or not hasattr(command.model, "protocol"):
+            return ""
+        return shlex.join(["hyperalign", "test", *without(arguments[1:]), "--ckpt_path", str(checkpoint)])
+    if isinstance(command.model, FusionModule):
+        return ""
+    cubes = str(command.datamodule.root) if isinstance(command.datamodule, Folder) else "CUBES"
+    words = ["predict", "--data", "Folder", "--data.root", cubes, "--output", "restored", "--ckpt_path"]
+    return shlex.join(["hyperalign", *words, str(checkpoint)])
+
+
+def without(arguments: Sequence[str], options: Sequence[str] = _ONLY_ONCE) -> list[str]:
+    """Return a command line without some options and their values."""
+    kept: list[str] = []
+    dropping = False
+    for word in arguments:
+        name, equals, _ = word.partition("=")
+        if name in options:
+            dropping = not equals and name not in _WITHOUT_VALUE
+        elif dropping and not word.startswith("--"):
+            dropping = False
+        else:
+            dropping = False
+            kept.append(word)
+    return kept

@@ -1,0 +1,35 @@
+"""What a run tells a person while it works: the messages of this project's packages, on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from experiments.configuration.merged import RANK_VARIABLES
+from experiments.surroundings import PACKAGES
+
+
+class _ErrorStream(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the time, with the level in front of warnings."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message in a line of its own."""
+        text = self.format(record)
+        start = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        # above a progress bar that is being drawn, and not into it
+        tqdm.write(f"{start}{text}", file=sys.stderr)
+
+
+def show_messages() -> None:
+    """Let this project's packages tell what they do, once for all processes of a run; again, it changes nothing."""
+    if any(os.environ.get(name, "0") != "0" for name in RANK_VARIABLES):
+        return
+    for package in PACKAGES:
+        logger = logging.getLogger(package)
+        if not any(isinstance(handler, _ErrorStream) for handler in logger.handlers):
+            logger.addHandler(_ErrorStream())
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)

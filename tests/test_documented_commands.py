@@ -1,0 +1,74 @@
+"""Every command that README and docs show is one that the command line takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import COMMANDS, RUNS, main
+from experiments.configuration.filled_in import own_cubes
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CHECKPOINT = ROOT / "experiments" / "hir_align" / "checkpoints" / "gaussian.ckpt"
+_COMMAND = re.compile(r"(?:hyperalign|lightning|python -m experiments) ([a-z][a-z-]*) ?(.*)")
+_WEIGHTS = re.compile(r"^(?:X|CKPT|[\w./-]+\.(?:ckpt|pth|pt))$")
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words after `hyperalign` of every command in the code blocks and the code spans of a page."""
+    blocks = re.findall(r"^```(?:bash|shell|console)?\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"(?<!`)`([^`]+)`(?!`)", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for block in blocks for line in re.sub(r"\\\n\s*", "", block).splitlines()]
+    for line in [*lines, *(" ".join(span.split()) for span in spans)]:
+        for part in line.split(" && "):
+            if found := _COMMAND.match(part.strip()):
+                yield [found[1], *shlex.split(found[2], comments=True)]
+
+
+def documented() -> list[tuple[str, list[str]]]:
+    found = [(page.name, words) for page in PAGES for words in commands(page.read_text(encoding="utf-8"))]
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
+def given(words: list[str]) -> list[str]:
+    """The words with something in the place of what the reader is to fill in."""
+    kept = [word for word in words if word != "..."]
+    return [str(CHECKPOINT) if _WEIGHTS.match(word) else "gaussian" if word == "TASK" else word for word in kept]
+
+
+def test_commands_are_found_in_the_pages() -> None:
+    assert len(documented()) > 30
+    block = "```\nhyperalign fit --config a \\\n    --data.root X  # why\nmake demo\n```\n"
+    text = f"{block}and `hyperalign test --config b`\n"
+    assert list(commands(text)) == [["fit", "--config", "a", "--data.root", "X"], ["test", "--config", "b"]]
+
+
+@pytest.mark.parametrize(("page", "words"), documented(), ids=lambda one: one if isinstance(one, str) else one[0])
+def test_a_documented_command_is_taken(
+    page: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *rest = given(words)
+    assert name in RUNS or name in COMMANDS or name == "help"
+    monkeypatch.setattr(own_cubes, "packaged_source", lambda words: CHECKPOINT)
+    monkeypatch.chdir(ROOT / "examples")
+    if name in RUNS:
+        if not rest or "..." in words or any(word.endswith(".help") for word in rest):
+            return  # the beginning of a command, or the end of one
+        with pytest.raises(SystemExit) as stopped:
+            pytest.fail(f"{page}: status {main([name, *rest, '--print_config'])}, {capsys.readouterr().err}")
+        assert stopped.value.code == 0
+        return
+    try:
+        assert main([name, "--help"]) == 0
+    except SystemExit as stopped:
+        assert stopped.code == 0
+    shown = capsys.readouterr().out
+    for word in rest:
+        option = word.partition("=")[0]
+        if option.startswith("--") and "." not in option:
+            assert re.search(rf"{option}\b", shown), option
