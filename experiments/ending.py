@@ -39,14 +39,17 @@ def ending(command: HyperalignCLI, arguments: Sequence[str]) -> str:
 def next_command(command: HyperalignCLI, arguments: Sequence[str], checkpoint: Path | None) -> str:
     """Return the command that comes after a run, empty where nothing does.
 
-    A fit is followed by the test of its checkpoint, an adaptation by restoring with it.
+    A fit is followed by the test of its checkpoint, an adaptation by restoring with it; with a network of one's own
+    by the test as well.
     """
     from datamodules import Folder
     from lightning_modules import FusionModule
 
     if checkpoint is None:
         return ""
-    if arguments[0] == "fit":
+    # A checkpoint that names a user's class is not built from alone, so that its configs are named again.
+    own = not type(getattr(command.model, "network", None)).__module__.startswith("lightning_modules")
+    if arguments[0] == "fit" or own:
         if not hasattr(command.datamodule, "test_dataloader") or not hasattr(command.model, "protocol"):
             return ""
         return shlex.join(["hyperalign", "test", *without(arguments[1:]), "--ckpt_path", str(checkpoint)])

@@ -40,9 +40,9 @@ def test_own_network_and_data_set_train_and_the_checkpoint_describes_them(cubes:
     places = ["--data.root", str(cubes), "--data.cache", str(tmp_path / "cache")]
     assert main(["fit", *words, *small, *places, "--trainer.default_root_dir", str(runs)]) == 0
     checkpoint = next(runs.rglob("last.ckpt"))
-    network = hyperalign.load(checkpoint).network
+    network = hyperalign.load(checkpoint, trust=["mynet"])
     assert type(network).__name__ == "TinyNet"
-    restored = hyperalign.restore(np.load(cubes / "amber.npy"), checkpoint)
+    restored = hyperalign.restore(np.load(cubes / "amber.npy"), checkpoint, trust=["mynet"])
     assert restored.shape == (31, 48, 48)
 
 
