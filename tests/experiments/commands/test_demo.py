@@ -33,6 +33,7 @@ def test_demo_adapts_the_shipped_checkpoint_and_leaves_table_and_pictures(tmp_pa
 def test_it_is_one_adaptation_whose_files_lie_in_one_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
     monkeypatch.setattr(demo, "run", given.extend)
+    monkeypatch.setattr(demo, "ending", lambda command, words: f"{words[0]} ended\n")
     assert demo.main(["--output", "there", "--seed", "7", "--trainer.max_epochs", "2"]) == 0
     assert given[0] == "adapt"
     configs = [given[place + 1] for place, word in enumerate(given) if word == "--config"]
