@@ -18,6 +18,7 @@ from callbacks.reporting.network_summary import NetworkSummary
 from experiments.configuration.classes import HOUSE
 from experiments.configuration.errors import ConfigError, explain
 from experiments.configuration.merged import one_config
+from experiments.configuration.names import CALLBACKS
 from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer
 from experiments.configuration.weights import LastCheckpoint, check_weights, check_word
@@ -38,8 +39,6 @@ validation scenes or a prediction that is finished, and of testing a checkpoint 
 
 _WRITING = ("adapt", "predict")
 """The commands that write restored cubes."""
-
-_CALLBACKS = ("proxy", "synthesis", "averaging", "noise", "results", "gain", "pictures", "diagnostics")
 
 
 def _is_no_advertisement(record: logging.LogRecord) -> bool:
@@ -148,7 +147,7 @@ class HyperalignCLI(LightningCLI):
         `gain` for `callbacks.GainWithoutTruth`, `diagnostics` for `callbacks.GuideDiagnostics`, which draws what the
         first two made.
         """
-        for key in _CALLBACKS:
+        for key in CALLBACKS:
             parser.add_lightning_class_args(Callback, key, subclass_mode=True, required=False)
 
     @staticmethod
@@ -198,7 +197,7 @@ class HyperalignCLI(LightningCLI):
         command = next((index for index, word in enumerate(arguments) if word in self._subcommand_parsers), None)
         if command is None:
             raise ConfigError(explain("", arguments, self._subcommand_parsers))
-        with one_config(arguments[command + 1 :], ("data", "model", *_CALLBACKS)) as words:
+        with one_config(arguments[command + 1 :], ("data", "model", *CALLBACKS)) as words:
             try:
                 self.config = parser.parse_args([*arguments[: command + 1], *words])
             except ParserRefusalError as refusal:

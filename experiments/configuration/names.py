@@ -1,9 +1,12 @@
-"""The name most like a misspelt one."""
+"""The names of the sections, and the name most like a misspelt one."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+CALLBACKS = ("proxy", "synthesis", "averaging", "noise", "results", "gain", "pictures", "diagnostics")
+"""The sections that hold one callback each, in the order in which the Trainer calls them."""
 
 
 def nearest_name(name: str, candidates: Iterable[str]) -> str:

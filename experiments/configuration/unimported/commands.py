@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from experiments.configuration.names import CALLBACKS
 from experiments.configuration.unimported.modules import Definition, UncertainError, find
 from experiments.configuration.unimported.signatures import Parameter, class_of, method_parameters, parameters
 
@@ -14,16 +15,7 @@ DATA = "lightning.pytorch.core.datamodule.LightningDataModule"
 CALLBACK = "lightning.pytorch.callbacks.callback.Callback"
 WRITER = "callbacks.PredictionWriter"
 
-KINDS = {
-    "model": MODULE,
-    "data": DATA,
-    "proxy": CALLBACK,
-    "synthesis": CALLBACK,
-    "averaging": CALLBACK,
-    "results": CALLBACK,
-    "pictures": CALLBACK,
-    "diagnostics": CALLBACK,
-}
+KINDS = {"model": MODULE, "data": DATA, **dict.fromkeys(CALLBACKS, CALLBACK)}
 """The sections that hold one object each, and what it must be."""
 
 WRITING = ("adapt", "predict")

@@ -29,7 +29,9 @@ _USUAL = {
     "proxy": "ProxyGeneration",
     "synthesis": "DistributionAdaptiveSynthesis",
     "averaging": "SourceAveraging",
+    "noise": "NoiseReport",
     "results": "ResultsTable",
+    "gain": "GainWithoutTruth",
     "pictures": "Pictures",
     "diagnostics": "GuideDiagnostics",
 }
@@ -68,7 +70,9 @@ def command_help(name: str) -> str:
     lines += [_row("", one) for one in keys.method]
     for section, kind in KINDS.items():
         lines.append(f"\n--{section} CLASS, --{section}.KEY VALUE:")
-        if section in _USUAL:
+        if kind == CALLBACK:
+            if section not in _USUAL:
+                continue
             found = class_of(offered(_USUAL[section]), section)
             lines.append(_entry(_USUAL[section], summary(found)))
             continue
