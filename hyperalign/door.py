@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -63,6 +64,7 @@ def restore(
     bands: Literal["refuse", "select", "interpolate"] = "refuse",
     normalisation: str = "checkpoint",
     tile: int | None = TILE,
+    back_projection: int | None = None,
     trust: Sequence[str] = (),
     device: str = "cpu",
 ) -> A:
@@ -81,6 +83,8 @@ def restore(
             `checkpoint`, the rule of the training data.
         tile: side in pixels of the overlapping, blended tiles of large cubes (at its default the module's own comes
             first); None restores them whole.
+        back_projection: for super-resolution behind `lightning_modules.UpsampledInput`, how often the result is brought
+            to agree with the cube; None takes the network's own setting.
         trust: see `load`.
         device: where the network runs.
 
@@ -107,11 +111,36 @@ def restore(
     batch["observation"] = torch.from_numpy((values - offset) / scale)[None].to(device)
     if multispectral is not None:
         batch["multispectral"] = torch.from_numpy(_values(multispectral, "multispectral image"))[None].to(device)
-    restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
+    with _projecting(module, back_projection):
+        restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
     restored = restored * float(scale) + float(offset)
     restored = restored if match is None else restored[list(match.kept)]
     result: Any = restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
     return cast("A", result)
+
+
+@contextmanager
+def _projecting(module: RestorationModule, steps: int | None) -> Iterator[None]:
+    """Set the back-projections of a network, which is kept for the next call, and put its own number back.
+
+    Raises:
+        InputError: for a network that has none.
+    """
+    if steps is None:
+        yield
+        return
+    own = getattr(module.network, "back_projection", None)
+    if own is None or steps < 0:
+        raise InputError(
+            f"`back_projection` is {steps}, but {module.name} takes none: leave it out."
+            if own is None
+            else f"`back_projection` is {steps}: give a number of steps."
+        )
+    setattr(module.network, "back_projection", steps)  # noqa: B010 - an attribute of some networks only
+    try:
+        yield
+    finally:
+        setattr(module.network, "back_projection", own)  # noqa: B010
 
 
 @lru_cache(maxsize=2)

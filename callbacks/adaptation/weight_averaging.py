@@ -85,7 +85,9 @@ class SourceAveraging(EMAWeightAveraging):
 
     @override
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Go on with the average, not with what was interpolated."""
-        if _AVERAGE in checkpoint and self._average_model is not None:
+        """Go on with the average, not with what was interpolated; a test takes the weights as they are."""
+        if self._average_model is None:
+            return
+        if _AVERAGE in checkpoint:
             checkpoint = {**checkpoint, "state_dict": checkpoint[_AVERAGE]}
         super().on_load_checkpoint(trainer, pl_module, checkpoint)

@@ -18,6 +18,7 @@ from experiments.commands.tables import (
     Table,
     arguments_of,
     averages,
+    checked_names,
     finish,
     fitted,
     scored,
@@ -165,8 +166,17 @@ RUNS = (
 )
 
 
-def run_study(study: Study, seeds: Sequence[int], recipes: Sequence[str] = tuple(CONFIGS)) -> list[Scores]:
-    """Run what is missing and return the per-scene rows of all runs, each with its seed and row name."""
+def run_study(
+    study: Study, seeds: Sequence[int], recipes: Sequence[str] = tuple(CONFIGS), names: Sequence[str] = ()
+) -> list[Scores]:
+    """Run what is missing and return the per-scene rows of all runs, each with its seed and row name.
+
+    Args:
+        study: the task, its data and its source.
+        seeds: of noise, guides and training.
+        recipes: `paper`, `ours` or both.
+        names: the runs wanted; none takes all of the recipes'.
+    """
     rows: list[Scores] = []
     for seed in seeds:
         rows += tested(study, seed, SOURCE_ONLY, None)
@@ -174,20 +184,20 @@ def run_study(study: Study, seeds: Sequence[int], recipes: Sequence[str] = tuple
         if "ours" in recipes and study.task in NOISE:
             rows += solved(study, seed)
         for one in RUNS:
-            if one.recipe not in recipes:
+            if one.recipe not in recipes or (names and one.name not in names):
                 continue
             checkpoints = [study.table.folder(seed, one.name) / f"epoch_{epoch}.ckpt" for epoch in one.epochs(study)]
             fitted(one.table(study), checkpoints, seed, one.options(study, observed))
             for number, checkpoint in enumerate(checkpoints, start=1):
                 label = f"{one.name}, round {number}" if one.rounds > 1 else one.name
-                rows += tested(study, seed, label, checkpoint)
+                rows += tested(study, seed, label, checkpoint, one.recipe)
     return rows
 
 
-def tested(study: Study, seed: int, label: str, checkpoint: Path | None) -> list[Scores]:
+def tested(study: Study, seed: int, label: str, checkpoint: Path | None, recipe: str = "paper") -> list[Scores]:
     """Return the rows of one tested model; the source-trained weights where no checkpoint is given."""
     words = ["test", "--results.compare_source", "false", *(["--ckpt_path", str(checkpoint)] if checkpoint else [])]
-    return scored(study.recipe("paper"), study.table.folder(seed, "tests", label), label, seed, words)
+    return scored(study.recipe(recipe), study.table.folder(seed, "tests", label), label, seed, words)
 
 
 def solved(study: Study, seed: int) -> list[Scores]:
@@ -226,9 +236,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--source", default=None, help="checkpoint trained on the source for this task")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="length of one round; 4 by default")
     parser.add_argument("--recipes", nargs="+", default=list(CONFIGS), choices=list(CONFIGS), help="both by default")
+    parser.add_argument("--rows", nargs="+", default=[], help="rows to finetune for, by name; all by default")
     given, extra = arguments_of(parser, arguments)
     output = given.output or Path("results") / f"study_{given.task}"
     table = Table((), given.root, output, extra)
     study = study_of(given.task, given.data, given.source, table, given.backbone, given.epochs)
-    rows = run_study(study, given.seeds, given.recipes)
+    checked_names("row", given.rows, [one.name for one in RUNS])
+    rows = run_study(study, given.seeds, given.recipes, given.rows)
     return finish(output, rows, summary(rows))

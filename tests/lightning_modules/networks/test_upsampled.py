@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from datamodules import FusionObservation
+import hyperalign
+from datamodules import BicubicDownsampling, FusionObservation
 from datamodules.degradations.point_spread import PointSpreadName
+from lightning_modules import RestorationModule
 from lightning_modules.checkpoints import network_identity
 from lightning_modules.networks import SERT, UpsampledInput
-from lightning_modules.networks.upsampled import upsample_bicubic
+from lightning_modules.networks.upsampled import downsample_bicubic, upsample_bicubic
 
 
 def test_upsampling_equals_imresize(shared: Path, golden: ModuleType) -> None:
@@ -98,3 +100,51 @@ def test_a_factor_of_one_leaves_the_observation_and_the_network_is_named() -> No
     cube = torch.rand(1, 3, 4, 5)
     torch.testing.assert_close(wrapped(cube), cube)
     assert network_identity(wrapped) == "UpsampledInput(Identity)"
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_downsampling_is_the_task(scale: int) -> None:
+    cube = torch.rand(3, 6 * scale, 4 * scale, generator=torch.Generator().manual_seed(scale))
+    reduced = BicubicDownsampling(scale=scale, convention="matlab")(cube, torch.Generator())
+    torch.testing.assert_close(downsample_bicubic(cube, scale), reduced, rtol=0, atol=1e-6)
+
+
+def test_back_projection_brings_the_restored_cube_to_agree_with_the_observation() -> None:
+    observation = torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    rests = []
+    for steps in range(3):
+        network = UpsampledInput(nn.Conv2d(2, 2, 3, padding=1), 4, back_projection=steps).eval()
+        torch.manual_seed(0)
+        nn.init.dirac_(network.network.weight)  # type: ignore[arg-type]
+        nn.init.constant_(network.network.bias, 0.1)  # type: ignore[arg-type]
+        with torch.no_grad():
+            rests.append(float((downsample_bicubic(network(observation), 4) - observation).abs().mean()))
+            network.train()
+            assert float((network(observation) - network.network(upsample_bicubic(observation, 4))).abs().max()) == 0
+    assert rests[1] < 0.35 * rests[0]
+    assert rests[2] < 0.6 * rests[1]
+
+
+def test_back_projection_is_for_the_reduction_that_it_knows() -> None:
+    with pytest.raises(ValueError, match="back_projection -1 is below 0"):
+        UpsampledInput(nn.Identity(), back_projection=-1)
+    network = UpsampledInput(nn.Identity(), 4, back_projection=1).eval()
+    with pytest.raises(ValueError, match="these have the phase 0; set it to 0"):
+        network(torch.rand(1, 2, 8, 8), phase=0.0)
+
+
+def test_the_front_door_sets_it_for_one_call(tmp_path: Path) -> None:
+    inner = SERT(2, dim=8, window_sizes=[8], depths=[1], num_heads=[2], split_sizes=[1], initialisation="identity")
+    module = RestorationModule(UpsampledInput(inner, 4))
+    checkpoint: dict[str, object] = {"state_dict": module.state_dict()}
+    module.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, tmp_path / "x4.ckpt")
+    cube = torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0))
+    plain, projected, again = (
+        hyperalign.restore(cube, tmp_path / "x4.ckpt", back_projection=steps) for steps in (None, 1, None)
+    )
+    assert torch.equal(plain, again)
+    rests = [float((downsample_bicubic(one, 4) - cube).abs().mean()) for one in (plain, projected)]
+    assert rests[1] < 0.6 * rests[0]
+    with pytest.raises(ValueError, match="`back_projection` is -1"):
+        hyperalign.restore(cube, tmp_path / "x4.ckpt", back_projection=-1)
