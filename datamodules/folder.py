@@ -101,6 +101,8 @@ class Folder(FolderTarget):
         self.missing, self.max_bytes = missing, max_bytes
         self.include, self.exclude = tuple(include or ()), tuple(exclude or ())
         self.strict = strict
+        self.assumed: Mapping[str, Any] = {}
+        """What is taken for the network's training data without a Trainer; see `open_scenes`."""
         self.scenes: tuple[FolderScene, ...] = ()
         self.failures: dict[str, str] = {}
         """One sentence for each cube that cannot be used, by its name; of this rank."""
@@ -295,9 +297,9 @@ class Folder(FolderTarget):
         return open_cube(path, key=self.key, axes=self.axes, wavelengths=self.cube_wavelengths)
 
     def _network_data(self) -> Mapping[str, Any]:
-        """Return what the Trainer's network was trained on, nothing without a Trainer."""
+        """Return what the Trainer's network was trained on, what is assumed of it without a Trainer."""
         module = getattr(self.trainer, "lightning_module", None)
-        recorded: Mapping[str, Any] = getattr(module, "trained_on", {})
+        recorded: Mapping[str, Any] = getattr(module, "trained_on", self.assumed)
         return recorded
 
     def _trained_wavelengths(self, trained_on: Mapping[str, Any]) -> tuple[float, ...]:

@@ -74,7 +74,7 @@ def restore(
         cube: `C x H x W`, a NumPy array or a tensor, of real numbers.
         checkpoint: see `load`; it is kept in memory for the next call.
         wavelengths: centres of the cube's bands in nm, or `FIRST:LAST:COUNT`. None says that they are the network's,
-            in its order; a network that takes any bands (`lightning_modules.Subspace`) has no use for them.
+            in its order; a network for any bands has no use for them.
         multispectral: for fusion, the image of the same ground with smaller pixels, `c x H x W`.
         caption: for fusion networks that read one, what is seen.
         bands: other bands: `refuse` them, `select` the nearest for each of the network's, or `interpolate` linearly;
@@ -83,8 +83,7 @@ def restore(
             `checkpoint`, the rule of the training data.
         tile: side in pixels of the overlapping, blended tiles of large cubes (at its default the module's own comes
             first); None restores them whole.
-        back_projection: for super-resolution behind `lightning_modules.UpsampledInput`, how often the result is brought
-            to agree with the cube; None takes the network's own setting.
+        back_projection: of `lightning_modules.UpsampledInput`; None takes the network's own setting.
         trust: see `load`.
         device: where the network runs.
 
@@ -94,8 +93,7 @@ def restore(
 
     Raises:
         ValueError: for a cube of another shape, other bands, values that are not finite or not on the network's scale.
-        FileNotFoundError: when there is no such checkpoint.
-        CheckpointError: see `load`.
+        CheckpointError: see `load`; FileNotFoundError where there is none.
     """
     import torch
 
@@ -115,8 +113,7 @@ def restore(
         restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
     restored = restored * float(scale) + float(offset)
     restored = restored if match is None else restored[list(match.kept)]
-    result: Any = restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
-    return cast("A", result)
+    return cast("A", restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy())
 
 
 @contextmanager

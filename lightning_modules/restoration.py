@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
@@ -102,6 +102,14 @@ class RestorationModule(EvaluationModule):
         self._task: dict[str, Any] | None = None
         self._started_from: str | None = None
         self._start_from_source()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a copy that shares what makes optimiser and schedule: from a config, that holds the whole command."""
+        memo |= {id(maker): maker for maker in (self.optimizer, self.scheduler)}
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return copied
 
     def forward(self, observation: Tensor, **grid: float) -> Tensor:
         """Restore observations `B x C x h x w`; `grid` is what the method of that name returns."""

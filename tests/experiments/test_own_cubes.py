@@ -32,7 +32,7 @@ def test_a_folder_adapts_tests_and_is_restored(cubes: list[str], capfd: pytest.C
     short = ["--synthesis", "null", "--pictures", "null", "--data.patches_per_epoch", "8", "--trainer.max_epochs", "1"]
     assert main(["adapt", *target, *short]) == 0
     (checkpoint,) = Path("runs").rglob("last.ckpt")
-    shipped = Path(__file__).parents[2] / "experiments" / "hir_align" / "checkpoints" / "gaussian.ckpt"
+    shipped = Path(__file__).parents[2] / "experiments" / "hir_align" / "checkpoints" / "gaussian_subspace.ckpt"
     before, after = read_weights(shipped), read_weights(checkpoint)
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert main(["test", *target, "--pictures", "null", "--ckpt_path", str(checkpoint)]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -402,3 +403,23 @@ def test_scenes_are_restored_in_tiles_where_asked_but_trained_on_whole_patches(t
 def test_a_tile_too_small_gives_a_sentence() -> None:
     with pytest.raises(ValueError, match=r"^RestorationModule got tile=8: give at least 16 pixels, or null for whole"):
         RestorationModule(nn.Identity(), tile=8)
+
+
+def test_a_copy_shares_what_makes_the_optimiser_and_nothing_that_learns() -> None:
+    class Maker:
+        """Holds what cannot be copied, as a maker from a config does."""
+
+        def __init__(self) -> None:
+            self.held = (number for number in range(3))
+
+        def __call__(self, parameters: object) -> torch.optim.Optimizer:
+            return torch.optim.Adam(parameters, lr=1e-3)  # type: ignore[arg-type]
+
+    module = RestorationModule(nn.Conv2d(2, 2, 1), optimizer=Maker())  # type: ignore[arg-type]
+    copied = copy.deepcopy(module)
+    assert copied.optimizer is module.optimizer
+    assert copied.network is not module.network
+    assert torch.equal(copied.network.weight, module.network.weight)  # type: ignore[arg-type]
+    with torch.no_grad():
+        copied.network.weight.add_(1)  # type: ignore[operator, union-attr]
+    assert not torch.equal(copied.network.weight, module.network.weight)  # type: ignore[arg-type]

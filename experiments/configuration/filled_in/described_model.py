@@ -71,6 +71,18 @@ def describes_model(arguments: Sequence[str]) -> bool:
     return recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module") is not None
 
 
+def described_network(arguments: Sequence[str]) -> str | None:
+    """Return the class of the network that a command line's checkpoint describes, None where none is described."""
+    checkpoint = value_of(arguments, "--ckpt_path")
+    if not checkpoint or not Path(checkpoint).is_file():
+        return None
+    from lightning_modules.checkpoints import read_checkpoint, recorded_identity
+
+    module = recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module") or {}
+    network = (module.get("init_args") or {}).get("network") or {}
+    return str(network.get("class_path", "")).rpartition(".")[2] or None
+
+
 def value_of(arguments: Sequence[str], option: str) -> str | None:
     """Return the last value of an option, given as `--option value` or `--option=value`."""
     found = None

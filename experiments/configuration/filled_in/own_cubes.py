@@ -6,20 +6,22 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.configuration.filled_in.described_model import describes_model
+from experiments.configuration.filled_in.described_model import described_network, describes_model
 from experiments.configuration.filled_in.own_pairs import names_pairs, with_fusion_method
 from hyperalign.errors import InputError, UsageError
 
 _log = logging.getLogger(__name__)
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "hir_align" / "checkpoints"
-SOURCES = {"gaussian": "gaussian.ckpt", "complex": "complex.ckpt", "unlike": "complex.ckpt"}
+SOURCES = {"gaussian": "gaussian", "complex": "complex", "unlike": "complex"}
 """The packaged source checkpoint that was trained for each kind of noise; structure unknown is better met by more."""
 
 TRAINED = "400:700:31"
-"""Bands of the packaged sources, in nm."""
+"""Bands of the packaged sources that restore those alone, in nm."""
 
 _BACKBONE = "backbones/sert_compact"
+_ANY_BANDS = "backbones/sert_subspace"
+_GUIDED = "hir_align/solver_guided"
 _CONFIGS = {
     "adapt": (_BACKBONE, "hir_align/adapt", "data/own_cubes"),
     "test": (_BACKBONE, "hir_align/adapt", "data/own_cubes"),
@@ -35,7 +37,7 @@ def completed(arguments: Sequence[str]) -> list[str]:
 
     It is completed where the command is `adapt`, `test` or `predict`, `--data.root` is given and no `--config` is.
     `--source X` stands for `--model.init_args.source X`; without it, `adapt` and `test` estimate the noise of the cubes
-    and take the packaged source that was trained for it.
+    and take the packaged source that was trained for it, which restores cubes of any number of bands.
 
     Args:
         arguments: what stands after the program's name.
@@ -51,18 +53,23 @@ def completed(arguments: Sequence[str]) -> list[str]:
         return words
     # A checkpoint that says how its network is built needs no backbone, and may be of another one.
     named = [name for name in _CONFIGS[words[0]] if name != _BACKBONE or not describes_model(words)]
-    configs = [word for name in named for word in ("--config", name)]
     own: list[str] = []
     if not _given(words, _TRAINED) and not _given(words, (_SOURCE,)) and words[0] != "predict":
-        own = [_SOURCE, str(packaged_source(words)), _TRAINED[0], TRAINED]
+        if described_network(words) in (None, "Subspace"):
+            own = [_SOURCE, str(packaged_source(words, "_subspace"))]
+            named = [*(_ANY_BANDS if name == _BACKBONE else name for name in named), _GUIDED]
+        else:
+            own = [_SOURCE, str(packaged_source(words)), _TRAINED[0], TRAINED]
+    configs = [word for name in named for word in ("--config", name)]
     return [words[0], *configs, *own, *words[1:]]
 
 
-def packaged_source(words: Sequence[str]) -> Path:
+def packaged_source(words: Sequence[str], kind: str = "") -> Path:
     """Return the packaged source checkpoint for what the cubes show.
 
     Args:
         words: the command line, of which the keys of `data` are read.
+        kind: what its name ends in: `_subspace` for any bands, nothing for a network of 31 bands.
 
     Raises:
         InputError: if none was trained for it, or the cubes cannot be read.
@@ -80,17 +87,20 @@ def packaged_source(words: Sequence[str]) -> Path:
     except Exception as error:
         # The command's own parser says what is wrong with them, and better.
         _log.debug("%s", error)
-        return CHECKPOINTS / SOURCES["gaussian"]
+        return CHECKPOINTS / f"{SOURCES['gaussian']}{kind}.ckpt"
     task = EstimatedNoise()
-    Folder(**settings, role="target", degradation=task, trained_wavelengths=TRAINED).observations()
+    folder = Folder(**settings, role="target", degradation=task, trained_wavelengths=None if kind else TRAINED)
+    folder.assumed = {"any_bands": True} if kind else {}
+    folder.observations()
     family = task.estimate.family if task.estimate is not None else "clean"
     if family not in SOURCES:
         raise InputError(
             f"The cubes look {_LOOKS.get(family, family)}, for which no packaged source was trained: give --source a "
             "checkpoint that was, and --config the task, as in `--config data/own_cubes --config tasks/NAME`."
         )
-    _log.info("the noise of the cubes is %s: the packaged source is %s", family, SOURCES[family])
-    return CHECKPOINTS / SOURCES[family]
+    found = CHECKPOINTS / f"{SOURCES[family]}{kind}.ckpt"
+    _log.info("the noise of the cubes is %s: the packaged source is %s", family, found.name)
+    return found
 
 
 _LOOKS = {

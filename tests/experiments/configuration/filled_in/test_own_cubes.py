@@ -21,16 +21,33 @@ def cubes(root: Path, task: Degradation) -> str:
 
 
 @pytest.mark.parametrize(
-    ("task", "source"), [(NonIIDGaussian(), "gaussian.ckpt"), (ComplexMixture(), "complex.ckpt")], ids=repr
+    ("task", "source"),
+    [(NonIIDGaussian(), "gaussian_subspace.ckpt"), (ComplexMixture(), "complex_subspace.ckpt")],
+    ids=repr,
 )
 def test_the_packaged_source_that_fits_is_taken(tmp_path: Path, task: Degradation, source: str) -> None:
     given = ["--data.root", cubes(tmp_path, task), "--data.axes=CHW", "--data.init_args.wavelengths", "400:700:31"]
     words = completed(["adapt", *given])
-    assert words[:7:2] == ["adapt", "backbones/sert_compact", "hir_align/adapt", "data/own_cubes"]
+    configs = ["backbones/sert_subspace", "hir_align/adapt", "data/own_cubes", "hir_align/solver_guided"]
+    assert words[:9:2] == ["adapt", *configs]
     assert words[words.index("--model.init_args.source") + 1] == str(CHECKPOINTS / source)
-    assert words[words.index("--data.trained_wavelengths") + 1] == "400:700:31"
+    assert "--data.trained_wavelengths" not in words
     assert words[-len(given) :] == given
-    assert completed(["test", *given])[7:] == words[7:]
+    assert completed(["test", *given])[9:] == words[9:]
+
+
+def test_cubes_of_another_sensor_have_a_packaged_source_too(tmp_path: Path) -> None:
+    observation = NonIIDGaussian()(clean_scene(50, 64, 0), torch.Generator().manual_seed(0))
+    np.save(tmp_path / "cube.npy", observation.numpy())
+    words = completed(["adapt", "--data.root", str(tmp_path), "--data.axes=CHW", "--data.wavelengths", "430:900:50"])
+    assert words[words.index("--model.init_args.source") + 1].endswith("gaussian_subspace.ckpt")
+
+
+def test_what_was_adapted_from_the_compact_source_is_tested_with_it(tmp_path: Path) -> None:
+    given = ["--data.root", cubes(tmp_path, NonIIDGaussian()), "--data.axes=CHW", "--data.wavelengths", "400:700:31"]
+    words = completed(["test", *given, "--ckpt_path", str(CHECKPOINTS / "gaussian.ckpt")])
+    assert words[words.index("--model.init_args.source") + 1] == str(CHECKPOINTS / "gaussian.ckpt")
+    assert words[words.index("--data.trained_wavelengths") + 1] == "400:700:31"
 
 
 def test_what_no_packaged_source_was_trained_for_is_said(tmp_path: Path) -> None:
