@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from hyperalign.errors import InputError, WrongTypeError
 
@@ -113,7 +113,7 @@ def restore(
         restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
     restored = restored * float(scale) + float(offset)
     restored = restored if match is None else restored[list(match.kept)]
-    return cast("A", restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy())
+    return restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
 
 
 @contextmanager

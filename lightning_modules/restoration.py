@@ -108,7 +108,7 @@ class RestorationModule(EvaluationModule):
         memo |= {id(maker): maker for maker in (self.optimizer, self.scheduler)}
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
-        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        vars(copied).update(copy.deepcopy(self.__getstate__(), memo))
         return copied
 
     def forward(self, observation: Tensor, **grid: float) -> Tensor:
