@@ -57,6 +57,12 @@ ONE_FILE_A_NAME = {
 }
 """Folders with one file a data set, a network, a method or a format."""
 
+TESTED = ("callbacks/guides", "callbacks/transfer", "lightning_modules")
+"""Folders in which every module has a test of its name."""
+
+UNTESTED: dict[str, str] = {}
+"""Modules of these folders without one, each with the reason."""
+
 BUILT_IN_ERRORS = {
     "FileNotFoundError",
     "FloatingPointError",
@@ -237,6 +243,17 @@ def test_a_test_stands_where_its_module_stands() -> None:
         if place.parts and place.parts[0] in FOLDERS and not (ROOT / place).is_dir():
             found.append(path.relative_to(ROOT).as_posix())
     assert found == []
+
+
+def test_every_module_of_these_folders_has_its_test() -> None:
+    missing = set()
+    for folder in TESTED:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = path.relative_to(ROOT)
+            if path.stem.startswith("__") or (ROOT / "tests" / name.parent / f"test_{path.name}").is_file():
+                continue
+            missing.add(name.as_posix())
+    assert missing == set(UNTESTED)
 
 
 def test_every_top_level_package_begins_with_the_torchvision_repair() -> None:

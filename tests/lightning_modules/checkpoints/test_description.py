@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lightning_modules import GDRRN, MPHSIR, SERT, TRQ3DNet, UpsampledInput
 from lightning_modules.checkpoints import CheckpointError, build, check_importable, described_network
 from lightning_modules.networks import SSTFUNet
-from lightning_modules.networks.arguments import remembers_arguments
+from tests.lightning_modules.checkpoints.toys import Forgetful, Kept, Plain
 
 SMALL = {"dim": 8, "window_sizes": (8,), "depths": (1,), "num_heads": (2,), "split_sizes": (1,)}
 
@@ -51,55 +51,15 @@ def test_a_described_network_is_built_again(network: nn.Module) -> None:
     }
 
 
-class Kept(nn.Module):
-    """Keeps every argument as an attribute, so that nobody has to note them."""
-
-    def __init__(self, bands: int = 3, *, gain: float = 1.0) -> None:
-        super().__init__()
-        self.bands, self.gain = bands, gain
-        self.convolution = nn.Conv2d(bands, bands, 1)
-
-    def forward(self, observation: Tensor) -> Tensor:
-        restored: Tensor = self.gain * self.convolution(observation)
-        return restored
-
-
-class Forgetful(nn.Module):
-    """Keeps nothing, so that its default cannot be told from another value."""
-
-    def __init__(self, residual: bool = True) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(3, 3, 1)
-
-
-class Plain(nn.Module):
-    """Has no constructor of its own."""
-
-
 def test_a_users_class_is_known_by_its_attributes_or_not_at_all() -> None:
     assert described_network(Kept(4, gain=0.5)) == {
-        "class_path": f"{__name__}.Kept",
+        "class_path": f"{Kept.__module__}.Kept",
         "init_args": {"bands": 4, "gain": 0.5},
     }
     assert described_network(Plain())["init_args"] == {}
-    assert described_network(Forgetful(residual=False)) == {"class_path": f"{__name__}.Forgetful"}
+    assert described_network(Forgetful(residual=False)) == {"class_path": f"{Forgetful.__module__}.Forgetful"}
     with pytest.raises(CheckpointError, match="does not say with which arguments its Forgetful was built: give the"):
         build(described_network(Forgetful(residual=False)), "run.ckpt")
-
-
-def test_a_decorated_class_remembers_and_its_subclass_does_not_borrow() -> None:
-    @remembers_arguments
-    class Noted(nn.Module):
-        def __init__(self, width: int, *more: int, **named: str) -> None:
-            super().__init__()
-
-    class Child(Noted):
-        def __init__(self, depth: int) -> None:
-            super().__init__(depth * 2)
-
-    assert described_network(Noted(3, name="x"))["init_args"] == {"width": 3, "name": "x"}
-    assert "init_args" not in described_network(Noted(3, 4))
-    assert "init_args" not in described_network(Child(2))
 
 
 def test_a_class_that_the_user_imported_is_built_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

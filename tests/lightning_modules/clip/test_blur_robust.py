@@ -11,26 +11,19 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_modules import BlurRobustCLIP, CheckpointError, ClipError
+from lightning_modules import BlurRobustCLIP
 from lightning_modules.clip.blur import blur_levels, gaussian_blur
 from lightning_modules.clip.blur_robust import alignment_loss
-from lightning_modules.clip.robustness import BlurRobustness
 from tests.lightning_modules.tiny_clip import (
     MEAN,
     SPREAD,
     MadePhotographs,
     gentle_recipe,
     made_images,
-    save_tiny_encoder,
     scores_after,
     tiny_blur_robust,
     tiny_trainer,
 )
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> Path:
-    return save_tiny_encoder(tmp_path / "pipeline")
 
 
 def weights(module: BlurRobustCLIP) -> dict[str, Tensor]:
@@ -149,19 +142,6 @@ def test_validation_scores_are_the_cosines_by_hand(pipeline: Path, capsys: pytes
     assert "cosine before" in capsys.readouterr().out
 
 
-def test_a_collapse_shows_and_a_single_image_has_no_pairs() -> None:
-    before = torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(0))
-    metric = BlurRobustness((2.0,), 8)
-    metric.update(before, torch.ones(2, 50, 8))
-    scores = metric.compute()
-    assert float(scores["pairwise_clean/after"]) == pytest.approx(1.0)
-    assert abs(float(scores["pairwise_clean/before"])) < 0.1
-    assert abs(float(scores["cosine_clean"])) < 0.2
-    metric.reset()
-    metric.update(before[:, :1], before[:, :1])
-    assert not [name for name in metric.compute() if name.startswith("pairwise")]
-
-
 def test_a_resumed_fit_ends_where_an_unbroken_one_does(pipeline: Path, tmp_path: Path) -> None:
     def fit(root: Path, until: int, start: str | None = None) -> BlurRobustCLIP:
         module = tiny_blur_robust(
@@ -204,22 +184,7 @@ def test_two_processes_do_what_one_does(pipeline: Path, tmp_path: Path) -> None:
     assert (tmp_path / "two" / "image_encoder" / "model.safetensors").is_file()
 
 
-def test_a_checkpoint_of_other_source_weights_is_refused(pipeline: Path, tmp_path: Path) -> None:
-    trainer = tiny_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
-    trainer.fit(tiny_blur_robust(pipeline), MadePhotographs())
-    trainer.save_checkpoint(tmp_path / "run.ckpt")
-    other = save_tiny_encoder(tmp_path / "other", seed=1)
-    with pytest.raises(CheckpointError, match=r"run\.ckpt was trained from other weights than those of .*other; set"):
-        tiny_trainer(tmp_path).validate(tiny_blur_robust(other), MadePhotographs(), ckpt_path=tmp_path / "run.ckpt")
-    deeper = save_tiny_encoder(tmp_path / "deeper", layers=3)
-    with pytest.raises(CheckpointError, match=r"run\.ckpt do not fit CLIPVisionModelWithProjection: 16 of its .* miss"):
-        tiny_trainer(tmp_path).validate(tiny_blur_robust(deeper), MadePhotographs(), ckpt_path=tmp_path / "run.ckpt")
-
-
 def test_bad_input(pipeline: Path) -> None:
-    module = tiny_blur_robust(pipeline)
-    with pytest.raises(ClipError, match=r"3 x 40 x 40 reach an encoder that takes 3 x 32 x 32; set .*side to 32\.$"):
-        module(torch.zeros(1, 3, 40, 40))
     for wrong in ({"sigma": (3.0, 1.0)}, {"sigma": (0.0, 0.0)}, {"sigma": (-1.0, 2.0)}, {"clean_share": 1.0}):
         with pytest.raises(ValueError, match="blurs nothing sensible; give 0 <= smallest <= largest"):
             tiny_blur_robust(pipeline, **wrong)
@@ -228,11 +193,3 @@ def test_bad_input(pipeline: Path) -> None:
             tiny_blur_robust(pipeline, validation_sigmas=sigmas)
     with pytest.raises(ValueError, match="The encoder has 2 layers and not 3; set trainable_layers"):
         tiny_blur_robust(pipeline, trainable_layers=3).configure_model()
-
-
-def test_a_loss_that_is_not_finite_ends_the_fit(pipeline: Path) -> None:
-    module = tiny_blur_robust(pipeline, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e30))
-    with pytest.raises(
-        FloatingPointError, match=r"Training loss is (nan|inf) at step 1, epoch 0, batch 1, photographs"
-    ):
-        tiny_trainer(pipeline, max_epochs=3, limit_val_batches=0).fit(module, MadePhotographs())
