@@ -17,10 +17,10 @@ from tests.lightning_modules.checkpoints.toys import Kept
 SMALL: dict[str, Any] = {"input_channels": 4, "channels": 4, "groups": 2, "recursions": 1}
 
 
-def saved(folder: Path, module: RestorationModule, **identity: Any) -> Path:  # noqa: ANN401
+def saved(folder: Path, restorer: RestorationModule, **identity: Any) -> Path:  # noqa: ANN401
     """Write what a fit would, as far as loading asks."""
-    content: dict[str, Any] = {"state_dict": module.state_dict(), "pytorch-lightning_version": "2.6.6"}
-    module.on_save_checkpoint(content)
+    content: dict[str, Any] = {"state_dict": restorer.state_dict(), "pytorch-lightning_version": "2.6.6"}
+    restorer.on_save_checkpoint(content)
     content[IDENTITY_KEY] = {**content[IDENTITY_KEY], **identity}
     torch.save(content, folder / "run.ckpt")
     return folder / "run.ckpt"

@@ -52,7 +52,7 @@ def test_every_stage_says_how_many_channels_it_gives() -> None:
     stages, given = encoder_stages(widths)
     assert widths.embedding == 32
     assert given == [8, 8, 8, 16, 16, 16]
-    assert [len(stage) for stage in stages] == [1, 2, 1, 2, 1, 1]
+    assert [len(list(stage.children())) for stage in stages] == [1, 2, 1, 2, 1, 1]
     features, size = draw(1, 3, 8, 8), 8
     for stage, channels in zip(stages, given, strict=True):
         features = stage(features, draw(1, 32), draw(1, 5, 4))
@@ -60,7 +60,12 @@ def test_every_stage_says_how_many_channels_it_gives() -> None:
         assert features.shape == (1, channels, size, size)
     assert size == 2
     asked: list[tuple[int, int, int]] = []
-    encoder_stages(widths, lambda *sizes: (asked.append(sizes), torch.nn.Identity())[1])
+
+    def first_block(level: int, entering: int, leaving: int) -> torch.nn.Module:
+        asked.append((level, entering, leaving))
+        return torch.nn.Identity()
+
+    encoder_stages(widths, first_block)
     assert asked == [(0, 8, 8), (1, 8, 16), (2, 16, 16)]
 
 
