@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -63,6 +63,10 @@ class FusionPair(StreamedPairs):
         trained_wavelengths: see `datamodules.Folder`.
         bands: see `datamodules.Folder`.
         nan: see `datamodules.Folder`; where a multispectral value is missing, all bands of the output are.
+        response: the multispectral sensor: a packaged table, a CSV file, or `estimate` from the first pair; for methods
+            that know their sensors, and for observing proxies again. None: nobody knows it.
+        psf: `estimate` finds the hyperspectral sensor's blur from the first pair; None takes the one of `degradation`.
+        register: find by how much the hyperspectral pixels of each pair lie beside their place, and undo it.
         tiles: into how many rows and columns of scenes each pair is cut for training and Wald's protocol, named
             `<stem>_00`, ... row by row; 1 leaves it whole. Tiles are neighbours on the ground.
         **options: see `SceneDataModule`. Without `degradation` it is the reduction by q of a sensor whose blur is as
@@ -93,6 +97,9 @@ class FusionPair(StreamedPairs):
         trained_wavelengths: list[float] | str | None = None,
         bands: BandRule = "refuse",
         nan: MaskRule = "refuse",
+        response: str | None = None,
+        psf: Literal["estimate"] | None = None,
+        register: bool = False,
         tiles: int = 1,
         **options: Any,  # noqa: ANN401
     ) -> None:
@@ -100,11 +107,14 @@ class FusionPair(StreamedPairs):
         if tiles < 1:
             raise InputError(f"{tiles} tiles a side are not possible: give at least 1.")
         check_scale(scale, multispectral_scale)
+        if psf not in (None, "estimate"):
+            raise InputError(f"FusionPair got psf={psf!r}: give estimate, or name the blur in `degradation`.")
         for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
             if value not in choices:
                 raise InputError(f"FusionPair got {name}={value!r}: choose one of {', '.join(choices)}.")
         self.root = Path(root)
         self.tiles, self.bands, self.nan = tiles, bands, nan
+        self.response, self.psf, self.register = response, psf, register
         centres, trained = (
             None if given is None else band_centres(given, f"data.init_args.{name}")
             for given, name in ((wavelengths, "wavelengths"), (trained_wavelengths, "trained_wavelengths"))

@@ -15,10 +15,12 @@ from torch import Tensor
 
 from callbacks.prediction.records import is_finished, scene_settings, write_record
 from callbacks.prediction.restored_cube import OutputType, RestoredCube
+from callbacks.prediction.sensor_picture import save_sensors
+from datamodules.pairs.pair_scene import PairScene
 from datamodules.sampling.tile_stream import StreamedData, StreamedScene, Tiling
 from datamodules.scenes.failures import incomplete
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
-from hyperalign.files import remove_stale_files
+from hyperalign.files import beside, remove_stale_files
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
 from lightning_modules.restorer import WHOLE, Restorer, restorer_of
@@ -159,6 +161,8 @@ class PredictionWriter(Callback):
             written, notes = self._cube.close(), self._cube.notes
             self._cube = None
             write_record(asked, written, self._settings(scene), notes)
+            if isinstance(scene, PairScene) and scene.sensors is not None:
+                save_sensors(beside(written, ".sensors.png"), scene.sensors, scene.file.wavelengths or ())
             self.written.append(written)
             log.info("%s written", written)
 

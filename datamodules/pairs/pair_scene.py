@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.pairs.place import fused_template
+from datamodules.pairs.sensors import SensorEstimate
 from datamodules.scenes.band_matching import BandMatch
 from datamodules.scenes.folder_scene import FolderScene, MaskRule
 from datamodules.scenes.normalisation import Normalisation
@@ -48,6 +49,7 @@ class PairScene:
         shift: by which hyperspectral pixels lie beside their place in the file; undone, by cubic convolution, so that
             what is fused lies where the multispectral image does.
         caption: what is seen, or empty.
+        sensors: what was estimated of both sensors; None where nothing was.
     """
 
     hyperspectral: FolderScene
@@ -56,6 +58,7 @@ class PairScene:
     phase: float
     shift: Shift = (0.0, 0.0)
     caption: str = ""
+    sensors: SensorEstimate | None = None
 
     @property
     def number(self) -> int:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from datamodules.pairs.grid import pair_ratio
 from datamodules.pairs.layouts import PairPaths, find_pairs
@@ -16,11 +18,12 @@ from datamodules.scenes.band_matching import BandMatch
 from datamodules.scenes.readers import CubeFile, open_cube
 from hyperalign.errors import InputError
 
-__all__ = ["OpenPair", "PairReader", "PairScale", "check_scale"]
+__all__ = ["OpenPair", "PairReader", "PairScale", "check_scale", "middle_of"]
 
 PairScale = float | Literal["own"] | None
 """What multispectral values are divided by: a number, the largest of them, or what the hyperspectral ones are."""
 
+_MIDDLE = 96
 _APART = 8.0
 """Maxima of one ground in one unit differ less."""
 
@@ -52,6 +55,23 @@ def check_scale(scale: PairScale, multispectral_scale: PairScale) -> None:
         allowed = (None, "own") if name == "multispectral_scale" else (None,)
         if value not in allowed and not (isinstance(value, int | float) and 0.0 < value < math.inf):
             raise InputError(f"A {name} of {value} is not possible: give a positive number, or leave it out.")
+
+
+def middle_of(pair: OpenPair, reader: PairReader) -> tuple[Tensor, Tensor]:
+    """Return the middle of both images, at most 96 x 96 hyperspectral pixels, on their scale, with the channels wanted.
+
+    Raises:
+        ValueError: for missing values in it, or a damaged file.
+    """
+    _, height, width = pair.hyperspectral.shape
+    rows, columns = min(height, _MIDDLE), min(width, _MIDDLE)
+    place = ((height - rows) // 2, (width - columns) // 2, rows, columns)
+    first, second = reader.scales(pair)
+    low = torch.from_numpy(pair.hyperspectral.complete(*place).astype(np.float64))
+    fine = (place[0] * pair.ratio, place[1] * pair.ratio, rows * pair.ratio, columns * pair.ratio)
+    high = torch.from_numpy(pair.multispectral.complete(*fine).astype(np.float64))
+    chosen = high if reader.channels is None else high[list(reader.channels)]
+    return low / first, chosen / second
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ from datamodules.degradations import Degradation, FusionObservation
 from datamodules.pairs.layouts import PairPaths
 from datamodules.pairs.pair_scene import PairScene, Shift
 from datamodules.pairs.place import fused_template
-from datamodules.pairs.reader import OpenPair, PairReader
-from datamodules.responses import SpectralResponse
+from datamodules.pairs.reader import OpenPair, PairReader, middle_of
+from datamodules.pairs.sensors import SensorEstimate, estimate_sensors
+from datamodules.responses import SpectralResponse, load_response
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.full_scenes import FullSceneDataset
 from datamodules.sampling.tile_stream import StreamedScene, TileStream, Tiling
@@ -28,6 +30,7 @@ from hyperalign.ranks import world
 
 __all__ = ["StreamedPairs"]
 
+_log = logging.getLogger(__name__)
 _SCALES = "data.init_args.scale and data.init_args.multispectral_scale to what the values are divided by"
 
 
@@ -45,10 +48,15 @@ class StreamedPairs(SceneDataModule):
     bands: BandRule
     nan: MaskRule
     trained_wavelengths: tuple[float, ...] | None
+    response: str | None = None
+    psf: str | None = None
+    register: bool = False
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self._task: Degradation | None = options.get("degradation")
+        self._observed_by: Degradation | None = None
+        self._estimates: dict[str, SensorEstimate] = {}
         self.failures: dict[str, str] = {}
         """One sentence for each pair that cannot be fused, by its name; of this rank."""
         self.streamed: tuple[PairScene, ...] = ()
@@ -78,17 +86,19 @@ class StreamedPairs(SceneDataModule):
                     "reduces them: add --config tasks/fusion with --data.degradation.ratio."
                 )
             self._task = FusionObservation(pair.ratio, "block_centred", response=None)
-        return self._task
+        if self._observed_by is None and isinstance(self._task, FusionObservation):
+            self._observed_by = self._with_sensors(self._task)
+        return self._observed_by or self._task
 
     @degradation.setter
     def degradation(self, task: Degradation) -> None:
         """Take another task."""
-        self._task = task
+        self._task, self._observed_by = task, None
 
     @property
     def known_response(self) -> SpectralResponse | None:
-        """Response of the multispectral sensor; the task's where images are simulated by it, in the role target."""
-        return super().known_response if self.role == "target" else None
+        """Response of the multispectral sensor: told, estimated, or, in the role target, the task's."""
+        return super().known_response if self.role == "target" or self.response is not None else None
 
     @property
     def delivers(self) -> tuple[str, ...]:
@@ -193,7 +203,7 @@ class StreamedPairs(SceneDataModule):
         )
         task = self.degradation
         phase = task.phase if task.scale == pair.ratio else (pair.ratio - 1) / 2
-        return PairScene(coarse, fine, pair.ratio, phase, self.shift(pair), caption)
+        return PairScene(coarse, fine, pair.ratio, phase, self.shift(pair), caption, self._estimates.get(pair.stem))
 
     def pairs_loader(self, names: Sequence[str]) -> DataLoader[Sample]:
         """Return whole scenes one by one, by Wald's protocol."""
@@ -209,8 +219,44 @@ class StreamedPairs(SceneDataModule):
         return self.reader.opened(stem, self.pairs_found()[stem])
 
     def shift(self, pair: OpenPair) -> Shift:
-        """Return by how many multispectral pixels the hyperspectral image lies beside its place."""
-        return (0.0, 0.0)
+        """Return by how many multispectral pixels the hyperspectral image lies beside its place, (0, 0) if not asked.
+
+        Raises:
+            InputError: if it cannot be estimated.
+        """
+        return self.estimate(pair).shift if self.register else (0.0, 0.0)
+
+    def estimate(self, pair: OpenPair) -> SensorEstimate:
+        """Estimate response, blur and shift of a pair, once, from its middle, on the scale of `reader`.
+
+        Raises:
+            InputError: if the images are too small or without contrast.
+        """
+        if pair.stem not in self._estimates:
+            found = estimate_sensors(*middle_of(pair, self.reader), pair.ratio)
+            _log.warning("The sensors of %s, estimated: %s.", pair.stem, found.described())
+            self._estimates[pair.stem] = found
+        return self._estimates[pair.stem]
+
+    def _with_sensors(self, task: FusionObservation) -> FusionObservation:
+        """The task with the response and the blur that are told or estimated of the first pair."""
+        if self.response is None and self.psf is None:
+            return task
+        pair = self.opened(next(iter(self.pairs_found())))
+        spread = self.estimate(pair).blur.separable() if self.psf == "estimate" else None
+        response = None
+        if self.response == "estimate":
+            centres = self.reader.channel_centres(pair.multispectral)
+            response = self.estimate(pair).spectral_response(self.stated_wavelengths(pair.hyperspectral), centres)
+        elif self.response is not None:
+            response = load_response(self.response, None)
+        if response is not None and len(response.channels) != len(self.reader.picked(pair.multispectral).kept):
+            raise InputError(
+                f"The response {response.name} has {len(response.channels)} channels but the multispectral image of "
+                f"{pair.stem!r} has {len(self.reader.picked(pair.multispectral).kept)}: set data.init_args.response to "
+                "the table of its sensor or to estimate, or data.init_args.channels to the channels that it has."
+            )
+        return task.observed_by(response, spread)
 
     def stated_wavelengths(self, file: CubeFile) -> tuple[float, ...]:
         """Return the centres of a hyperspectral image's bands in nm.

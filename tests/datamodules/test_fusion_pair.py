@@ -180,6 +180,35 @@ def test_whole_scenes_of_the_contrastive_loss_are_the_measured_images(
     assert torch.equal(seen[0][0], image.load().cube[[3, 1, 0]])
 
 
+def test_sensors_are_estimated_and_the_shift_is_undone(tmp_path: Path) -> None:
+    """A simulated pair whose coarse pixels lie off; by register both lie on each other again."""
+    rng = np.random.default_rng(3)
+    rows, columns = np.arange(96)[:, None], np.arange(96)
+    places = [(rng.uniform(0, 96, 2), rng.uniform(2, 6)) for _ in range(60)]
+    blobs = [np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * w**2)) for (y, x), w in places]
+    spectra = rng.uniform(0.1, 1, (9, 3))
+    cube = torch.from_numpy(np.einsum("bk,khw->bhw", spectra, np.array([sum(blobs[k::3]) for k in range(3)]) / 4))
+    off = FusionObservation(4, "gaussian", kernel_size=9, sigma=1.7, offset=2.3)
+    response = off.response.matrix(BANDS) if off.response is not None else torch.zeros(0)
+    (tmp_path / "data").mkdir()
+    np.save(tmp_path / "data" / "x_hs.npy", off(cube, torch.Generator()).numpy())
+    np.save(tmp_path / "data" / "x_ms.npy", torch.einsum("kc,chw->khw", response.double(), cube).numpy())
+    settings = {"wavelengths": list(BANDS), "hyperspectral_axes": "CHW", "multispectral_axes": "CHW", "scale": 1.0}
+    data = FusionPair(str(tmp_path / "data"), **settings, response="estimate", psf="estimate", register=True)  # type: ignore[arg-type]
+    scene = data.open_scene(data.opened("x"))
+    assert max(abs(along - 0.8) for along in scene.shift) < 0.1
+    centred = FusionObservation(4, "gaussian", kernel_size=9, sigma=1.7, offset=1.5)(cube, torch.Generator()).numpy()
+    inner = np.s_[:, 4:-4, 4:-4]
+    moved = np.abs(scene.strip(0, 24).observation[inner] - centred[inner]).max()
+    assert moved < 0.3 * np.abs(np.load(tmp_path / "data" / "x_hs.npy")[inner] - centred[inner]).max()
+    assert data.known_response is not None
+    assert data.degradation.phase == pytest.approx(1.5)
+    with pytest.raises(
+        ValueError, match=r"The response landsat8_oli has .* channels but the multispectral image of 'x'"
+    ):
+        _ = FusionPair(str(tmp_path / "data"), **settings, response="landsat8_oli", channels=[0]).degradation  # type: ignore[arg-type]
+
+
 def test_bad_input(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no file or folder .*absent with a pair of images: set data.init_args.root"
