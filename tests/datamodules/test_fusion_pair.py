@@ -184,7 +184,7 @@ def test_sensors_are_estimated_and_the_shift_is_undone(tmp_path: Path) -> None:
     """A simulated pair whose coarse pixels lie off; by register both lie on each other again."""
     rng = np.random.default_rng(3)
     rows, columns = np.arange(96)[:, None], np.arange(96)
-    places = [(rng.uniform(0, 96, 2), rng.uniform(2, 6)) for _ in range(60)]
+    places = [(rng.uniform(0, 96, 2), rng.uniform(5, 8)) for _ in range(60)]
     blobs = [np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * w**2)) for (y, x), w in places]
     spectra = rng.uniform(0.1, 1, (9, 3))
     cube = torch.from_numpy(np.einsum("bk,khw->bhw", spectra, np.array([sum(blobs[k::3]) for k in range(3)]) / 4))
