@@ -88,6 +88,7 @@ def test_every_part_of_the_network_learns_and_no_tower_does(tmp_path: Path) -> N
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert float(parameter.grad.abs().max()) > 0, name
+    assert isinstance(module.towers, ClipTowers)
     assert all(parameter.grad is None for parameter in module.towers._loaded().parameters())
     assert {name.split(".")[0] for name in module.state_dict()} == {"network"}
 
@@ -319,5 +320,6 @@ def test_a_network_learns_from_the_data_by_which_sensors_it_is_observed_and_when
     assert network.begun[-1] is True
     response, spread, first = network.sensors[0]
     assert isinstance(data.degradation, FusionObservation)
+    assert data.degradation.response is not None
     torch.testing.assert_close(response, data.degradation.response.matrix(data.wavelengths))
     assert (tuple(spread), first) == ((0.25,) * 4, 0)
