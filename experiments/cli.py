@@ -38,7 +38,7 @@ RUNS = {
 COMMANDS = {
     "prepare": "check a download and convert it once into the cache that training reads from",
     "caption": "write a caption for every scene of a data set, for a person to review",
-    "demo": "adapt a shipped denoiser to an unseen sensor, on embedded scenes",
+    "demo": "adapt a shipped denoiser to a folder of noisy cubes, which it makes of embedded scenes",
     "study": "source-only, each training set and the upper bound of one task, in one table",
     "guide-table": "sources of training scenes beside each other, in one table",
     "solver-table": "training-free methods beside each other and a trained network, in one table",

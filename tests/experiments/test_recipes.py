@@ -45,8 +45,8 @@ def test_the_demo_states_its_own_choices() -> None:
     for settings in (tree.settings, alone):
         model, data = settings["model"]["init_args"], settings["data"]["init_args"]
         assert model["loss"] == "torch.nn.L1Loss"
-        assert model["optimizer"] == {"class_path": "torch.optim.Adam", "init_args": {"lr": 2e-4}}
-        schedule = {"class_path": "lightning_modules.OneCycle", "init_args": {"max_lr": 2e-4, "pct_start": 0.1}}
+        assert model["optimizer"] == {"class_path": "torch.optim.Adam", "init_args": {"lr": 6e-4}}
+        schedule = {"class_path": "lightning_modules.OneCycle", "init_args": {"max_lr": 6e-4, "pct_start": 0.1}}
         assert model["scheduler"] == schedule
         assert model["scheduler_interval"] == "step"
         assert {key: data[key] for key in ("crop", "patch_size", "patches_per_epoch", "batch_size")} == {
