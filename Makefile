@@ -16,7 +16,7 @@ READY := .venv/.ready
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## adapt a denoiser to a folder of noisy cubes, made of embedded scenes (about 2 minutes on 2 cores)
+demo: $(READY)  ## adapt a denoiser to a folder of noisy cubes, made of embedded scenes (about 3 minutes on 2 cores)
 	$(BIN)/python -m experiments demo
 
 test: $(READY)  ## run the tests (about 12 minutes on 2 cores; TESTS=tests/experiments for a part)
