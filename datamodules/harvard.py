@@ -35,7 +35,8 @@ class Harvard(SceneDataModule):
     `ref` is raw: small numbers with the sensitivity of the camera in them. By default it is divided by the largest
     value of the whole scene, before any crop, and neither `lbl` nor `calib.txt` is used, as in public code.
 
-    CO2IF trains on crops of 960 x 960 pixels: `crop: 960`, from the centre, as it does not say from where.
+    CO2IF trains on crops of 960 x 960 pixels and tests on the other scenes, of which it names no crop: `crop: 960`,
+    from the centre, as it does not say from where, and `whole_tests: true`.
 
     Args:
         root: folder of the data set.
@@ -46,6 +47,7 @@ class Harvard(SceneDataModule):
         masked: pixels that moved between the bands (`lbl` is 0): `ignore` uses them as they are, `zero` sets them to 0
             in all bands and leaves them out of the normalisation.
         calibrate: divide each band by the camera's sensitivity, `calib.txt` beside the scenes or in `root`.
+        whole_tests: whether `crop` leaves the scenes of `validation` and `unobserved` whole.
         **options: see `SceneDataModule`.
 
     Raises:
@@ -63,6 +65,7 @@ class Harvard(SceneDataModule):
         normalisation: Literal["maximum", "minmax", "none"] = "maximum",
         masked: Literal["ignore", "zero"] = "ignore",
         calibrate: bool = False,
+        whole_tests: bool = False,
         **options: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**options)
@@ -77,6 +80,7 @@ class Harvard(SceneDataModule):
         self.normalisation = normalisation
         self.masked = masked
         self.calibrate = calibrate
+        self.whole_tests = whole_tests
 
     @property
     def wavelengths(self) -> tuple[float, ...]:
@@ -99,6 +103,12 @@ class Harvard(SceneDataModule):
             return super().default_names(subset)
         first, second = load_split("Harvard", self.split)
         return first if subset in ("training", "observed") else second
+
+    def crop_of(self, name: str) -> int | None:
+        """Return `crop`, or None for scenes to test on where these are to be whole."""
+        if self.whole_tests and any(name in self.names(subset) for subset in ("validation", "unobserved")):
+            return None
+        return super().crop_of(name)
 
     def read_scene(self, name: str) -> Scene:
         """Read one scene, normalised.

@@ -91,6 +91,10 @@ class SceneLibrary(ABC):
         """Return what a complete download holds and where to get it; by default nothing is known of it."""
         return Expected()
 
+    def crop_of(self, name: str) -> int | None:
+        """Return the side of a scene's centre crop in pixels, None for the whole scene; by default `crop` for all."""
+        return self.crop
+
     def source_files(self, name: str) -> Sequence[Path]:
         """Return the files that a scene is read from, in a fixed order; by default none are named.
 
@@ -129,9 +133,9 @@ class SceneLibrary(ABC):
             FileNotFoundError: if files are missing.
             OSError: if the cache cannot be written.
         """
-        captions = self._scene_captions()
+        captions, scale = self._scene_captions(), self.degradation.scale
         mapped = (
-            self.cache.mapped(name, self._key(name, self.crop, self.degradation.scale), partial(self._prepared, name))
+            self.cache.mapped(name, self._key(name, self.crop_of(name), scale), partial(self._prepared, name))
             for name in map(self.canonical_name, names)
         )
         return [self._complete(scene, captions) for scene in mapped]
@@ -149,8 +153,9 @@ class SceneLibrary(ABC):
                 f"The observations of {type(self).__name__} are measured at the size of the scenes, but the "
                 f"degradation {type(self.degradation).__name__} has the scale {scale}: choose one with the scale 1."
             )
+        key = self._key(name, self.crop_of(name), scale)
         return {
-            kind: cache.mapped(name, self._key(name, self.crop, scale), partial(self._prepared_measured, name, kind))
+            kind: cache.mapped(name, key, partial(self._prepared_measured, name, kind))
             for kind, cache in self._measured_caches().items()
         }
 
@@ -167,7 +172,7 @@ class SceneLibrary(ABC):
             FileNotFoundError: if files are missing.
         """
         name = self.canonical_name(name)
-        key = self._key(name, self.crop, self.degradation.scale)
+        key = self._key(name, self.crop_of(name), self.degradation.scale)
         measured = [cache.find(name, key, verify) for cache in self._measured_caches().values()]
         clean = self.cache.find(name, key, verify)
         return None if any(image is None for image in measured) else clean
@@ -188,12 +193,12 @@ class SceneLibrary(ABC):
 
     def _prepared(self, name: str) -> Scene:
         # A crop is cut from the whole scene where that has been prepared, so that files are decoded once.
-        part = (self.crop, self.degradation.scale)
+        part = (self.crop_of(name), self.degradation.scale)
         whole = None if part == (None, 1) else self.cache.find(name, self._key(name, None, 1))
         return check_scene(centre_crop(self.read_scene(name) if whole is None else whole.load(), *part))
 
     def _prepared_measured(self, name: str, kind: MeasuredKind) -> Scene:
-        image = centre_crop(self.read_measured(name, kind), self.crop, self.degradation.scale)
+        image = centre_crop(self.read_measured(name, kind), self.crop_of(name), self.degradation.scale)
         return check_measured(image, kind)
 
     def _complete(self, scene: MappedScene, captions: Mapping[str, str]) -> MappedScene:

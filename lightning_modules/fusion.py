@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperalign.errors import InputError
+from hyperalign.seeding import generator_for
 from lightning_modules.checkpoints import described
 from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
@@ -45,6 +46,8 @@ class FusionModule(RestorationModule):
         contrastive_weight: weight of Eq. 16 in Eq. 18; 1 is the paper.
         l1_reduction: how Eq. 17 is taken over a sample's cube: `sum`, as it is printed, in which the pixels' error
             outweighs the contrastive loss by the number of values in a cube; or their `mean`.
+        text: what the network reads: the tokens of the `caption`, or, as a control, `gaussian` noise of the same number
+            and size, the same for the same caption.
         contrastive_image: what stands for the multispectral image in Eq. 16: the `patch` of the batch, turned as it is,
             which the image tower encodes at every step; or the whole training `scene`, which the caption is about and
             whose embedding is kept on disk, so the tower runs once a scene.
@@ -63,6 +66,7 @@ class FusionModule(RestorationModule):
         towers: ClipTowers | SentenceTowers | None = None,
         contrastive_weight: float = 1.0,
         l1_reduction: Literal["sum", "mean"] = "mean",
+        text: Literal["caption", "gaussian"] = "caption",
         contrastive_image: Literal["patch", "scene"] = "patch",
         rgb_channels: list[int] | None = None,
         **kwargs: Any,  # noqa: ANN401 - those of the parent
@@ -72,6 +76,8 @@ class FusionModule(RestorationModule):
             raise InputError(f"FusionModule: contrastive_image {contrastive_image!r} is unknown; take patch or scene.")
         if l1_reduction not in ("sum", "mean"):
             raise InputError(f"FusionModule: l1_reduction {l1_reduction!r} is unknown; take sum or mean.")
+        if text not in ("caption", "gaussian"):
+            raise InputError(f"FusionModule: text {text!r} is unknown; take caption or gaussian.")
         if contrastive_weight < 0:
             raise InputError(f"FusionModule: contrastive_weight {contrastive_weight} is below 0; give 0 or more.")
         if rgb_channels is not None and len(rgb_channels) != 3:
@@ -79,6 +85,7 @@ class FusionModule(RestorationModule):
         self.towers = towers if towers is not None else ClipTowers()
         self.contrastive_weight = contrastive_weight
         self.l1_reduction = l1_reduction
+        self.text = text
         self.contrastive_image = contrastive_image
         self.rgb_channels = tuple(rgb_channels) if rgb_channels is not None else (0, 1, 2)
         self._scene_embeddings: dict[str, Tensor] = {}
@@ -143,7 +150,8 @@ class FusionModule(RestorationModule):
     def _tokens(self, captions: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
         """Tokens and the mask of those that take part, by the network's `word_marginals`."""
         content = getattr(self.network, "word_marginals", "uniform") == "content"
-        return self.towers.tokens(captions, device, content)
+        tokens, mask = self.towers.tokens(captions, device, content)
+        return (tokens if self.text == "caption" else _noise_like(tokens, mask, captions)), mask
 
     def restoring_settings(self) -> dict[str, Any]:
         """The towers, where captions are read, beside what any module needs."""
@@ -245,6 +253,13 @@ class FusionModule(RestorationModule):
                 "use_text=False."
             )
         return captions
+
+
+def _noise_like(tokens: Tensor, mask: Tensor, captions: list[str]) -> Tensor:
+    """Gaussian noise of the mean square of the real tokens `B x M x width`, zero where there is none."""
+    shape = tokens.shape[1:]
+    drawn = torch.stack([torch.randn(shape, generator=generator_for("tokens", one)) for one in captions]).to(tokens)
+    return drawn * mask[..., None] * tokens[mask].square().mean().sqrt()
 
 
 def _names(batch: Mapping[str, Any]) -> str:

@@ -166,6 +166,16 @@ def test_the_crop_is_central(write: WriteHarvard, tmp_path: Path) -> None:
     assert np.abs(cube.numpy() - expected).max() < 1e-6
 
 
+def test_scenes_to_test_on_stay_whole_where_they_are_to(write: WriteHarvard, tmp_path: Path) -> None:
+    write(name="img1")
+    write(name="img2")
+    subsets = {"training": ["img1"], "validation": ["img2"]}
+    data = _harvard(tmp_path / "data", crop=6, whole_tests=True, **subsets)
+    assert [data.scenes([name])[0].shape[1:] for name in ("img1", "img2")] == [(6, 6), reference().shape[:2]]
+    data = _harvard(tmp_path / "data", crop=6, **subsets)
+    assert data.scenes(["img2"])[0].shape[1:] == (6, 6)
+
+
 def test_the_splits_are_the_defaults_of_both_roles(write: WriteHarvard, tmp_path: Path) -> None:
     for name in sum(load_split("Harvard", "hsir"), ()):
         write(name, ref=np.ones((1, 1, 31)))

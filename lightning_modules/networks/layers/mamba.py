@@ -89,7 +89,8 @@ class ScanDirection(nn.Module):
 class Mamba(nn.Module):
     """Mix a sequence of tokens with selective state spaces; no normalisation and no skip of its own.
 
-    Computed in float32 under autocast, as the published blocks are.
+    Computed in the precision of its weights, under autocast too: in float32, as the published blocks are, unless the
+    network was cast to half precision.
 
     Args:
         dim: channels C of a token, entering and leaving.
@@ -132,7 +133,7 @@ class Mamba(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map `B x L x C` tokens, in the order of the sequence, to tokens of the same shape."""
-        tokens = tokens.to(torch.promote_types(tokens.dtype, torch.float32))
+        tokens = tokens.to(self.in_proj.weight.dtype)
         with torch.autocast(tokens.device.type, enabled=False):
             sequence, gate = (part @ tokens.mT for part in self.in_proj.weight.chunk(2))
             mixed: Tensor = self.directions[0](sequence)

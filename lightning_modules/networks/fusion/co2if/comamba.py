@@ -103,7 +103,9 @@ class CoMambaBlock(nn.Module):
             guidance = guidance._replace(weight=self.widen(guidance.weight))
         value, gate = self.project(self.norm(features)).chunk(2, dim=-1)
         mixed = self.mixer(value.permute(0, 3, 1, 2).contiguous(), guidance)
-        gated = self.norm_mixed(mixed.permute(0, 2, 3, 1)) * functional.silu(gate)
+        # Scans answer in float32; a network that was cast to half precision goes on in its own.
+        mixed = mixed.permute(0, 2, 3, 1).to(self.norm_mixed.weight.dtype)
+        gated = self.norm_mixed(mixed) * functional.silu(gate)
         features = features + self.restore(gated)
         # Four times as wide as the features, so that keeping it for backward would cost more memory than the scan does.
         hidden: Tensor = checkpoint(self.feed_forward, features, use_reentrant=False, preserve_rng_state=False)

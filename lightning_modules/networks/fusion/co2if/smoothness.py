@@ -69,7 +69,8 @@ def _step_length(plan: Tensor, target: Tensor, beta: Tensor, epsilon: float, lat
     pixels = plan.shape[1]
     smallest = 1e-30
     change = target - plan
-    divergence = plan * (plan.clamp_min(smallest) / target.clamp_min(smallest)).log() + change
+    # The quotient's own derivative, plan / target^2, leaves the range of float32 where a word all but leaves a pixel.
+    divergence = plan * (plan.clamp_min(smallest).log() - target.clamp_min(smallest).log()) + change
     gap = epsilon * divergence.sum(dim=(1, 2), keepdim=True)
     curve = beta * pixels * (change * lattice_laplacian(change, lattice)).sum(dim=(1, 2), keepdim=True)
     matters = (change.detach().abs().amax(dim=(1, 2), keepdim=True) * pixels > NEGLIGIBLE) & (curve > 0)

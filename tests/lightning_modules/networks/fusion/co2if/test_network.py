@@ -182,6 +182,26 @@ def test_fifty_steps_in_half_precision_stay_finite_and_learn(mixer: MixerName) -
     assert losses[-1] < 0.6 * losses[0]
 
 
+@pytest.mark.parametrize("settings", [{"mixer": mixer} for mixer in get_args(MixerName)] + [{"cot": "none"}], ids=str)
+@pytest.mark.parametrize(("precision", "bound"), [(torch.bfloat16, 0.05), (torch.float16, 0.006)], ids=str)
+def test_a_network_cast_to_half_precision_fuses_and_learns(
+    settings: dict[str, Any], precision: torch.dtype, bound: float
+) -> None:
+    """What `trainer.precision` bf16-true and 16-true do."""
+    low, high, tokens, mask = triplet()
+    expected = built(**settings)(low, high, tokens, mask)
+    network = built(**settings).to(precision)
+    fused = network(low.to(precision), high.to(precision), tokens.to(precision), mask)
+    assert fused.dtype == precision
+    assert float((fused.float() - expected).abs().max()) < bound
+    text, image = network.embed(tokens.to(precision), mask, torch.randn(2, 10).to(precision))
+    assert network.logit_scale is not None
+    (fused.float().square().mean() + ((text @ image.T) * network.logit_scale.exp()).square().mean()).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert bool(torch.isfinite(parameter.grad).all()), name
+
+
 def test_embeddings_are_unit_vectors_of_the_tokens_that_the_transport_sees() -> None:
     network, tokens = built(), torch.randn(3, 4, 12, generator=torch.Generator().manual_seed(4)) * 9
     mask = torch.tensor([[True, True, True, False]]).expand(3, -1)

@@ -98,3 +98,16 @@ def test_an_even_image_has_a_finite_gradient() -> None:
 def test_sentence() -> None:
     with pytest.raises(ValueError, match="the cost has 192 rows but the image is 5 x 5; give one row per pixel"):
         smooth_plan(noisy_cost(), (5, 5), torch.tensor(0.1))
+
+
+@pytest.mark.parametrize("beta", [0.02, 0.06, 0.1])
+def test_gradients_are_finite_where_smoothing_takes_a_word_from_a_pixel(beta: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    cost = (torch.rand(1, 64, 6, generator=generator) * 1.2).requires_grad_()
+    weight = torch.tensor(beta, requires_grad=True)
+    plan = smooth_plan(cost, (8, 8), weight)
+    (plan * torch.randn(plan.shape, generator=generator)).sum().backward()
+    assert cost.grad is not None
+    assert weight.grad is not None
+    assert bool(torch.isfinite(cost.grad).all())
+    assert bool(torch.isfinite(weight.grad))
