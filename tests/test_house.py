@@ -57,10 +57,24 @@ ONE_FILE_A_NAME = {
 }
 """Folders with one file a data set, a network, a method or a format."""
 
-TESTED = ("callbacks/guides", "callbacks/transfer", "lightning_modules")
+TESTED = ("callbacks", "datamodules", "experiments", "hyperalign", "lightning_modules")
 """Folders in which every module has a test of its name."""
 
 UNTESTED = {
+    "callbacks/reporting/network_summary.py": "to be written: landed beside this rule, run through the command line so far",
+    "callbacks/reporting/places.py": "to be written: landed beside this rule, run through the command line so far",
+    "datamodules/pairs/full_size.py": "run through the command line by tests/experiments/test_own_pairs.py",
+    "datamodules/pairs/place.py": "run through the command line by tests/experiments/test_own_pairs.py",
+    "datamodules/pairs/reader.py": "run through the command line by tests/experiments/test_own_pairs.py",
+    "datamodules/pairs/streaming.py": "run through the command line by tests/experiments/test_own_pairs.py",
+    "experiments/configuration/filled_in/own_pairs.py": "run through the command line by tests/experiments/test_own_pairs.py",
+    "experiments/configuration/unimported/commands.py": "to be written: landed beside this rule, run through the command line so far",
+    "experiments/configuration/unimported/help.py": "to be written: landed beside this rule, run through the command line so far",
+    "experiments/configuration/unimported/hints.py": "to be written: landed beside this rule, run through the command line so far",
+    "experiments/configuration/unimported/modules.py": "to be written: landed beside this rule, run through the command line so far",
+    "experiments/configuration/unimported/settings.py": "to be written: landed beside this rule, run through the command line so far",
+    "experiments/messages.py": "to be written: landed beside this rule, run through the command line so far",
+    "experiments/sigterm.py": "to be written: landed beside this rule, run through the command line so far",
     "lightning_modules/solver_guided/base.py": "abstract: what it does shows in test_subspace and test_memory",
     "lightning_modules/solver_guided/guided.py": "a few lines over its base, tested beside it in test_subspace",
 }

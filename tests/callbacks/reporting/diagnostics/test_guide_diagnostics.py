@@ -11,77 +11,17 @@ import numpy as np
 import pytest
 import torch
 from lightning import Callback
-from lightning.pytorch.loggers import Logger
-from numpy.typing import NDArray
 from PIL import Image
 
 from callbacks import ExternalCubes, GeneratedTraining, GuideDiagnostics, ProxyGeneration
 from callbacks.reporting.diagnostics.embedding import principal_components
 from callbacks.reporting.diagnostics.frechet import frechet_distance
-from callbacks.reporting.diagnostics.plots import scatter
-from callbacks.reporting.diagnostics.samples import Candidate, candidates, draw, patch_features
-from callbacks.reporting.loggers import log_picture
-from datamodules import MappedScene
+from callbacks.reporting.diagnostics.samples import candidates, draw, patch_features
 from lightning_modules import ClipError, ClipTowers
-from tests.callbacks.tiny import SIDE, WAVELENGTHS, stages, tiny_data, tiny_module, tiny_trainer, weights_of
+from tests.callbacks.reporting.picture_loggers import BiasedLogger, BoardLogger, SilentLogger
+from tests.callbacks.tiny import WAVELENGTHS, stages, tiny_data, tiny_module, tiny_trainer, weights_of
 
 SMALL: dict[str, Any] = {"features": "pixels", "method": "pca", "patches": 8, "patch_size": 12, "pixels": 30}
-
-
-class SilentLogger(Logger):
-    """Keeps metrics, like a logger that shows no pictures."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.metrics: dict[str, float] = {}
-
-    @property
-    def name(self) -> str:
-        return "silent"
-
-    @property
-    def version(self) -> str:
-        return "0"
-
-    @property
-    def save_dir(self) -> str:
-        return "."
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self.metrics.update(metrics)
-
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        pass
-
-
-class BiasedLogger(SilentLogger):
-    """Has `log_image`, as WandbLogger does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.images: dict[str, tuple[list[str], int]] = {}
-
-    def log_image(self, key: str, images: list[str], step: int) -> None:
-        self.images[key] = (images, step)
-
-
-class Board:
-    """Has `add_image`, as TensorBoard's writer does."""
-
-    def __init__(self) -> None:
-        self.images: dict[str, tuple[tuple[int, ...], str]] = {}
-
-    def add_image(self, tag: str, pixels: NDArray[np.uint8], global_step: int, dataformats: str) -> None:
-        assert (str(pixels.dtype), global_step) == ("uint8", 0)
-        self.images[tag] = (pixels.shape, dataformats)
-
-
-class BoardLogger(SilentLogger):
-    """Has an `experiment` with `add_image`, as TensorBoardLogger does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.experiment = Board()
 
 
 def fit_with(
@@ -196,69 +136,11 @@ def test_generated_cubes_are_drawn_beside_their_proxies(tmp_path: Path) -> None:
     }
 
 
-def ramp_candidate(name: str, side: int = SIDE, scale: float = 1.0) -> Candidate:
-    ramp = torch.linspace(0, 1, 8 * side * side).view(8, side, side)
-    return Candidate(name, lambda: scale * ramp)
-
-
-def test_scenes_of_one_name_are_seen_at_the_same_places() -> None:
-    settings: dict[str, Any] = {"patches": 5, "patch_size": 12, "pixels": 7, "seed": 2}
-    one = draw([ramp_candidate("a"), ramp_candidate("b")], WAVELENGTHS, **settings)
-    half = draw([ramp_candidate("a", scale=0.5), ramp_candidate("b", scale=0.5)], WAVELENGTHS, **settings)
-    assert one.rgb_scenes == ("a",) * 3 + ("b",) * 2
-    assert one.spectra_scenes == ("a",) * 4 + ("b",) * 3
-    torch.testing.assert_close(half.rgb, one.rgb / 2)
-    torch.testing.assert_close(half.spectra, one.spectra / 2)
-    assert one.rgb.shape == (5, 3, 12, 12)
-    # Red is the longest wavelength, the last band; neighbours in a row differ by one step of the ramp.
-    step = 1 / (8 * SIDE * SIDE - 1)
-    torch.testing.assert_close(
-        one.rgb[:, 0, :, 1:] - one.rgb[:, 0, :, :-1], torch.full((5, 12, 11), step), atol=1e-6, rtol=0
-    )
-    torch.testing.assert_close(one.rgb[:, 0] - one.rgb[:, 1], torch.full((5, 12, 12), 4 * SIDE**2 * step))
-    other = draw([ramp_candidate("a"), ramp_candidate("b")], WAVELENGTHS, **(settings | {"seed": 3}))
-    assert not torch.equal(one.spectra, other.spectra)
-
-
-def test_small_scenes_and_holes_are_sampled_too() -> None:
-    torn = Candidate("a", lambda: torch.full((8, 9, 10), torch.nan))
-    drawn = draw([torn], WAVELENGTHS, patches=2, patch_size=12, pixels=3, seed=0)
-    assert drawn.rgb.shape == (2, 3, 12, 12)
-    assert drawn.spectra.abs().max() == drawn.rgb.abs().max() == 0
-
-
-def test_features_are_pixels_or_embeddings_of_length_one(tmp_path: Path) -> None:
-    rgb = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    pixels = patch_features(rgb, None)
-    assert pixels.shape == (3, 3 * 64)
-    expected = (rgb[1, 2, 2:4, 4:6] ** (1 / 2.2)).mean()
-    assert float(pixels[1, 2 * 64 + 8 + 2]) == pytest.approx(float(expected))
-    towers = ClipTowers("tiny-random", None, cache=str(tmp_path))
-    features = patch_features(rgb, towers)
-    torch.testing.assert_close(features.norm(dim=1), torch.ones(3))
-    embedding = towers.image_embeddings(rgb[1:2] ** (1 / 2.2))[0]
-    torch.testing.assert_close(features[1], embedding / embedding.norm(), atol=1e-5, rtol=1e-5)
-
-
-def test_scatter_names_every_set(tmp_path: Path) -> None:
-    sets = {label: torch.rand(4, 2, generator=torch.Generator().manual_seed(1)) for label in ("proxy", "clean")}
-    (plane,) = scatter("what they are", "t-SNE", sets).axes
-    legend = plane.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["proxy", "clean"]
-    assert (plane.get_title(), plane.get_xlabel(), plane.get_ylabel()) == ("what they are", "t-SNE 1", "t-SNE 2")
-    np.testing.assert_allclose(np.asarray(plane.collections[1].get_offsets()), sets["clean"].numpy())
-
-
 def test_titles_say_what_the_features_are() -> None:
     assert GuideDiagnostics(features="pixels").features_title() == "(a) RGB patches as 8 x 8 pixels, without CLIP"
     assert GuideDiagnostics().features_title() == "(a) RGB patches, features of CLIP ViT-B-32 (openai)"
     towers = ClipTowers("tiny-random", None)
     assert GuideDiagnostics(clip=towers).features_title().endswith("CLIP tiny-random (random weights)")
-
-
-def test_loggers_without_pictures_are_left_alone(tmp_path: Path) -> None:
-    log_picture([SilentLogger()], "a", tmp_path / "missing.png", 0)
 
 
 def test_clip_that_cannot_be_had_is_said_before_anything_is_computed(tmp_path: Path) -> None:
@@ -288,14 +170,3 @@ def test_it_stands_behind_what_it_draws(tmp_path: Path, place: int) -> None:
 def test_wrong_arguments_are_one_sentence(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         GuideDiagnostics(**changes)
-
-
-def test_clean_cubes_are_the_test_sets_and_only_if_asked_for(tmp_path: Path) -> None:
-    data = tiny_data(tmp_path)
-    data.prepare_data()
-    proxies = [MappedScene("amber", data.scenes(["amber"])[0].path, WAVELENGTHS)]
-    sets = candidates(data, proxies, [], "synthesised", clean=True)
-    assert list(sets) == ["degraded", "proxy", "clean"]
-    delta = next(one for one in sets["clean"] if one.name == "delta")
-    assert torch.equal(delta.load(), data.read_scene("delta").cube)
-    assert list(candidates(data, proxies, [], "synthesised", clean=False)) == ["degraded", "proxy"]
