@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from datamodules.folder_target import FolderTarget
 from datamodules.sampling.tile_stream import StreamedScene, TileStream, Tiling
-from datamodules.scenes.band_matching import BandRule, band_centres, match_bands
+from datamodules.scenes.band_matching import SlidingRule, band_centres, match_bands
 from datamodules.scenes.facts.limits import MAX_BYTES
 from datamodules.scenes.failures import incomplete
 from datamodules.scenes.folder_scene import FolderScene, MaskRule
@@ -46,7 +46,8 @@ class Folder(FolderTarget):
             them; written in the same way.
         bands: what to do with a cube of other bands: `refuse`; `select` the nearest band for each of the network's; or
             `interpolate` linearly between neighbours. The output then has the network's bands
-            (see `datamodules.scenes.band_matching.match_bands`).
+            (see `datamodules.scenes.band_matching.match_bands`). Or `windows`: the cube keeps its bands, and the
+            network slides along them in overlapping groups of its own number (`lightning_modules.SlidingBands`).
         normalisation: how a cube's values come to [0, 1]; undone in the output. `none`; `maximum` of the cube; `minmax`
             of the cube; `scale:VALUE`, for example `scale:10000`; `checkpoint`, the rule of the training data as the
             checkpoint records it, `none` if it records none.
@@ -76,7 +77,7 @@ class Folder(FolderTarget):
         axes: str | None = None,
         wavelengths: list[float] | str | None = None,
         trained_wavelengths: list[float] | str | None = None,
-        bands: BandRule = "refuse",
+        bands: SlidingRule = "refuse",
         normalisation: str = CHECKPOINT,
         nan: MaskRule = "refuse",
         missing: list[float] | None = None,
@@ -87,7 +88,7 @@ class Folder(FolderTarget):
         **target: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**target)
-        _check_choice("bands", bands, get_args(BandRule))
+        _check_choice("bands", bands, get_args(SlidingRule))
         _check_choice("nan", nan, get_args(MaskRule))
         self.root = Path(root)
         self.recursive = recursive
@@ -95,7 +96,8 @@ class Folder(FolderTarget):
         self.bands, self.nan = bands, nan
         self._asked_rule = check_rule(normalisation)
         self.cube_wavelengths = _centres(wavelengths, "wavelengths")
-        self.trained_wavelengths = _centres(trained_wavelengths, "trained_wavelengths")
+        # Groups of neighbouring bands are taken as they come, so nothing is matched to wavelengths.
+        self.trained_wavelengths = None if bands == "windows" else _centres(trained_wavelengths, "trained_wavelengths")
         if max_bytes < 1:
             raise InputError(f"Folder got max_bytes={max_bytes}: give at least 1.")
         self.missing, self.max_bytes = missing, max_bytes
@@ -111,6 +113,25 @@ class Folder(FolderTarget):
         self._wanted: Callable[[FolderScene], bool] = lambda _: True
         # With more ranks than cubes some ranks have none.
         self.allow_zero_length_dataloader_with_multiple_devices = True
+
+    def setup(self, stage: str) -> None:
+        """Have the Trainer's network slide along the bands, where that is the rule.
+
+        Args:
+            stage: of the Trainer; it does not matter.
+
+        Raises:
+            InputError: for a module that cannot.
+        """
+        module = getattr(self.trainer, "lightning_module", None)
+        if self.bands != "windows" or module is None or self._network_data().get("any_bands"):
+            return
+        if not hasattr(module, "slide_along_bands"):
+            raise InputError(
+                f"{type(module).__name__} cannot slide along the bands of a cube: set data.init_args.bands to select "
+                "or interpolate."
+            )
+        module.slide_along_bands()
 
     @property
     def streamed(self) -> tuple[FolderScene, ...]:
@@ -219,7 +240,9 @@ class Folder(FolderTarget):
                 f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "
                 f"its {file.shape[0]} bands in nm, as a list or as FIRST:LAST:COUNT."
             )
-        match = match_bands(file.wavelengths, trained or file.wavelengths, self.bands, f"The cube {path}")
+        self._check_count(path, file)
+        rule_of_bands = "refuse" if self.bands == "windows" else self.bands
+        match = match_bands(file.wavelengths, trained or file.wavelengths, rule_of_bands, f"The cube {path}")
         if match.held:
             _log.warning(
                 "%s has no band at %s nm: the network is given its outermost band there, and these bands are not "
@@ -228,6 +251,15 @@ class Folder(FolderTarget):
                 ", ".join(f"{centre:g}" for centre in match.held),
             )
         return FolderScene(number, self._name(path), file, match, rule, self.nan)
+
+    def _check_count(self, path: Path, file: CubeFile) -> None:
+        """Refuse a cube of fewer bands than a network needs that takes any number above."""
+        fewest = self._network_data().get("fewest_bands", 0)
+        if file.shape[0] < fewest:
+            raise InputError(
+                f"The cube {path} has {file.shape[0]} bands, fewer than the {fewest} of the network: set "
+                "data.init_args.bands to interpolate, or use a checkpoint for fewer bands."
+            )
 
     def _name(self, path: Path) -> str:
         return path.name if path == self.root else path.relative_to(self.root).as_posix()

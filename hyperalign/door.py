@@ -61,7 +61,7 @@ def restore(
     wavelengths: Sequence[float] | str | None = None,
     multispectral: A | None = None,
     caption: str = "",
-    bands: Literal["refuse", "select", "interpolate"] = "refuse",
+    bands: Literal["refuse", "select", "interpolate", "windows"] = "refuse",
     normalisation: str = "checkpoint",
     tile: int | None = TILE,
     back_projection: int | None = None,
@@ -78,7 +78,8 @@ def restore(
         multispectral: for fusion, the image of the same ground with smaller pixels, `c x H x W`.
         caption: for fusion networks that read one, what is seen.
         bands: other bands: `refuse` them, `select` the nearest for each of the network's, or `interpolate` linearly;
-            the result then has those of the network's bands that the cube covers.
+            the result then has those of the network's bands that the cube covers. With `windows` the network slides
+            along the cube's own bands in overlapping groups (`lightning_modules.SlidingBands`), of any wavelengths.
         normalisation: how values come to [0, 1], undone in the result: `none`, `maximum`, `minmax`, `scale:VALUE`, or
             `checkpoint`, the rule of the training data.
         tile: side in pixels of the overlapping, blended tiles of large cubes (at its default the module's own comes
@@ -100,7 +101,7 @@ def restore(
     from lightning_modules.tiles import check_tile
 
     check_tile(tile, "restore")
-    module = _module(str(checkpoint), _state(checkpoint), tuple(trust)).to(device)
+    module = _module(str(checkpoint), _state(checkpoint), tuple(trust), bands == "windows").to(device)
     values = _values(cube, "cube")
     match = _match(values, module, wavelengths, bands, str(checkpoint))
     values = values if match is None else match.apply(values)
@@ -141,11 +142,14 @@ def _projecting(module: RestorationModule, steps: int | None) -> Iterator[None]:
 
 
 @lru_cache(maxsize=2)
-def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...]) -> RestorationModule:
+def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...], slides: bool) -> RestorationModule:
     """Return the module of a checkpoint; the file's size and time are part of the key, as it may be replaced."""
     from lightning_modules.checkpoints.loading import load_module
 
-    return load_module(checkpoint, trust=trust)
+    module = load_module(checkpoint, trust=trust)
+    if slides:
+        module.slide_along_bands()
+    return module
 
 
 def _state(checkpoint: str | Path) -> tuple[int, int]:
@@ -187,13 +191,13 @@ def _match(
     values: NDArray[np.float32],
     module: RestorationModule,
     wavelengths: Sequence[float] | str | None,
-    rule: Literal["refuse", "select", "interpolate"],
+    rule: Literal["refuse", "select", "interpolate", "windows"],
     checkpoint: str,
 ) -> BandMatch | None:
     """Match the cube's bands to the network's by wavelength; None where they are the network's as they stand."""
     from datamodules.scenes.band_matching import band_centres, match_bands
 
-    if module.trained_on.get("any_bands"):
+    if rule == "windows" or module.trained_on.get("any_bands"):
         return None
     trained = module.trained_on.get("wavelengths")
     count = getattr(module.network, "input_channels", None) or (len(trained) if trained else None)

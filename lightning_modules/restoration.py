@@ -26,9 +26,11 @@ from lightning_modules.checkpoints import (
 )
 from lightning_modules.evaluation import EvaluationModule
 from lightning_modules.metrics import MetricProtocol
+from lightning_modules.networks.sliding_bands import SlidingBands
 from lightning_modules.optimizers import Interval, configured_optimizers
 from lightning_modules.restorer import (
     WHOLE,
+    BandNetwork,
     Inputs,
     NetworkRestorer,
     grid_of,
@@ -314,6 +316,23 @@ class RestorationModule(EvaluationModule):
                 f"The weights in {origin} were adapted from other source weights than {self.source}; "
                 "set model.init_args.source to the checkpoint they were adapted from."
             )
+
+    def slide_along_bands(self) -> None:
+        """Have the network slide along the spectrum (`lightning_modules.SlidingBands`) unless it takes any bands.
+
+        Raises:
+            InputError: for a network that restores band after band, or must see scenes whole.
+        """
+        if getattr(self.network, "any_bands", False):
+            return
+        if isinstance(self.network, BandNetwork) or scene_wide(self.network) is not None or len(self.needs) > 1:
+            raise InputError(
+                f"{self.name} cannot slide along the bands of a cube: set data.init_args.bands to select or "
+                "interpolate, or take another network."
+            )
+        own = getattr(self.network, "input_channels", None) or len(self.trained_on.get("wavelengths", ())) or None
+        self.network = SlidingBands(self.network, own)
+        self.trained_on = taken_data(self.network, self.trained_on)
 
     def _check_bands(self, batch: Mapping[str, Any]) -> None:
         """Refuse observations of another number of bands than the network was built for."""

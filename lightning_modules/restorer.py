@@ -258,7 +258,9 @@ def taken_data(network: nn.Module, recorded: Mapping[str, Any]) -> dict[str, Any
     """
     if not getattr(network, "any_bands", False):
         return dict(recorded)
-    return {"any_bands": True, **{key: value for key, value in recorded.items() if key != "wavelengths"}}
+    kept = {key: value for key, value in recorded.items() if key != "wavelengths"}
+    fewest = getattr(network, "fewest_bands", None)
+    return {"any_bands": True, **({} if fewest is None else {"fewest_bands": int(fewest)}), **kept}
 
 
 def grid_of(network: nn.Module, batch: Mapping[str, Any]) -> dict[str, float]:

@@ -12,6 +12,9 @@ from hyperalign.errors import InputError
 BandRule = Literal["refuse", "select", "interpolate"]
 """What to do with a cube of other bands: refuse it, take the nearest bands, or interpolate between neighbours."""
 
+SlidingRule = Literal["refuse", "select", "interpolate", "windows"]
+"""As `BandRule`, or: leave the cube as it is, and have the network slide along its spectrum."""
+
 TOLERANCE = 1.0
 """Centres that differ by at most this many nm are the same band."""
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lightning_modules.checkpoints.identity import IDENTITY_KEY, check_identity, recorded_identity
 from lightning_modules.checkpoints.reading import read_checkpoint, read_weights, weights_of
 from lightning_modules.checkpoints.states import check_shapes, check_state
+from lightning_modules.networks.sliding_bands import SlidingBands
 from lightning_modules.networks.upsampled import UpsampledInput
 
 __all__ = ["load_official", "load_official_state", "load_weights"]
@@ -73,7 +74,7 @@ def load_official_state(network: nn.Module, state: Mapping[str, Tensor], origin:
         CheckpointError: when names or shapes do not fit.
     """
     check_state(state, origin, planned=any(tensor.is_meta for tensor in network.state_dict().values()))
-    if isinstance(network, UpsampledInput):
+    while isinstance(network, UpsampledInput | SlidingBands):
         network = network.network
     own = set(network.state_dict())
     candidates = [_renamed(network, candidate) for candidate in _unwrapped(dict(state))]

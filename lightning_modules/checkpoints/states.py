@@ -15,6 +15,8 @@ __all__ = ["check_shapes", "check_state", "network_identity"]
 
 def network_identity(network: nn.Module) -> str:
     """Name a network's class, with the class inside a wrapper, such as `UpsampledInput(SERT)`."""
+    if getattr(network, "same_identity", False) and isinstance(network.network, nn.Module):
+        return network_identity(network.network)
     wrapped = getattr(network, "network", None) if getattr(network, "is_wrapper", False) else None
     inner = f"({network_identity(wrapped)})" if isinstance(wrapped, nn.Module) else ""
     return type(network).__name__ + inner

@@ -21,6 +21,7 @@ from lightning_modules.networks.restoration.sfcsr import SFCSR
 from lightning_modules.networks.restoration.ssumamba import SSUMamba
 from lightning_modules.networks.restoration.t3sc import T3SC
 from lightning_modules.networks.restoration.trq3d import TRQ3DNet
+from lightning_modules.networks.sliding_bands import SlidingBands
 from lightning_modules.networks.upsampled import UpsampledInput
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "S2CycleDiff",
     "SSTFUNet",
     "SSUMamba",
+    "SlidingBands",
     "TRQ3DNet",
     "UpsampledInput",
 ]

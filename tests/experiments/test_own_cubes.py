@@ -43,3 +43,31 @@ def test_a_folder_adapts_tests_and_is_restored(cubes: list[str], capfd: pytest.C
         clean = clean_scene(31, 64, NAMES.index(name)).numpy()
         assert np.square(restored - clean).mean() < 0.25 * np.square(noisy - clean).mean()
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_network_of_31_bands_slides_along_102(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cubes").mkdir()
+    clean = clean_scene(102, 32, 0)
+    noisy = clean + 30 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    np.save("cubes/one.npy", noisy.numpy())
+    words = ["--data.root", "cubes", "--data.wavelengths", "430:860:102", "--data.axes", "CHW"]
+    shipped = Path(__file__).parents[2] / "experiments" / "hir_align" / "checkpoints" / "gaussian.ckpt"
+    windows = [*words, "--data.bands", "windows"]
+    assert main(["predict", *windows, "--output", "plain", "--ckpt_path", str(shipped)]) == 0
+    assert np.square(np.load("plain/one.npy") - clean.numpy()).mean() < 0.1 * np.square((noisy - clean).numpy()).mean()
+    short = ["--synthesis", "null", "--pictures", "null", "--gain", "null", "--noise", "null"]
+    patches = ["--data.patch_size", "16", "--data.batch_size", "1", "--data.patches_per_epoch", "2"]
+    assert main(["adapt", *windows, *patches, *short, "--trainer.max_epochs", "1"]) == 0
+    (checkpoint,) = Path("runs").rglob("last.ckpt")
+    before, after = read_weights(shipped), read_weights(checkpoint)
+    assert set(before) == set(after) and any(not torch.equal(before[name], after[name]) for name in before)
+    assert main(["predict", *words, "--output", "adapted", "--ckpt_path", str(checkpoint)]) == 0
+    assert np.load("adapted/one.npy").shape == (102, 32, 32)
+    narrow = ["--data.root", "narrow", "--data.wavelengths", "430:860:20", "--data.axes", "CHW"]
+    (tmp_path / "narrow").mkdir()
+    np.save("narrow/one.npy", noisy[:20].numpy())
+    assert main(["predict", *narrow, "--data.bands", "windows", "--output", "o", "--ckpt_path", str(shipped)]) != 0
+    assert "has 20 bands, fewer than the 31 of the network: set data.init_args.bands" in capfd.readouterr().err

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.configuration.filled_in.described_model import described_network, describes_model
+from experiments.configuration.filled_in.described_model import described_network, describes_model, value_of
 from experiments.configuration.filled_in.own_pairs import names_pairs, with_fusion_method
 from hyperalign.errors import InputError, UsageError
 
@@ -29,6 +29,7 @@ _CONFIGS = {
 }
 _SOURCE = "--model.init_args.source"
 _ROOT = ("--data.root", "--data.init_args.root")
+_BANDS = ("--data.bands", "--data.init_args.bands")
 _TRAINED = ("--data.trained_wavelengths", "--data.init_args.trained_wavelengths")
 
 
@@ -37,7 +38,8 @@ def completed(arguments: Sequence[str]) -> list[str]:
 
     It is completed where the command is `adapt`, `test` or `predict`, `--data.root` is given and no `--config` is.
     `--source X` stands for `--model.init_args.source X`; without it, `adapt` and `test` estimate the noise of the cubes
-    and take the packaged source that was trained for it, which restores cubes of any number of bands.
+    and take the packaged source that was trained for it, which restores cubes of any number of bands; with
+    `--data.bands windows` the one for 31 bands, which then slides along those of the cubes.
 
     Args:
         arguments: what stands after the program's name.
@@ -55,8 +57,11 @@ def completed(arguments: Sequence[str]) -> list[str]:
     named = [name for name in _CONFIGS[words[0]] if name != _BACKBONE or not describes_model(words)]
     own: list[str] = []
     if not _given(words, _TRAINED) and not _given(words, (_SOURCE,)) and words[0] != "predict":
-        if described_network(words) in (None, "Subspace"):
-            own = [_SOURCE, str(packaged_source(words, "_subspace"))]
+        described = described_network(words)
+        if described == "SlidingBands" or (described is None and _slides(words)):
+            own = [_SOURCE, str(packaged_source(words, any_bands=True))]
+        elif described in (None, "Subspace"):
+            own = [_SOURCE, str(packaged_source(words, "_subspace", any_bands=True))]
             named = [*(_ANY_BANDS if name == _BACKBONE else name for name in named), _GUIDED]
         else:
             own = [_SOURCE, str(packaged_source(words)), _TRAINED[0], TRAINED]
@@ -64,12 +69,13 @@ def completed(arguments: Sequence[str]) -> list[str]:
     return [words[0], *configs, *own, *words[1:]]
 
 
-def packaged_source(words: Sequence[str], kind: str = "") -> Path:
+def packaged_source(words: Sequence[str], kind: str = "", any_bands: bool = False) -> Path:
     """Return the packaged source checkpoint for what the cubes show.
 
     Args:
         words: the command line, of which the keys of `data` are read.
         kind: what its name ends in: `_subspace` for any bands, nothing for a network of 31 bands.
+        any_bands: whether the cubes keep their bands, where the network takes any or slides along them.
 
     Raises:
         InputError: if none was trained for it, or the cubes cannot be read.
@@ -89,8 +95,8 @@ def packaged_source(words: Sequence[str], kind: str = "") -> Path:
         _log.debug("%s", error)
         return CHECKPOINTS / f"{SOURCES['gaussian']}{kind}.ckpt"
     task = EstimatedNoise()
-    folder = Folder(**settings, role="target", degradation=task, trained_wavelengths=None if kind else TRAINED)
-    folder.assumed = {"any_bands": True} if kind else {}
+    folder = Folder(**settings, role="target", degradation=task, trained_wavelengths=None if any_bands else TRAINED)
+    folder.assumed = {"any_bands": True} if any_bands else {}
     folder.observations()
     family = task.estimate.family if task.estimate is not None else "clean"
     if family not in SOURCES:
@@ -123,6 +129,11 @@ def _named_source(words: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+def _slides(words: Sequence[str]) -> bool:
+    """Whether the network is to slide along the bands of the cubes."""
+    return any(value_of(words, option) == "windows" for option in _BANDS)
 
 
 def _given(words: Sequence[str], options: Sequence[str]) -> bool:
