@@ -78,8 +78,7 @@ def restore(
         multispectral: for fusion, the image of the same ground with smaller pixels, `c x H x W`.
         caption: for fusion networks that read one, what is seen.
         bands: other bands: `refuse` them, `select` the nearest for each of the network's, or `interpolate` linearly;
-            the result then has those of the network's bands that the cube covers. With `windows` the network slides
-            along the cube's own bands in overlapping groups (`lightning_modules.SlidingBands`), of any wavelengths.
+            the result then has the network's bands that the cube covers. With `windows` the network slides along all.
         normalisation: how values come to [0, 1], undone in the result: `none`, `maximum`, `minmax`, `scale:VALUE`, or
             `checkpoint`, the rule of the training data.
         tile: side in pixels of the overlapping, blended tiles of large cubes (at its default the module's own comes
