@@ -188,7 +188,9 @@ def test_bands_that_are_held_are_said(tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_unknown_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"^Folder got bands='nearest': choose one of refuse, select, interpolate\.$"):
+    with pytest.raises(
+        ValueError, match=r"^Folder got bands='nearest': choose one of refuse, select, interpolate, windows\.$"
+    ):
         Folder("x", bands="nearest")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^Folder got nan='zero': choose one of refuse, keep\.$"):
         Folder("x", nan="zero")  # type: ignore[arg-type]
