@@ -201,9 +201,9 @@ def tested(study: Study, seed: int, label: str, checkpoint: Path | None, recipe:
 
 
 def solved(study: Study, seed: int) -> list[Scores]:
-    """Return the rows of the solver that proxies are made by, alone."""
+    """Return the rows of the solver that proxies are made by, alone; overlays given for the network are not its."""
     configs = ("solvers/whitened_rctv", study.data, f"tasks/{study.task}")
-    extra = tuple(without(study.table.extra, (*STAGES, "model", "averaging", "trainer", "pictures")))
+    extra = tuple(without(study.table.extra, (*STAGES, "config", "model", "averaging", "trainer", "pictures")))
     table = replace(study.table, configs=configs, settings=("--model.solver.rank", "5"), extra=extra)
     return scored(table, study.table.folder(seed, "tests", SOLVER), SOLVER, seed, ["test"])
 
