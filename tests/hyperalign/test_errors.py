@@ -22,7 +22,7 @@ TWINS = {
 
 
 def test_every_error_has_its_built_in_twin_and_status() -> None:
-    assert set(errors.__all__) == {*TWINS, "HyperalignError", "sentence"}
+    assert set(errors.__all__) == {*TWINS, "HyperalignError", "absent_checkpoint", "sentence"}
     for name, twin in TWINS.items():
         kind = getattr(errors, name)
         assert issubclass(kind, HyperalignError)
