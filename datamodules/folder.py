@@ -225,9 +225,13 @@ class Folder(FolderTarget):
             raise error
         self.failures[scene.name] = str(error)
 
-    def _open(self, path: Path, number: int, trained: tuple[float, ...], rule: str) -> FolderScene:
-        """Open one cube and match its bands."""
-        file = open_cube(
+    def opened(self, path: Path) -> CubeFile:
+        """Open one cube by the settings of this folder, whatever its bands are.
+
+        Raises:
+            HyperalignError: if it cannot be read.
+        """
+        return open_cube(
             path,
             key=self.key,
             axes=self.axes,
@@ -235,6 +239,10 @@ class Folder(FolderTarget):
             missing=self.missing,
             max_bytes=self.max_bytes,
         )
+
+    def _open(self, path: Path, number: int, trained: tuple[float, ...], rule: str) -> FolderScene:
+        """Open one cube and match its bands."""
+        file = self.opened(path)
         if file.wavelengths is None:
             raise InputError(
                 f"The cube {path} does not say its wavelengths: give data.init_args.wavelengths, the centres of "

@@ -16,7 +16,6 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from datamodules import Folder, SceneDataModule
 from datamodules.preparation import Preparation, prepare
 from datamodules.scenes.normalisation import measured
-from datamodules.scenes.readers import open_cube
 from experiments.configuration.sections import built, data_parser
 from hyperalign.errors import HyperalignError
 
@@ -128,14 +127,7 @@ def _facts(folder: Folder, path: Path) -> tuple[str, str, str, str]:
     Raises:
         HyperalignError: if it cannot be used.
     """
-    file = open_cube(
-        path,
-        key=folder.key,
-        axes=folder.axes,
-        wavelengths=folder.cube_wavelengths,
-        missing=folder.missing,
-        max_bytes=folder.max_bytes,
-    )
+    file = folder.opened(path)
     found = measured(file, np.arange(file.shape[0]), medians=False)
     centres = file.wavelengths
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from hyperalign import watch as module
 from hyperalign.errors import NonFiniteError
 from hyperalign.ranks import Ranks
 from hyperalign.watch import RankLostError, is_consequence, lost_rank, watch
+from tests.two_ranks import exit_codes
 
 
 def worker(rank: int, folder: Path, work: Callable[[Path], str]) -> None:
@@ -33,20 +33,12 @@ def worker(rank: int, folder: Path, work: Callable[[Path], str]) -> None:
 
 def on_two_ranks(folder: Path, work: Callable[[Path], str]) -> tuple[list[int | None], list[str]]:
     """Run `work` in two gloo processes; return their exit codes, and what each answers or leaves on stderr."""
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=worker, args=(rank, folder, work)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(40)
-    for process in processes:
-        if process.is_alive():
-            process.kill()
+    codes = exit_codes(folder, work, of=worker, seconds=40)
     said = []
     for rank in range(2):
         answer = folder / f"answer{rank}"
         said.append(answer.read_text() if answer.exists() else (folder / f"stderr{rank}").read_text())
-    return [process.exitcode for process in processes], said
+    return codes, said
 
 
 def exchanging(_: Path) -> str:

@@ -12,31 +12,14 @@ from experiments.commands import ablations, tables, text_table
 from experiments.commands.ablations import rows_of, summary
 from experiments.commands.tables import Table
 from hyperalign.errors import UsageError
-from tests.datamodules.fake_cave import fake_values, write_scene
 from tests.experiments.compact_co2if import COMPACT
-
-SCENES = ["balloons", "cloth", "flowers", "hairs"]
+from tests.experiments.small_fusion import SCENES, small_data
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> list[str]:
     """Four fake CAVE scenes, two to train on, and a network of a few thousand parameters."""
-    for name in SCENES:
-        write_scene(tmp_path / "cave" / f"{name}_ms", name, fake_values(name, 32))
-    overlay = {
-        "model": {"init_args": {"network": {"init_args": COMPACT}}},
-        "data": {
-            "init_args": {
-                "split": "all",
-                "training": SCENES[:2],
-                "validation": SCENES[2:],
-                "patch_size": 16,
-                "patches_per_epoch": 4,
-                "cache": str(tmp_path / "cache"),
-            }
-        },
-        "trainer": {"max_epochs": 1, "enable_progress_bar": False, "enable_model_summary": False},
-    }
+    overlay = {"model": {"init_args": {"network": {"init_args": COMPACT}}}, **small_data(tmp_path, patches=4)}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(overlay))
     towers = ["--model.init_args.towers.init_args.cache", str(tmp_path / "clip")]
     return [

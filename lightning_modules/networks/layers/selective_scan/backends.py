@@ -58,9 +58,13 @@ def _check_triton(u: Tensor) -> None:
         raise InputError(
             f"selective_scan: backend 'triton' runs on a GPU but u is on {u.device}, move it there or take 'chunked'"
         )
+    _refuse_float64(u, "triton")
+
+
+def _refuse_float64(u: Tensor, backend: str) -> None:
     if u.dtype == torch.float64:
         raise InputError(
-            "selective_scan: backend 'triton' computes in float32 but u is float64, take 'chunked' or 'reference'"
+            f"selective_scan: backend '{backend}' computes in float32 but u is float64, take 'chunked' or 'reference'"
         )
 
 
@@ -70,10 +74,7 @@ def _check_compiled(u: Tensor) -> None:
         raise InputError(
             f"selective_scan: backend 'compiled' runs on a CPU but u is on {u.device}, take 'auto' or move it there"
         )
-    if u.dtype == torch.float64:
-        raise InputError(
-            "selective_scan: backend 'compiled' computes in float32 but u is float64, take 'chunked' or 'reference'"
-        )
+    _refuse_float64(u, "compiled")
 
 
 def _check_mamba_ssm(u: Tensor, states: int) -> None:
@@ -87,10 +88,7 @@ def _check_mamba_ssm(u: Tensor, states: int) -> None:
         raise InputError(
             f"selective_scan: backend 'mamba_ssm' runs on a GPU but u is on {u.device}, move it there or take 'chunked'"
         )
-    if u.dtype == torch.float64:
-        raise InputError(
-            "selective_scan: backend 'mamba_ssm' computes in float32 but u is float64, take 'chunked' or 'reference'"
-        )
+    _refuse_float64(u, "mamba_ssm")
     if states > 256:
         raise InputError(
             f"selective_scan: backend 'mamba_ssm' has at most 256 states but A has {states}, take 'chunked'"
