@@ -172,6 +172,12 @@ class FolderTarget(LightningDataModule):
         return self.settings.patch_size
 
     @property
+    def smallest_side(self) -> int:
+        """Rows or columns of the smallest cube or crop, in which a training patch must fit."""
+        sides = [size for scenes in self._subsets.values() for scene in scenes for size in scene.file.shape[1:]]
+        return min(self.settings.crop, *sides)
+
+    @property
     def seed(self) -> int:
         """Fixes crops, patches and the replayed degradation."""
         return self.settings.seed

@@ -54,7 +54,7 @@ def test_a_documented_command_is_taken(
 ) -> None:
     name, *rest = given(words)
     assert name in RUNS or name in COMMANDS or name == "help"
-    monkeypatch.setattr(own_cubes, "packaged_source", lambda *given, **named: CHECKPOINT)
+    monkeypatch.setattr(own_cubes, "target_folder", lambda *given, **named: None)
     monkeypatch.chdir(ROOT / "examples")
     if name in RUNS:
         if not rest or "..." in words or any(word.endswith(".help") for word in rest):

@@ -54,6 +54,8 @@ def test_the_files_are_the_observations_and_their_noise_is_estimated(tmp_path: P
     assert [one.name for one in observations] == [f"{name}.npy" for name in NAMES]
     assert np.array_equal(observations[2].cube.numpy(), np.load(tmp_path / "noisy" / "coral.npy"))
     assert observations[0].wavelengths == WAVELENGTHS
+    assert data.smallest_side == 40
+    assert target(tmp_path / "noisy", crop=24).smallest_side == 24
     assert isinstance(data.degradation, EstimatedNoise)
     assert data.degradation.estimate is not None
     sigmas = [band.sigma for scene in data.degradation.estimate.scenes for band in scene.bands]

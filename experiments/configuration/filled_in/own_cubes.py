@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.configuration.filled_in.described_model import described_network, describes_model, value_of
 from experiments.configuration.filled_in.own_pairs import names_pairs, with_fusion_method
 from hyperalign.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from datamodules import Folder
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +31,8 @@ _CONFIGS = {
     "test": (_BACKBONE, "hir_align/adapt", "data/own_cubes"),
     "predict": (_BACKBONE, "data/folder"),
 }
+_PATCH, _STEPS = 96, 64
+"""Side of the patches and steps of an epoch in `hir_align/solver_guided`, which cubes of fewer pixels cannot have."""
 _SOURCE = "--model.init_args.source"
 _ROOT = ("--data.root", "--data.init_args.root")
 _BANDS = ("--data.bands", "--data.init_args.bands")
@@ -59,26 +65,26 @@ def completed(arguments: Sequence[str]) -> list[str]:
     if not _given(words, _TRAINED) and not _given(words, (_SOURCE,)) and words[0] != "predict":
         described = described_network(words)
         if described == "SlidingBands" or (described is None and _slides(words)):
-            own = [_SOURCE, str(packaged_source(words, any_bands=True))]
+            own = [_SOURCE, str(packaged_source(target_folder(words, any_bands=True)))]
         elif described in (None, "Subspace"):
-            own = [_SOURCE, str(packaged_source(words, "_subspace", any_bands=True))]
+            folder = target_folder(words, any_bands=True)
+            own = [_SOURCE, str(packaged_source(folder, "_subspace")), *_patches_within(folder)]
             named = [*(_ANY_BANDS if name == _BACKBONE else name for name in named), _GUIDED]
         else:
-            own = [_SOURCE, str(packaged_source(words)), _TRAINED[0], TRAINED]
+            own = [_SOURCE, str(packaged_source(target_folder(words))), _TRAINED[0], TRAINED]
     configs = [word for name in named for word in ("--config", name)]
     return [words[0], *configs, *own, *words[1:]]
 
 
-def packaged_source(words: Sequence[str], kind: str = "", any_bands: bool = False) -> Path:
-    """Return the packaged source checkpoint for what the cubes show.
+def target_folder(words: Sequence[str], any_bands: bool = False) -> Folder | None:
+    """Return the folder of a command line as a target whose noise was estimated; None where its options cannot be read.
 
     Args:
         words: the command line, of which the keys of `data` are read.
-        kind: what its name ends in: `_subspace` for any bands, nothing for a network of 31 bands.
         any_bands: whether the cubes keep their bands, where the network takes any or slides along them.
 
     Raises:
-        InputError: if none was trained for it, or the cubes cannot be read.
+        InputError: if the cubes cannot be read.
     """
     # Both are slow to import, and most command lines need neither.
     from jsonargparse import ArgumentParser
@@ -93,12 +99,30 @@ def packaged_source(words: Sequence[str], kind: str = "", any_bands: bool = Fals
     except Exception as error:
         # The command's own parser says what is wrong with them, and better.
         _log.debug("%s", error)
-        return CHECKPOINTS / f"{SOURCES['gaussian']}{kind}.ckpt"
-    task = EstimatedNoise()
-    folder = Folder(**settings, role="target", degradation=task, trained_wavelengths=None if any_bands else TRAINED)
+        return None
+    trained = None if any_bands else TRAINED
+    folder = Folder(**settings, role="target", degradation=EstimatedNoise(), trained_wavelengths=trained)
     folder.assumed = {"any_bands": True} if any_bands else {}
     folder.observations()
-    family = task.estimate.family if task.estimate is not None else "clean"
+    return folder
+
+
+def packaged_source(folder: Folder | None, kind: str = "") -> Path:
+    """Return the packaged source checkpoint for what the cubes show, that of Gaussian noise where none could be read.
+
+    Args:
+        folder: the cubes.
+        kind: what its name ends in: `_subspace` for any bands, nothing for a network of 31 bands.
+
+    Raises:
+        InputError: if none was trained for it.
+    """
+    if folder is None:
+        return CHECKPOINTS / f"{SOURCES['gaussian']}{kind}.ckpt"
+    from datamodules import EstimatedNoise
+
+    task = folder.degradation
+    family = task.estimate.family if isinstance(task, EstimatedNoise) and task.estimate is not None else "clean"
     if family not in SOURCES:
         raise InputError(
             f"The cubes look {_LOOKS.get(family, family)}, for which no packaged source was trained: give --source a "
@@ -107,6 +131,17 @@ def packaged_source(words: Sequence[str], kind: str = "", any_bands: bool = Fals
     found = CHECKPOINTS / f"{SOURCES[family]}{kind}.ckpt"
     _log.info("the noise of the cubes is %s: the packaged source is %s", family, found.name)
     return found
+
+
+def _patches_within(folder: Folder | None) -> list[str]:
+    """Return smaller patches than `hir_align/solver_guided` has, and more of them, where cubes or crops are small."""
+    if folder is None or folder.smallest_side >= _PATCH:
+        return []
+    side = max(folder.smallest_side // 8 * 8, 8)
+    batch = round((_PATCH / side) ** 2)
+    patches = {"patches_per_epoch": _STEPS * batch, "patch_pool": _PATCH * batch}
+    settings = {"patch_size": side, "batch_size": batch, **patches}
+    return [word for name, value in settings.items() for word in (f"--data.{name}", str(value))]
 
 
 _LOOKS = {

@@ -43,6 +43,28 @@ def test_cubes_of_another_sensor_have_a_packaged_source_too(tmp_path: Path) -> N
     assert words[words.index("--model.init_args.source") + 1].endswith("gaussian_subspace.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("size", "extra", "patches"),
+    [
+        (96, [], None),
+        (64, [], ("64", "2", "128", "192")),
+        (50, [], ("48", "4", "256", "384")),
+        (96, ["--data.crop", "56"], ("56", "3", "192", "288")),
+    ],
+)
+def test_patches_fit_into_small_cubes_and_stay_as_many_pixels(
+    tmp_path: Path, size: int, extra: list[str], patches: tuple[str, ...] | None
+) -> None:
+    observation = NonIIDGaussian()(clean_scene(31, size, 0), torch.Generator().manual_seed(0))
+    np.save(tmp_path / "cube.npy", observation.numpy())
+    given = ["--data.root", str(tmp_path), "--data.axes=CHW", "--data.wavelengths", "400:700:31", *extra]
+    words = completed(["adapt", *given])
+    own = words[: -len(given)]
+    names = ("patch_size", "batch_size", "patches_per_epoch", "patch_pool")
+    found = tuple(own[own.index(f"--data.{name}") + 1] for name in names if f"--data.{name}" in own)
+    assert found == (patches or ())
+
+
 def test_what_was_adapted_from_the_compact_source_is_tested_with_it(tmp_path: Path) -> None:
     given = ["--data.root", cubes(tmp_path, NonIIDGaussian()), "--data.axes=CHW", "--data.wavelengths", "400:700:31"]
     words = completed(["test", *given, "--ckpt_path", str(CHECKPOINTS / "gaussian.ckpt")])

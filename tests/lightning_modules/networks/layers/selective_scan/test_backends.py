@@ -67,6 +67,14 @@ def test_gpu_backends_refuse_what_their_kernels_cannot_do(
         backends.choose(backend, u, states)
 
 
+def test_the_compiled_loops_refuse_other_devices_and_precisions() -> None:
+    with pytest.raises(ValueError, match="backend 'compiled' computes in float32 but u is float64"):
+        backends.choose("compiled", torch.ones(1, 1, 1, dtype=torch.float64), 3)
+    with pytest.raises(ValueError, match="backend 'compiled' runs on a CPU but u is on meta"):
+        backends.choose("compiled", torch.ones(1, 1, 1, device="meta"), 3)
+    assert backends.choose("compiled", torch.ones(1, 1, 1), 3) is backends.compiled_scan
+
+
 @pytest.mark.parametrize(
     ("dtype", "installed", "wanted"),
     [(torch.float32, True, "triton"), (torch.float32, False, "chunked"), (torch.float64, True, "chunked")],
