@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lightning_modules.networks.layers.selective_scan import Backend, backends, selective_scan
+from lightning_modules.networks.layers.selective_scan.compiled.scan import compiled_scan
 from tests.lightning_modules.networks.layers.selective_scan.samples import (
     installed,
     on_gpu,
@@ -72,7 +73,7 @@ def test_the_compiled_loops_refuse_other_devices_and_precisions() -> None:
         backends.choose("compiled", torch.ones(1, 1, 1, dtype=torch.float64), 3)
     with pytest.raises(ValueError, match="backend 'compiled' runs on a CPU but u is on meta"):
         backends.choose("compiled", torch.ones(1, 1, 1, device="meta"), 3)
-    assert backends.choose("compiled", torch.ones(1, 1, 1), 3) is backends.compiled_scan
+    assert backends.choose("compiled", torch.ones(1, 1, 1), 3) is compiled_scan
 
 
 @pytest.mark.parametrize(
