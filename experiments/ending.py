@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
+from inspect import signature
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,9 +57,26 @@ def next_command(command: HyperalignCLI, arguments: Sequence[str], checkpoint: P
         return shlex.join(["hyperalign", "test", *without(arguments[1:]), "--ckpt_path", str(checkpoint)])
     if isinstance(command.model, FusionModule):
         return ""
-    cubes = str(command.datamodule.root) if isinstance(command.datamodule, Folder) else "CUBES"
-    words = ["predict", "--data", "Folder", "--data.root", cubes, "--output", "restored", "--ckpt_path"]
+    cubes, read = "CUBES", list[str]()
+    if isinstance(command.datamodule, Folder):
+        cubes, read = str(command.datamodule.root), reading(command)
+    words = ["predict", "--data", "Folder", "--data.root", cubes, *read, "--output", "restored", "--ckpt_path"]
     return shlex.join(["hyperalign", *words, str(checkpoint)])
+
+
+def reading(command: HyperalignCLI) -> list[str]:
+    """Return the options by which a run read its cubes, where they are not the usual ones; others may refuse them."""
+    from datamodules import Folder
+
+    usual = {name: one.default for name, one in signature(Folder.__init__).parameters.items() if name != "root"}
+    given = command.config[command.config["subcommand"]]["data"]["init_args"]
+    changed = {name: given[name] for name in usual if name in given and given[name] != usual[name]}
+    return [word for name, value in changed.items() for word in (f"--data.{name}", as_word(value))]
+
+
+def as_word(value: object) -> str:
+    """Return a setting as the command line takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def without(arguments: Sequence[str], options: Sequence[str] = _ONLY_ONCE) -> list[str]:

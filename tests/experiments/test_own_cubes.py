@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,14 @@ def test_a_folder_adapts_tests_and_is_restored(cubes: list[str], capfd: pytest.C
     target = [*cubes, "--data.unobserved", "[cedar]", "--data.crop", "64", "--trainer.enable_progress_bar", "false"]
     short = ["--synthesis", "null", "--pictures", "null", "--data.patches_per_epoch", "8", "--trainer.max_epochs", "1"]
     assert main(["adapt", *target, *short]) == 0
+    following = [line for line in capfd.readouterr().out.splitlines() if line.startswith("next:")][-1]
     (checkpoint,) = Path("runs").rglob("last.ckpt")
     shipped = Path(__file__).parents[2] / "experiments" / "hir_align" / "checkpoints" / "gaussian_subspace.ckpt"
     before, after = read_weights(shipped), read_weights(checkpoint)
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert main(["test", *target, "--pictures", "null", "--ckpt_path", str(checkpoint)]) == 0
-    assert main(["predict", *cubes, "--output", "restored", "--ckpt_path", str(checkpoint)]) == 0
+    # what the run printed can be pasted: it says how these files are to be read
+    assert main(shlex.split(following.removeprefix("next:"))[1:]) == 0
     for name in NAMES:
         restored, noisy = np.load(f"restored/{name}.npy"), np.load(f"cubes/{name}.npy")
         assert restored.shape == noisy.shape
