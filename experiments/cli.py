@@ -92,9 +92,9 @@ def run(arguments: Sequence[str]) -> HyperalignCLI:
         The finished command, with its `trainer`, `model` and `datamodule`.
 
     Raises:
-        ConfigNotFoundError: Where a `--config` names no file.
-        ConfigError: Where a key, a class or a value is wrong.
-        CheckpointError: Where the model is to come from a checkpoint that cannot be used.
+        ConfigNotFoundError: where a `--config` names no file.
+        ConfigError: where a key, a class or a value is wrong.
+        CheckpointError: where the model is to come from a checkpoint that cannot be used.
     """
     with with_described_model(resolve_configs(completed(arguments))) as words:
         if answered(words):
@@ -139,7 +139,7 @@ def _dispatch(given: Sequence[str]) -> int:
     """Run the command that is named first.
 
     Raises:
-        UsageError: Where there is none, or one that does not exist.
+        UsageError: where there is none, or one that does not exist.
     """
     name = given[0]
     if name in COMMANDS:

@@ -33,10 +33,10 @@ class StageError(RankLostError):
 
 
 class Ranks:
-    """This process among the processes of a distributed run (one process when torch.distributed is not set up).
+    """One process among the processes of a distributed run (one process when torch.distributed is not set up).
 
     Attributes:
-        rank: This process's number, 0 for the first.
+        rank: this process's number, 0 for the first.
         size: the number of processes.
     """
 
@@ -55,8 +55,8 @@ class Ranks:
         Every rank must enter the same meetings in the same order.
 
         Raises:
-            Exception: On a failing rank its own error.
-            StageError: On every other rank, naming the first failing rank and its error.
+            Exception: on a failing rank its own error.
+            StageError: on every other rank, naming the first failing rank and its error.
             RankLostError: if a rank is gone without a word.
         """
         if not self.distributed:
@@ -88,7 +88,7 @@ class Ranks:
         """Run `work` on rank 0 alone and return its (picklable) result on every rank.
 
         Raises:
-            Exception: As `meeting`.
+            Exception: as `meeting`.
         """
         result: T | None = None
         with self.meeting():

@@ -27,7 +27,7 @@ _KEPT_ALIVE: list[torch.library.Library] = []
 
 
 def compiled_part_loads(package: Path) -> bool:
-    """Whether one of torchvision's compiled libraries in the folder `package` can be loaded beside this torch."""
+    """Tell whether one of torchvision's compiled libraries in the folder `package` can be loaded beside this torch."""
     import torch
 
     for library in sorted(package.glob("_C*")):

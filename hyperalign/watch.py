@@ -46,7 +46,7 @@ class RankLostError(HyperalignError, RuntimeError):
 
 
 class Watch:
-    """This rank's part of the watch, kept by a thread of its own until the process group or the process ends."""
+    """A rank's part of the watch, kept by a thread of its own until the process group or the process ends."""
 
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()

@@ -132,7 +132,7 @@ class FusionModule(RestorationModule):
         return ("observation", "multispectral", "caption") if self.uses_text else ("observation", "multispectral")
 
     def inputs(self, batch: Mapping[str, Any]) -> Inputs:
-        """Both images and, where the network reads captions, their tokens and the mask of real ones.
+        """Return both images and, where the network reads captions, their tokens and the mask of real ones.
 
         Raises:
             ValueError: the batch has no multispectral image, or a scene has no caption.
@@ -154,18 +154,18 @@ class FusionModule(RestorationModule):
         return (tokens if self.text == "caption" else _noise_like(tokens, mask, captions)), mask
 
     def restoring_settings(self) -> dict[str, Any]:
-        """The towers, where captions are read, beside what any module needs."""
+        """Return the towers, where captions are read, beside what any module needs."""
         settings = super().restoring_settings()
         if self.uses_text and type(self.towers) in (ClipTowers, SentenceTowers):
             settings["towers"] = described(type(self.towers), self.towers.arguments())
         return settings
 
     def input_settings(self) -> dict[str, Any]:
-        """The towers, where captions are read."""
+        """Return the towers, where captions are read."""
         return {"towers": self.towers.settings()} if self.uses_text else {}
 
     def training_loss(self, batch: Mapping[str, Any]) -> Tensor:
-        """Sum of the losses (Eq. 18), each of which is logged.
+        """Return the sum of the losses (Eq. 18), each of which is logged.
 
         Raises:
             ValueError: inputs are missing, or a channel that `rgb_channels` names does not exist.

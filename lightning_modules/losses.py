@@ -72,7 +72,7 @@ class L1VariationLoss(nn.Module):
 
 
 def contrastive_loss(text: Tensor, image: Tensor, logit_scale: Tensor, captions: Sequence[str]) -> Tensor:
-    """Symmetric InfoNCE of captions and images (CO2IF, Eq. 16), the same number on every rank.
+    """Return the symmetric InfoNCE of captions and images (CO2IF, Eq. 16), the same number on every rank.
 
     Args:
         text: unit vectors t, `B x E`.

@@ -56,7 +56,7 @@ class TrainingFreeModule(RestorationModule):
         return type(self.network).__name__
 
     def input_settings(self) -> dict[str, Any]:
-        """The solver's settings: without weights, nothing else tells one use of it from another."""
+        """Return the solver's settings: without weights, nothing else tells one use of it from another."""
         return {"solver": self.network.settings}
 
     def setup(self, stage: str) -> None:

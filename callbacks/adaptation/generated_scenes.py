@@ -32,7 +32,7 @@ class Generated:
 
     Attributes:
         scene: the cube on disk.
-        metadata: Its `seed`, its `number` and the `seconds` it took.
+        metadata: its `seed`, its `number` and the `seconds` it took.
     """
 
     scene: MappedScene
@@ -60,10 +60,10 @@ def generate_cubes(
         source: where the cubes come from.
         proxies: the proxy scenes, with distinct names.
         root: the store's root folder.
-        ratio: Cubes per proxy (the paper's M, 3).
+        ratio: cubes per proxy (the paper's M, 3).
         seed: seed of the adaptation.
         round_number: the round of adaptation, from 0.
-        smallest: Least side of a cube in pixels: that of the training patches.
+        smallest: least side of a cube in pixels: that of the training patches.
         device: where the source finds the proxies, and computes.
         ranks: the processes that share the work; by default those of torch.distributed.
         progress: called as cubes are finished.
@@ -72,8 +72,8 @@ def generate_cubes(
         The cubes, `C x H' x W'` float32 on disk, proxy by proxy, without captions: nobody knows what they show.
 
     Raises:
-        ValueError: If a cube has another band count, values that are not finite or not in [0, 1], or is too small.
-        StoreError: If the store is unwritable or full.
+        ValueError: if a cube has another band count, values that are not finite or not in [0, 1], or is too small.
+        StoreError: if the store is unwritable or full.
     """
     first = round_number * ratio * len(proxies)
     settings = {"proxies": _identities(proxies), "source": source.settings(), "seed": seed, "round": round_number}
@@ -105,8 +105,8 @@ def check_sources_files(source: CubeSource, data: AdaptationTarget) -> None:
     """Make sure that a source copies no clean cube of the target, neither its own files nor their cached form.
 
     Raises:
-        ValueError: Naming the first such file.
-        FileNotFoundError: If the source's files, or the data set's, are missing.
+        ValueError: naming the first such file.
+        FileNotFoundError: if the source's files, or the data set's, are missing.
     """
     for path in (file.resolve() for file in source.files()):
         if data.is_clean(path):

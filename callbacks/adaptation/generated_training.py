@@ -29,7 +29,7 @@ class GeneratedTraining(AfterProxies):
 
     Args:
         source: where the cubes come from, for example `callbacks.ExternalCubes`.
-        ratio: Cubes per proxy (3, as many as the paper has guides).
+        ratio: cubes per proxy (3, as many as the paper has guides).
         training: the training set: `mixed` with the proxies, or `generated_only`.
 
     Attributes:

@@ -50,8 +50,8 @@ def make_proxies(
         One proxy per observation, in their order, `C x H x W` float32, on disk.
 
     Raises:
-        ValueError: If there is no observation, names repeat, or a proxy is not finite or has another band count.
-        StoreError: If the store is unwritable or full.
+        ValueError: if there is no observation, names repeat, or a proxy is not finite or has another band count.
+        StoreError: if the store is unwritable or full.
     """
     _check_observations(observations)
     restorer = _as_restorer(restorer)

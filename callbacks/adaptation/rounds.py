@@ -24,7 +24,7 @@ def round_starts(max_epochs: int, rounds: int) -> list[int]:
     """Return the first epoch of every round, the epochs being divided as evenly as integers allow.
 
     Raises:
-        ValueError: If there are fewer epochs than rounds or no fixed number of epochs.
+        ValueError: if there are fewer epochs than rounds or no fixed number of epochs.
     """
     if rounds > 1 and max_epochs < rounds:
         raise InputError(
@@ -57,7 +57,7 @@ def check_rounds(trainer: Trainer, rounds: int) -> None:
     """Check that the Trainer's length can be divided into rounds.
 
     Raises:
-        ValueError: If the length is given in steps, is unlimited, or has fewer epochs than rounds.
+        ValueError: if the length is given in steps, is unlimited, or has fewer epochs than rounds.
     """
     if rounds == 1 or is_trial(trainer):
         return
@@ -73,7 +73,7 @@ def save_round_weights(root: str | Path, weights: Mapping[str, Tensor]) -> str:
     """Keep the weights a round starts from and return their digest, by which they are found again.
 
     Raises:
-        StoreError: If the store is unwritable or full.
+        StoreError: if the store is unwritable or full.
     """
     digest = weights_digest(weights)
     store = Store(root, WEIGHTS_STAGE)
@@ -86,7 +86,7 @@ def load_round_weights(root: str | Path, digest: str) -> dict[str, Tensor]:
     """Return the weights kept by `save_round_weights`.
 
     Raises:
-        StoreError: If they are no longer in the store.
+        StoreError: if they are no longer in the store.
     """
     try:
         return Store(root, WEIGHTS_STAGE).read_weights(digest)

@@ -47,7 +47,7 @@ def complete(
         label: the stage's name in progress bars.
         store: the stage's folder.
         names: the entries wanted.
-        make: Computes one entry and writes it; its second argument takes the finished share
+        make: computes one entry and writes it; its second argument takes the finished share
             of the entry, 0 to 1.
         ranks: the processes that share the work; each takes every `size`-th entry.
         progress: called with this rank's number of finished entries.
@@ -57,7 +57,7 @@ def complete(
         The entries, in the order of `names`, readable on every rank.
 
     Raises:
-        Exception: Whatever `make` raises, on every rank (see `Ranks.meeting`).
+        Exception: whatever `make` raises, on every rank (see `Ranks.meeting`).
     """
 
     def make_share(share: Sequence[str], finished: Finished) -> None:
@@ -91,24 +91,24 @@ def complete_share(
     prepare: Callable[[], None] | None = None,
     split: Callable[[Ranks, Sequence[str]], Sequence[str]] = neighbours,
 ) -> list[Entry]:
-    """As `complete`, for entries whose making has something in common: a rank's share is made in one call.
+    """Complete, as `complete` does, entries whose making has something in common: a rank's share is made in one call.
 
     Args:
         label: the stage's name in progress bars.
         store: the stage's folder.
         names: the entries wanted, those with something in common next to each other.
-        make_share: Computes this rank's missing entries, in the order it likes, and writes each as soon as it is
+        make_share: computes this rank's missing entries, in the order it likes, and writes each as soon as it is
             finished; its second argument takes the number finished so far, a fraction for a part.
         ranks: the processes that share the work.
-        progress: As for `complete`.
-        prepare: As for `complete`.
-        split: Picks a rank's share of what is missing.
+        progress: as for `complete`.
+        prepare: as for `complete`.
+        split: picks a rank's share of what is missing.
 
     Returns:
         The entries, in the order of `names`, readable on every rank.
 
     Raises:
-        Exception: Whatever `make_share` raises, on every rank (see `Ranks.meeting`).
+        Exception: whatever `make_share` raises, on every rank (see `Ranks.meeting`).
     """
     missing = ranks.first(lambda: [name for name in names if not store.valid(name)])
     if ranks.rank == 0:
@@ -149,7 +149,7 @@ def target_data(trainer: Trainer) -> AdaptationTarget:
     """Return the data that a fit adapts to.
 
     Raises:
-        ValueError: If there are none or their role is not `target`.
+        ValueError: if there are none or their role is not `target`.
     """
     data = datamodule_of(trainer)
     if isinstance(data, AdaptationTarget) and data.role == "target":

@@ -47,7 +47,7 @@ class Entry:
     Attributes:
         name: the entry's name inside its folder, e.g. `balloons` or `balloons/0`.
         path: the data file (`.npy` for arrays, `.pt` for weights).
-        sha256: Digest of the data file's bytes, as hexadecimal digits.
+        sha256: digest of the data file's bytes, as hexadecimal digits.
         metadata: what the stage recorded about the entry (seconds, quality, ...).
     """
 
@@ -96,7 +96,7 @@ class Store:
         """Return a finished entry, checking that its file is there and has its size.
 
         Raises:
-            StoreError: If the entry is missing, its manifest is unreadable or its file has another size.
+            StoreError: if the entry is missing, its manifest is unreadable or its file has another size.
         """
         manifest = self._manifest_path(name)
         try:
@@ -127,7 +127,7 @@ class Store:
             The finished entry.
 
         Raises:
-            StoreError: If the folder is unwritable or full; nothing partial is left behind.
+            StoreError: if the folder is unwritable or full; nothing partial is left behind.
         """
         values = np.ascontiguousarray(array.detach().to("cpu", torch.float32).numpy())
         record = {**(metadata or {}), "shape": list(values.shape)}
@@ -141,7 +141,7 @@ class Store:
         """Write a state dict (readable with `weights_only=True`) and commit it.
 
         Raises:
-            StoreError: If the folder is unwritable or full; nothing partial is left behind.
+            StoreError: if the folder is unwritable or full; nothing partial is left behind.
         """
         plain = {key: value.detach().cpu() for key, value in weights.items()}
         # Serialised in memory first: torch.save hides a full disk behind an error of its own.
@@ -153,7 +153,7 @@ class Store:
         """Return the state dict of an entry written by `write_weights`.
 
         Raises:
-            StoreError: If the entry is missing or damaged.
+            StoreError: if the entry is missing or damaged.
         """
         entry = self.read(name)
         if file_digest(entry.path) != entry.sha256:
@@ -201,7 +201,7 @@ def writing(folder: Path) -> Iterator[None]:
     """Turn the operating system's errors while writing into the store into one sentence.
 
     Raises:
-        StoreError: If the block raises an OSError.
+        StoreError: if the block raises an OSError.
     """
     try:
         yield

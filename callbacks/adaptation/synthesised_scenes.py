@@ -68,7 +68,7 @@ def proxy_rgb(proxy: MappedScene) -> Tensor:
     """Return a proxy's RGB picture (HIR-ALIGN, Eq. 4), `3 x H x W` in [0, 1].
 
     Raises:
-        ValueError: If the proxy's wavelengths do not cover 470, 550 and 660 nm.
+        ValueError: if the proxy's wavelengths do not cover 470, 550 and 660 nm.
     """
     return to_rgb(proxy.load().cube, proxy.wavelengths).clamp(0.0, 1.0)
 
@@ -107,8 +107,8 @@ def synthesise(
         The synthesised scenes, proxy by proxy.
 
     Raises:
-        ValueError: If the wavelengths do not cover 470, 550 and 660 nm.
-        StoreError: If the store is unwritable or full.
+        ValueError: if the wavelengths do not cover 470, 550 and 660 nm.
+        StoreError: if the store is unwritable or full.
     """
     around = Surroundings(root, torch.device(device), ranks or Ranks(), progress)
     sources = [[proxy.name, file_digest(proxy.path), list(proxy.wavelengths)] for proxy in proxies]
@@ -232,7 +232,7 @@ class _Share:
     """One rank's guides in the order they are transported: read when their turn comes, written when they are done.
 
     Attributes:
-        skipped: Entries that another run made in the meantime.
+        skipped: entries that another run made in the meantime.
     """
 
     def __init__(

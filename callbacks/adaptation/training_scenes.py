@@ -26,7 +26,7 @@ class AfterProxies(Callback, ABC):
         unit: what there is `ratio` of, for the sentence that refuses 0.
 
     Raises:
-        ValueError: For a ratio below 1 or another training set.
+        ValueError: for a ratio below 1 or another training set.
     """
 
     def __init__(self, ratio: int, training: str, choices: Sequence[str], unit: str) -> None:

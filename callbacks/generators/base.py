@@ -59,4 +59,4 @@ class CubeSource(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything that determines the cubes, JSON-able; it goes into the store's key."""
+        """Return everything that determines the cubes, JSON-able; it goes into the store's key."""

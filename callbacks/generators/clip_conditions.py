@@ -109,7 +109,7 @@ class TextEncoder:
         return self._states[prompt]
 
     def digest(self) -> str:
-        """Hash of the encoder's weights.
+        """Return the hash of the encoder's weights.
 
         Raises:
             EncoderError: when the encoder cannot be had.
@@ -190,7 +190,7 @@ class ImageEncoder:
         return embedding.float()
 
     def digest(self) -> str:
-        """Hash of the encoder's weights.
+        """Return the hash of the encoder's weights.
 
         Raises:
             EncoderError: when the encoder cannot be had.

@@ -134,7 +134,7 @@ class ExternalCubes(CubeSource):
         return torch.from_numpy(values).to(request.proxy.device)
 
     def settings(self) -> dict[str, Any]:
-        """Everything that determines the cubes: name, size and time of every file, and how the files are read.
+        """Return everything that determines the cubes: name, size and time of every file, and how the files are read.
 
         Raises:
             FileNotFoundError: if there is no cube.

@@ -134,7 +134,7 @@ class HSIGene(CubeSource):
         return torch.einsum("tb,bhw->thw", weights, self._fitted(cube)).clamp(0.0, 1.0)
 
     def local_conditions(self, request: CubeRequest) -> Mapping[str, Tensor]:
-        """Condition images of a cube: none here. A subclass that has edge or segment maps returns them.
+        """Return the condition images of a cube: none here. A subclass that has edge or segment maps returns them.
 
         Returns:
             1 x 3 x H x W images in [0, 1] on the proxy's device, under hed, segmentation, sketch or mlsd.
@@ -189,7 +189,9 @@ class HSIGene(CubeSource):
             48 x size x size in [0, 1].
 
         Raises:
-            FileNotFoundError, CheckpointError, EncoderError: as for calling the source.
+            FileNotFoundError: as for calling the source.
+            CheckpointError: as for calling the source.
+            EncoderError: as for calling the source.
             FloatingPointError: when the cube is not finite.
         """
         network = self._loaded().to(device)

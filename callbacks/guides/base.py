@@ -85,7 +85,7 @@ class Guides(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything that determines the guides, JSON-able; it goes into the store's key."""
+        """Return everything that determines the guides, JSON-able; it goes into the store's key."""
 
 
 def check_request(proxy_rgb: Tensor, n: int) -> Tensor:
@@ -120,5 +120,5 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"))
 
 
 def described(source: Guides, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a source: its class name and the values of its arguments."""
+    """Return the settings of a source: its class name and the values of its arguments."""
     return {"class": type(source).__name__, **arguments}

@@ -39,11 +39,11 @@ class ImageSpace:
         return ImageSpace(float(values.mean()), max(float(values.std(correction=0)), 1e-3))
 
     def encode(self, images: Tensor) -> Tensor:
-        """RGB in [0, 1] to the network's space."""
+        """Convert RGB in [0, 1] to the network's space."""
         return (images.sqrt() - self.mean) * (DATA_DEVIATION / self.deviation)
 
     def decode(self, images: Tensor) -> Tensor:
-        """Network's space to RGB in [0, 1]."""
+        """Convert the network's space to RGB in [0, 1]."""
         return (images * (self.deviation / DATA_DEVIATION) + self.mean).clamp(0.0, 1.0).square()
 
     @property

@@ -62,7 +62,7 @@ class Denoiser:
 
 
 def training_digest(training: DenoiserTraining, images: Sequence[Tensor], seed: int) -> str:
-    """SHA-256 over the settings, the seed and every pixel of the proxies: two equal digests mean equal weights."""
+    """Return the SHA-256 of the settings, the seed and every pixel of the proxies: equal digests mean equal weights."""
     settings = {**asdict(training), "checkpoint_every": None, "seed": seed, "version": VERSION}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for image in images:

@@ -44,7 +44,9 @@ class HSIGeneGuides(Guides):
 
         Raises:
             ValueError: for a proxy of another shape or with non-finite values.
-            FileNotFoundError, CheckpointError, EncoderError: when the weights cannot be had.
+            FileNotFoundError: when there are no weights.
+            CheckpointError: when they are of another network.
+            EncoderError: when the encoders cannot be loaded.
         """
         image = check_request(proxy_rgb, n)
         # guides are asked for one by one, so the generator and not their count says which prompt comes first

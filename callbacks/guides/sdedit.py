@@ -57,11 +57,11 @@ class Diffusion:
         )
 
     def alpha_bar(self, timestep: int) -> float:
-        """Cumulative noise-retention coefficient; 1 before the first timestep (`timestep` -1: the clean image)."""
+        """Return the cumulative noise-retention coefficient; 1 before the first timestep (-1: the clean image)."""
         return 1.0 if timestep < 0 else float(self.scheduler.alphas_cumprod[timestep])
 
     def noised(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Eq. 8: sqrt(alpha-bar) x0 + sqrt(1 - alpha-bar) noise, one timestep an image of B x C x H x W."""
+        """Noise images `B x C x H x W` (Eq. 8): sqrt(alpha-bar) x0 + sqrt(1 - alpha-bar) noise, one timestep each."""
         noised: Tensor = self.scheduler.add_noise(clean, noise, timesteps)
         return noised
 
@@ -81,7 +81,7 @@ class Diffusion:
         return signal * sample - noise * output if self.prediction == "v_prediction" else output
 
     def step(self, clean: Tensor, sample: Tensor, timestep: int, following: int, temperature: float = 1.0) -> Tensor:
-        """DDIM's deterministic step (Song et al., 2021, Eq. 12) from `timestep` to the earlier `following`.
+        """Take DDIM's deterministic step (Song et al., 2021, Eq. 12) from `timestep` to the earlier `following`.
 
         Args:
             clean: estimate of x0, B x C x H x W.

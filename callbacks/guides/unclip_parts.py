@@ -40,7 +40,7 @@ class Weights:
     local_files_only: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """What tells these weights from others; the contents of folders count, not their places.
+        """Return what tells these weights from others; the contents of folders count, not their places.
 
         Raises:
             ValueError: if there is no folder `image_encoder`.
@@ -53,7 +53,7 @@ class Weights:
         return {**known, "variant": self.variant, "image_encoder": encoder}
 
     def encoder_folder(self) -> Path:
-        """The folder of the other image encoder.
+        """Return the folder of the other image encoder.
 
         Raises:
             ValueError: if it is not there.

@@ -22,12 +22,12 @@ POINTS = ((0.25, 0.25), (0.5, 0.5), (0.75, 0.7))
 
 
 def pseudo_rgb(cube: Tensor, wavelengths: Sequence[float]) -> Picture:
-    """Picture of a cube `C x H x W` from its bands nearest 660, 550 and 470 nm (HIR-ALIGN Eq. 4)."""
+    """Return the picture of a cube `C x H x W` from its bands nearest 660, 550 and 470 nm (HIR-ALIGN Eq. 4)."""
     return displayed(to_rgb(cube, wavelengths))
 
 
 def error_map(restored: Tensor, target: Tensor) -> Picture:
-    """Mean absolute error over the bands of two cubes `C x H x W`, as `H x W`."""
+    """Return the mean absolute error over the bands of two cubes `C x H x W`, as `H x W`."""
     return np.asarray((restored - target).abs().mean(0).detach().cpu().numpy(), dtype=np.float32)
 
 

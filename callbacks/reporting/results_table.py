@@ -143,7 +143,7 @@ _SIMULATED = ("response", "channels", "response_digest", "multispectral_snr")
 
 
 def task_line(trainer: Trainer) -> str:
-    """Data set, degradation and seed in one line, so that no table is without its conditions."""
+    """Return the data set, degradation and seed in one line, so that no table is without its conditions."""
     data = datamodule_of(trainer)
     if not isinstance(data, _Task):
         return "degradation unknown"
@@ -162,13 +162,13 @@ def task_line(trainer: Trainer) -> str:
 
 
 def gathered(rows: list[Row]) -> list[Row]:
-    """Rows of all ranks, each scene once (a sampler may repeat scenes to even out ranks), sorted."""
+    """Return the rows of all ranks, each scene once (a sampler may repeat scenes to even out ranks), sorted."""
     unique = {(one.test_set, one.scene, one.model): one for part in all_gathered(rows) for one in part}
     return sorted(unique.values())
 
 
 def means(rows: list[Row]) -> dict[tuple[str, str], dict[str, float]]:
-    """Mean over scenes of every metric, by (test set, model)."""
+    """Return the mean over scenes of every metric, by (test set, model)."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for one in rows:
         groups.setdefault((one.test_set, one.model), []).append(one)
@@ -179,7 +179,7 @@ def means(rows: list[Row]) -> dict[tuple[str, str], dict[str, float]]:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """Every row, full precision."""
+    """Return every row in full precision."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=["test_set", "scene", "model", *METRICS], lineterminator="\n")
     writer.writeheader()
@@ -188,7 +188,7 @@ def as_csv(rows: list[Row]) -> str:
 
 
 def as_markdown(rows: list[Row], header: str) -> str:
-    """Means first, then every scene, with the protocol as the first line."""
+    """Return the means first, then every scene, with the protocol as the first line."""
     lines = [f"Protocol: {header}", "", "| set | scene | model | " + " | ".join(HEADINGS[m] for m in METRICS) + " |"]
     lines.append("| --- | --- | --- |" + " ---: |" * len(METRICS))
     for (test_set, model), mean in sorted(means(rows).items()):
@@ -200,12 +200,12 @@ def as_markdown(rows: list[Row], header: str) -> str:
 
 
 def cells(scores: Mapping[str, Any]) -> list[str]:
-    """Scores as printed: two decimals for dB, degrees and ERGAS, four for SSIM."""
+    """Return the scores as printed: two decimals for dB, degrees and ERGAS, four for SSIM."""
     return [f"{scores[metric]:.4f}" if metric == "ssim" else f"{scores[metric]:.2f}" for metric in METRICS]
 
 
 def as_table(rows: list[Row], header: str) -> Table:
-    """The means as a rich table for the terminal."""
+    """Return the means as a rich table for the terminal."""
     table = Table("set", "model", *(HEADINGS[metric] for metric in METRICS), title="Mean over scenes", caption=header)
     for (test_set, model), mean in sorted(means(rows).items(), key=lambda item: (item[0][0], item[0][1] == "adapted")):
         table.add_row(test_set, model, *cells(mean))

@@ -29,7 +29,7 @@ class CandidateBlock:
 
 
 def candidate_table(proxy_rgb: Tensor) -> Tensor:
-    """RGB and normalised coordinates of every proxy pixel: what Eq. 15 and 18 average.
+    """Return RGB and normalised coordinates of every proxy pixel: what Eq. 15 and 18 average.
 
     Args:
         proxy_rgb: 3 x N x H x W, the proxy of each image.
@@ -45,7 +45,7 @@ def candidate_table(proxy_rgb: Tensor) -> Tensor:
 
 
 def normalised_distances(distances: Tensor, epsilon: float = 1e-8) -> Tensor:
-    """Distances over their mean in each image, the second line of Eq. 21.
+    """Return the distances over their mean in each image, the second line of Eq. 21.
 
     Args:
         distances: K x N x H x W mean-L1 descriptor distances.

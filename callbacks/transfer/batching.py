@@ -30,7 +30,7 @@ class MatchedGuide:
 
 
 def estimation_bytes(pixels: int, candidates: int, kernel_size: int) -> int:
-    """Memory that one guide's float32 estimation takes.
+    """Return the memory that one guide's float32 estimation takes.
 
     Args:
         pixels: H * W.
@@ -50,7 +50,7 @@ def estimation_bytes(pixels: int, candidates: int, kernel_size: int) -> int:
 
 
 def guides_that_fit(guide_rgb: Tensor, candidates: int, kernel_size: int) -> int:
-    """Number of guides of one size to optimise at once, at least one.
+    """Return the number of guides of one size to optimise at once, at least one.
 
     One on a CPU, where a single guide's blocks already fill the cache; on a GPU as many as half of the free memory
     holds and as keep it busy.

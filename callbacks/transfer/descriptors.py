@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def chroma(image: Tensor, epsilon: float = 1e-2) -> Tensor:
-    """Chromaticity of an RGB image, the second line of Eq. 9.
+    """Return the chromaticity of an RGB image, the second line of Eq. 9.
 
     Args:
         image: RGB image, 3 x H x W in [0, 1].
@@ -22,7 +22,7 @@ def chroma(image: Tensor, epsilon: float = 1e-2) -> Tensor:
 
 
 def image_gradient(image: Tensor) -> Tensor:
-    """Central differences of every channel, vertical ones first, with clamped borders.
+    """Return the central differences of every channel, vertical ones first, with clamped borders.
 
     Args:
         image: C x H x W.
@@ -87,7 +87,7 @@ class PatchDescriptors:
         return self._rows.dtype
 
     def corners(self, pixels: Tensor) -> Tensor:
-        """Row of the patch table at which each pixel's patch begins.
+        """Return the row of the patch table at which each pixel's patch begins.
 
         Args:
             pixels: flat pixel numbers `y * W + x`, any shape, int64.
@@ -99,7 +99,7 @@ class PatchDescriptors:
         return pixels + rows * (self._padded_width - self.width)
 
     def patch_row(self, corners: Tensor, row: int) -> Tensor:
-        """One row of many patches, gathered.
+        """Return one row of many patches, gathered.
 
         Args:
             corners: what `corners` returned, Q.
@@ -111,7 +111,7 @@ class PatchDescriptors:
         return self._rows.index_select(0, corners + row * self._padded_width)
 
     def gather(self, pixels: Tensor) -> Tensor:
-        """Descriptors of the named pixels.
+        """Return the descriptors of the named pixels.
 
         Args:
             pixels: flat pixel numbers, Q, int64.
@@ -123,5 +123,5 @@ class PatchDescriptors:
         return torch.cat([self.patch_row(corners, row) for row in range(self.patch_size)], 1)
 
     def chunk(self, start: int, stop: int) -> Tensor:
-        """Descriptors of pixels start .. stop - 1, (stop - start) x dimension."""
+        """Return the descriptors of pixels start .. stop - 1, (stop - start) x dimension."""
         return self.gather(torch.arange(start, stop, device=self.device))

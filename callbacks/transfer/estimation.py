@@ -129,7 +129,7 @@ class TransportEstimation:
             torch.sum(scratch, 0, out=self._aggregated[channel, :, part])
 
     def synthesise(self) -> Tensor:
-        """The RGB of Eq. 17 under the current parameters, 3 x N x H x W (a buffer that the next call overwrites)."""
+        """Return the RGB of Eq. 17 under the current parameters, 3 x N x H x W (the next call overwrites it)."""
         size = self._settings.kernel_size
         clamp_pad(self._aggregated[:3], size // 2, self._padded)
         for block, parameters in zip(self._blocks, self._interpolation, strict=True):
@@ -148,7 +148,7 @@ class TransportEstimation:
         return value, gradient.mul_(self._pixels), slope.mul_(self._weights.smoothness * self._pixels)
 
     def objective(self) -> Tensor:
-        """Value of Eq. 20 for each guide under the current parameters, N."""
+        """Return the value of Eq. 20 for each guide under the current parameters, N."""
         return self._evaluate()[0]
 
     def _interpolation_gradients(self, gradient: Tensor) -> Iterator[tuple[SoftmaxParameters, Tensor]]:
@@ -180,7 +180,7 @@ class TransportEstimation:
             yield block, parameters, parameters.logit_gradient(scratch, mean)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
-        """Gradients of Eq. 20 with respect to all logits, for inspection; `step` never holds them whole.
+        """Return the gradients of Eq. 20 with respect to all logits, for inspection; `step` never holds them whole.
 
         Returns:
             Those of l, K x N x H x W, and of m, s^2 x N x H x W.
@@ -191,7 +191,7 @@ class TransportEstimation:
         return torch.cat(candidates, -2) / self._pixels, torch.cat(kernels, -2) / self._pixels
 
     def step(self) -> None:
-        """One Adam step on all logits; `history` gains the objective before the step, N values."""
+        """Take one Adam step on all logits; `history` gains the objective before the step, N values."""
         value, gradient, slope = self._evaluate()
         self.history.append(value)
         for parameters, part in self._interpolation_gradients(gradient):
@@ -201,7 +201,7 @@ class TransportEstimation:
             self._aggregate(block, parameters)
 
     def operators(self) -> list[TransportOperator]:
-        """The transport of each guide under the current parameters (Eq. 22)."""
+        """Return the transport of each guide under the current parameters (Eq. 22)."""
         aggregation = torch.cat([parameters.weights for parameters in self._aggregation], -2)
         interpolation = torch.cat([parameters.weights for parameters in self._interpolation], -2)
         return [

@@ -13,7 +13,7 @@ _CHUNK = 4096
 
 
 def gpu_available(faiss: Any) -> bool:  # noqa: ANN401 - faiss has no stubs
-    """Whether this faiss can search on a GPU (the CPU build has the functions' names but not their resources)."""
+    """Tell whether this faiss can search on a GPU (the CPU build has the functions' names but not their resources)."""
     return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
@@ -37,7 +37,7 @@ class FaissExactSearch:
             self._index.add(proxy.chunk(start, min(start + _CHUNK, proxy.count)).float().cpu().numpy())
 
     def search(self, queries: Tensor, count: int) -> Tensor:
-        """The nearest proxy pixels of each query, nearest first.
+        """Return the nearest proxy pixels of each query, nearest first.
 
         Args:
             queries: Q x dimension.
@@ -64,12 +64,12 @@ class TorchExactSearch:
         self._block = block
 
     def search(self, queries: Tensor, count: int) -> Tensor:
-        """As `FaissExactSearch.search`, in the dtype of the queries."""
+        """Search as `FaissExactSearch.search` does, in the dtype of the queries."""
         indices, _ = self.nearest(queries, count)
         return indices
 
     def nearest(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Nearest proxy pixels and their squared distances less the query's own square, Q x count each."""
+        """Return the nearest proxy pixels and their squared distances less the query's own square, Q x count each."""
         best: tuple[Tensor, Tensor] | None = None
         for start in range(0, self._proxy.count, self._block):
             points = self._proxy.chunk(start, min(start + self._block, self._proxy.count))

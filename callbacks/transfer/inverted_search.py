@@ -73,7 +73,7 @@ class InvertedSearch:
         return projected.float().cpu()
 
     def search(self, queries: Tensor, count: int, probes: int, shortlist: int) -> Tensor:
-        """The nearest proxy pixels of each query, nearest first, almost always the true ones.
+        """Return the nearest proxy pixels of each query, nearest first, almost always the true ones.
 
         Args:
             queries: full descriptors, Q x dimension.
@@ -97,7 +97,7 @@ class InvertedSearch:
 
 
 def squared_distances(queries: Tensor, proxy: PatchDescriptors, pool: Tensor, chunk: int = 512) -> Tensor:
-    """Squared L2 distances between full descriptors.
+    """Return the squared L2 distances between full descriptors.
 
     Args:
         queries: Q x dimension.

@@ -43,7 +43,7 @@ class LossWeights:
 
 
 def patch_coverage(height: int, width: int, patch_size: int, like: Tensor) -> Tensor:
-    """How many unfolded patches see each pixel, over the number of patch positions.
+    """Count how many unfolded patches see each pixel, over the number of patch positions.
 
     The L1 distance between two images' unfolded patches counts every pixel's difference once for each patch that
     contains it, so it is the pixel-wise L1 weighted by this map, without unfolding anything.
@@ -66,7 +66,7 @@ def patch_coverage(height: int, width: int, patch_size: int, like: Tensor) -> Te
 
 
 def total_variation(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean absolute forward difference of C x N x H x W planes, and its gradient.
+    """Return the mean absolute forward difference of C x N x H x W planes, and its gradient.
 
     Args:
         planes: C x N x H x W.
@@ -118,7 +118,7 @@ class ImageObjective:
             self._terms.append((weights.ssim, StructuralSimilarity(guide)))
 
     def __call__(self, estimate: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted sum of the terms and its gradient.
+        """Return the weighted sum of the terms and its gradient.
 
         Args:
             estimate: synthesised RGB, 3 x N x H x W.

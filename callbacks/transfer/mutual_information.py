@@ -15,7 +15,7 @@ _ONE = 2**34
 
 
 def cubic_spline(fraction: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Cubic B-spline weights of the four bins around a sample.
+    """Return the cubic B-spline weights of the four bins around a sample.
 
     Args:
         fraction: distance of the sample above the second of the four bins, in [0, 1).
@@ -57,7 +57,7 @@ class MutualInformation:
         self._scale = torch.where(entropy > 1e-6, 1 / entropy.clamp_min(1e-6), torch.zeros_like(entropy))
 
     def __call__(self, estimate: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss of each image, and its gradient.
+        """Return the loss of each image, and its gradient.
 
         Args:
             estimate: C x N x H x W in [0, 1]; rounding beyond the ends is clamped.

@@ -11,7 +11,7 @@ _CHUNK_FLOATS = 2**21
 
 
 def expand(seeds: Tensor, height: int, width: int, radius: int) -> tuple[Tensor, Tensor]:
-    """Neighbourhoods of the seeds, Eq. 11.
+    """Return the neighbourhoods of the seeds, Eq. 11.
 
     Args:
         seeds: flat proxy pixel numbers, Q x S.
@@ -35,7 +35,7 @@ def expand(seeds: Tensor, height: int, width: int, radius: int) -> tuple[Tensor,
 
 
 def mean_absolute_distances(guide: PatchDescriptors, proxy: PatchDescriptors, pixels: Tensor, pool: Tensor) -> Tensor:
-    """Mean L1 descriptor distance between each guide pixel and its pool, Eq. 12.
+    """Return the mean L1 descriptor distance between each guide pixel and its pool, Eq. 12.
 
     Args:
         guide: descriptors of the guide.
@@ -61,7 +61,7 @@ def mean_absolute_distances(guide: PatchDescriptors, proxy: PatchDescriptors, pi
 def refine(
     guide: PatchDescriptors, proxy: PatchDescriptors, seeds: Tensor, radius: int, keep: int
 ) -> tuple[Tensor, Tensor]:
-    """The K best candidates of every guide pixel, Eq. 13.
+    """Return the K best candidates of every guide pixel, Eq. 13.
 
     Each pixel of a pool counts once; only a pool with fewer than K different pixels (a tiny image) repeats some.
 

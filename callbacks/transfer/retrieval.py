@@ -49,7 +49,7 @@ class Retrieval:
             The index.
 
         Raises:
-            ModuleNotFoundError: If an engine of faiss is asked for and faiss is not installed.
+            ModuleNotFoundError: if an engine of faiss is asked for and faiss is not installed.
         """
         return ProxyIndex(proxy, self)
 
@@ -78,7 +78,7 @@ class ProxyIndex:
             self._exact = FaissExactSearch(proxy) if self.engine == "exact" else TorchExactSearch(proxy)
 
     def search(self, guide: PatchDescriptors, count: int) -> Tensor:
-        """Seeds of every guide pixel, Eq. 10.
+        """Return the seeds of every guide pixel, Eq. 10.
 
         Args:
             guide: descriptors of the guide RGB.
@@ -123,7 +123,7 @@ class ProxyIndex:
 
 
 def recall(distances: Tensor, furthest: Tensor) -> float:
-    """Share of found neighbours that are no further than the true last one.
+    """Return the share of found neighbours that are no further than the true last one.
 
     Comparing distances, to 0.1 %, rather than names makes ties count as found: flat regions hold many equal patches.
 

@@ -47,13 +47,13 @@ class SoftmaxParameters:
         return gradient if self._temperature == 1 else gradient.div_(self._temperature)
 
     def step(self, gradient: Tensor) -> None:
-        """One fused Adam step, then the new weights.
+        """Take one fused Adam step, then compute the new weights.
 
         Args:
             gradient: d objective / d logits, contiguous.
 
         Raises:
-            ValueError: If the gradient is not contiguous: the fused kernel reads memory in order, whatever the strides.
+            ValueError: if the gradient is not contiguous: the fused kernel reads memory in order, whatever the strides.
         """
         if not gradient.is_contiguous():
             raise InputError("SoftmaxParameters.step needs a contiguous gradient: pass gradient.contiguous().")

@@ -35,7 +35,7 @@ def clamp_pad(planes: Tensor, radius: int, out: Tensor | None = None) -> Tensor:
 
 
 def clamp_fold(padded: Tensor, radius: int) -> Tensor:
-    """Adjoint of `clamp_pad`: what fell on the frame is added to the border pixel it was read from.
+    """Apply the adjoint of `clamp_pad`: what fell on the frame is added to the border pixel it was read from.
 
     Args:
         padded: ... x (H + 2 radius) x (W + 2 radius); overwritten.
@@ -56,7 +56,7 @@ def clamp_fold(padded: Tensor, radius: int) -> Tensor:
 
 
 def windows(padded: Tensor, size: int, start: int, rows: int) -> Tensor:
-    """View of all s x s shifts of a block of rows: no copy.
+    """Return a view of all s x s shifts of a block of rows: no copy.
 
     Args:
         padded: C x N x (H + s - 1) x (W + s - 1), contiguous.
@@ -75,7 +75,7 @@ def windows(padded: Tensor, size: int, start: int, rows: int) -> Tensor:
 
 
 def interpolate(shifted: Tensor, weights: Tensor, scratch: Tensor, out: Tensor) -> None:
-    """Weighted sum over the stencil (Eq. 17 and 24) for one block of rows.
+    """Return the weighted sum over the stencil (Eq. 17 and 24) for one block of rows.
 
     Args:
         shifted: `windows` of the padded planes, C x s x s x N x h x W.
@@ -91,7 +91,7 @@ def interpolate(shifted: Tensor, weights: Tensor, scratch: Tensor, out: Tensor) 
 
 
 def weight_gradient(shifted: Tensor, gradient: Tensor, out: Tensor) -> None:
-    """Gradient of `interpolate` with respect to the weights.
+    """Return the gradient of `interpolate` with respect to the weights.
 
     Args:
         shifted: as in `interpolate`.
@@ -106,7 +106,7 @@ def weight_gradient(shifted: Tensor, gradient: Tensor, out: Tensor) -> None:
 
 
 def scatter(weights: Tensor, gradient: Tensor, padded: Tensor, start: int) -> None:
-    """Adjoint of `interpolate` with respect to the planes: adds weights * gradient at every shift, in a fixed order.
+    """Apply the adjoint of `interpolate` to the planes: add weights * gradient at every shift, in a fixed order.
 
     Args:
         weights: s^2 x N x h x W.

@@ -13,7 +13,7 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def gaussian_window(dtype: torch.dtype, device: torch.device, size: int = WINDOW, sigma: float = 1.5) -> Tensor:
-    """The normalised Gaussian of Wang et al. (2004), `size` taps."""
+    """Return the normalised Gaussian of Wang et al. (2004), `size` taps."""
     offsets = torch.arange(size, dtype=torch.float64) - size // 2
     weights = torch.exp(-(offsets**2) / (2 * sigma**2))
     return (weights / weights.sum()).to(dtype=dtype, device=device)
@@ -33,7 +33,7 @@ class StructuralSimilarity:
             guide: C x N x H x W in [0, 1], H and W at least 11.
 
         Raises:
-            ValueError: If the image is smaller than the window.
+            ValueError: if the image is smaller than the window.
         """
         if min(guide.shape[-2:]) < WINDOW:
             raise InputError(
@@ -62,7 +62,7 @@ class StructuralSimilarity:
         return self._separable(maps, WINDOW - 1)
 
     def __call__(self, estimate: Tensor) -> tuple[Tensor, Tensor]:
-        """Loss of each image, and its gradient.
+        """Return the loss of each image, and its gradient.
 
         Args:
             estimate: C x N x H x W in [0, 1].

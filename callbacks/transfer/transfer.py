@@ -43,7 +43,7 @@ class SpectralTransfer:
         retrieval: Retrieval | None = None,
         guides_at_once: int | None = None,
     ) -> None:
-        """Published settings (section IV-D) unless told otherwise.
+        """Take the published settings (section IV-D) unless told otherwise.
 
         Args:
             seeds: K_s, seeds retrieved for each guide pixel.
@@ -63,7 +63,7 @@ class SpectralTransfer:
                 to the bit on a CPU where blocks hold a multiple of 16 pixels, else up to rounding.
 
         Raises:
-            ValueError: If a count is not positive or a window is not odd.
+            ValueError: if a count is not positive or a window is not odd.
         """
         for name, value in (("kernel_size", kernel_size), ("patch_size", patch_size)):
             if value < 1 or value % 2 == 0:
@@ -85,7 +85,7 @@ class SpectralTransfer:
         self.estimation = EstimationSettings(kernel_size, learning_rate, temperature, patch_size)
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides the result, JSON-able: part of a store key."""
+        """Return everything that decides the result, JSON-able: part of a store key."""
         return {
             "seeds": self.seeds,
             "refinement_radius": self.refinement_radius,
@@ -112,7 +112,7 @@ class SpectralTransfer:
             The operator; `operator.apply(proxy_cube)` is the synthesised cube.
 
         Raises:
-            ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
+            ValueError: if shapes differ, are not 3 x H x W, or values are not finite.
         """
         return self.estimate_many(proxy_rgb, guide_rgb[None], progress)[0]
 
@@ -133,7 +133,7 @@ class SpectralTransfer:
             One operator for each guide.
 
         Raises:
-            ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
+            ValueError: if shapes differ, are not 3 x H x W, or values are not finite.
         """
         pairs = ((proxy_rgb, guide_rgb) for guide_rgb in guides)
         return [operator for batch in self.estimate_batches(pairs, progress) for operator in batch]
@@ -156,7 +156,7 @@ class SpectralTransfer:
             The operators of one batch, in the order of the pairs; every guide's is that of `estimate`.
 
         Raises:
-            ValueError: If shapes differ, are not 3 x H x W, or values are not finite.
+            ValueError: if shapes differ, are not 3 x H x W, or values are not finite.
         """
         finished = 0
         for batch in batches(self._matched(pairs), self.candidates, self.estimation.kernel_size, self.guides_at_once):

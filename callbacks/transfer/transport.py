@@ -87,7 +87,7 @@ class TransportOperator:
             C x H x W.
 
         Raises:
-            ValueError: If the size differs from the lattice of the operator.
+            ValueError: if the size differs from the lattice of the operator.
         """
         return self.interpolate(self.aggregate(cube))
 
@@ -101,7 +101,7 @@ class TransportOperator:
             C x H x W with <T p, y> = <p, T^T y>.
 
         Raises:
-            ValueError: If the size differs from the lattice of the operator.
+            ValueError: if the size differs from the lattice of the operator.
         """
         self._check(cube)
         height, width = self.shape
@@ -115,11 +115,11 @@ class TransportOperator:
         return out.t().reshape(cube.shape).contiguous()
 
     def row_sums(self) -> Tensor:
-        """Sum of every row of T, H x W; one up to rounding."""
+        """Return the sum of every row of T, H x W; one up to rounding."""
         return self.apply(self.aggregation.new_ones(1, *self.shape))[0]
 
     def displacement(self) -> Tensor:
-        """Displacement field d of Eq. 18: expected source coordinate minus own coordinate.
+        """Return the displacement field d of Eq. 18: expected source coordinate minus own coordinate.
 
         Returns:
             2 x H x W in pixels, vertical component first.
@@ -135,7 +135,7 @@ class TransportOperator:
         return expected
 
     def support(self) -> Tensor:
-        """Number of distinct proxy pixels that each row of T touches, H x W int64, at most K * s^2."""
+        """Return the number of distinct proxy pixels that each row of T touches, H x W int64, at most K * s^2."""
         size = self.kernel_size
         padded = clamp_pad(self.candidates, size // 2)[:, None].contiguous()
         counts = []
@@ -146,7 +146,7 @@ class TransportOperator:
         return torch.stack(counts)
 
     def kappa(self, iterations: int = 100, tolerance: float = 1e-5) -> float:
-        """Overlap constant of supplement S2.1: the largest eigenvalue of T^T T, by power iteration.
+        """Return the overlap constant of supplement S2.1: the largest eigenvalue of T^T T, by power iteration.
 
         Args:
             iterations: at most this many steps.
@@ -167,7 +167,7 @@ class TransportOperator:
         return estimate
 
     def to_sparse(self) -> Tensor:
-        """The matrix T itself, sparse COO, (H * W) x (H * W): for tests and small images."""
+        """Return the matrix T itself, sparse COO, (H * W) x (H * W): for tests and small images."""
         height, width = self.shape
         count, size = height * width, self.kernel_size
         pixels = torch.arange(count, device=self.candidates.device)

@@ -30,8 +30,8 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
         Caption by scene name, without blanks around it.
 
     Raises:
-        FileNotFoundError: There is neither a packaged file nor a file of this name.
-        CaptionError: The file is malformed, is for another data set, or holds an empty caption.
+        FileNotFoundError: there is neither a packaged file nor a file of this name.
+        CaptionError: the file is malformed, is for another data set, or holds an empty caption.
     """
     path = FOLDER / f"{name}.json" if name in CAPTIONS else Path(name)
     if not path.is_file():

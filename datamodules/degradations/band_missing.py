@@ -42,5 +42,5 @@ class BandMissing(Degradation):
         return Masking(mask)
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name and ratio."""
+        """Return the class name and ratio."""
         return {"class": type(self).__name__, "ratio": self.ratio}

@@ -54,12 +54,12 @@ class Degradation(ABC):
             The corruption, whose `apply` takes a cube of exactly this shape.
 
         Raises:
-            ValueError: The shape is not one this degradation can work on.
+            ValueError: the shape is not one this degradation can work on.
         """
 
     @abstractmethod
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Everything that decides the result, JSON-able: goes into store keys and table headers."""
+        """Return everything that decides the result, JSON-able: goes into store keys and table headers."""
 
     def __call__(self, cube: Tensor, generator: torch.Generator) -> Tensor:
         """Degrade one clean cube.
@@ -72,7 +72,7 @@ class Degradation(ABC):
             The observation `C x h x w` with `h = H / scale`; same dtype, not clipped, the input is left as it is.
 
         Raises:
-            ValueError: The cube is not three-dimensional, not floating point or not finite, or its shape does not fit.
+            ValueError: the cube is not three-dimensional, not floating point or not finite, or its shape does not fit.
         """
         check_cube(cube)
         return self.draw(tuple(cube.shape), generator).apply(cube)
@@ -99,7 +99,7 @@ class Degradation(ABC):
         return None
 
     def __repr__(self) -> str:
-        """Class name and settings, as a reader of a log wants them."""
+        """Return the class name and settings, as a reader of a log wants them."""
         values = ", ".join(f"{key}={value!r}" for key, value in self.settings().items() if key != "class")
         return f"{type(self).__name__}({values})"
 

@@ -47,11 +47,11 @@ class ComplexMixture(Degradation):
         sigma_convention: how they are drawn, as in `NonIIDGaussian`.
         columns: number of columns hit by stripes and deadlines, as shares `[low, high)` of the width; both ends are
             rounded down for stripes and up for deadlines.
-        stripe_amplitude: Stripe offsets are uniform on [-amplitude, amplitude).
-        impulse_amounts: Probabilities of an impulse, one drawn for each band.
+        stripe_amplitude: stripe offsets are uniform on [-amplitude, amplitude).
+        impulse_amounts: probabilities of an impulse, one drawn for each band.
 
     Raises:
-        ValueError: An argument is out of range; when drawing: fewer than 3 bands, or too few columns.
+        ValueError: an argument is out of range; when drawing: fewer than 3 bands, or too few columns.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ComplexMixture(Degradation):
             A mixture whose first part is the Gaussian noise and whose other parts are the structured noises.
 
         Raises:
-            ValueError: The cube has fewer than 3 bands or is too narrow.
+            ValueError: the cube has fewer than 3 bands or is too narrow.
         """
         size, stream = check_shape(shape), random_stream(generator)
         if size[0] < 3:
@@ -112,7 +112,7 @@ class ComplexMixture(Degradation):
         return [rule.draw(size, bands()[:third], stream) for rule in rules[chosen : chosen + 1]]
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name and every constructor argument."""
+        """Return the class name and every constructor argument."""
         return {
             "class": type(self).__name__,
             "convention": self.convention,

@@ -33,14 +33,14 @@ class GaussianBlurring(Degradation):
     """The same Gaussian blur in every band; deterministic.
 
     Args:
-        kernel_size: Odd width of the kernel in pixels.
+        kernel_size: odd width of the kernel in pixels.
         sigma: standard deviation in pixels; by default `0.3 ((kernel_size - 1) / 2 - 1) + 0.8` (2.6 for 15), the
             rule of MP-HSIR.
         boundary: what lies outside the image: `reflect` (mirror that does not repeat the edge, the default),
             `symmetric` (mirror that does), `replicate`, `circular`, or `zero` (MP-HSIR, whose borders darken).
 
     Raises:
-        ValueError: An even or non-positive kernel size, a sigma that is not positive and finite, an unknown boundary.
+        ValueError: an even or non-positive kernel size, a sigma that is not positive and finite, an unknown boundary.
     """
 
     def __init__(self, kernel_size: int = 15, sigma: float | None = None, boundary: str = "reflect") -> None:
@@ -60,7 +60,7 @@ class GaussianBlurring(Degradation):
         return Separable(rows, columns)
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name, kernel size, sigma in pixels and boundary."""
+        """Return the class name, kernel size, sigma in pixels and boundary."""
         return {
             "class": type(self).__name__,
             "kernel_size": self.kernel_size,

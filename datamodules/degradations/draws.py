@@ -26,7 +26,7 @@ def random_stream(generator: torch.Generator) -> np.random.Generator:
     """Return a NumPy stream seeded by 126 bits of `generator` (which moves on).
 
     Raises:
-        ValueError: The generator lives on an accelerator, whose numbers differ from model to model.
+        ValueError: the generator lives on an accelerator, whose numbers differ from model to model.
     """
     if generator.device.type != "cpu":
         raise InputError(f"A degradation needs a CPU torch.Generator but got one on {generator.device}.")
@@ -39,7 +39,7 @@ class SigmaDraw:
     """How the standard deviation of the Gaussian noise of each band is drawn.
 
     Attributes:
-        sigmas: Candidate standard deviations on the 0 to 255 scale; the `_uniform` conventions take two, the lower
+        sigmas: candidate standard deviations on the 0 to 255 scale; the `_uniform` conventions take two, the lower
             and the upper end of a range.
         convention: `band_choice`: each band takes one of `sigmas` (SERT and QRNN3D, non-i.i.d.); `band_uniform`:
             each band draws from the range (SSUMamba, T3SC); `cube_choice` and `cube_uniform`: the same with one
@@ -104,11 +104,11 @@ class ColumnDraw:
         Args:
             count: number of bands.
             width: number of columns.
-            stream: Source of randomness.
+            stream: source of randomness.
             round_up: whether the two ends of the range are rounded up (deadlines) or down (stripes), as published.
 
         Raises:
-            ValueError: The cube is so narrow that the range holds no integer.
+            ValueError: the cube is so narrow that the range holds no integer.
         """
         rounding = np.ceil if round_up else np.floor
         lowest, highest = int(rounding(self.low * width)), int(rounding(self.high * width))
@@ -163,7 +163,7 @@ class ImpulseDraw:
     """Impulses: each pixel of a band is hit with the band's probability, and becomes 1 or 0 with equal chances.
 
     Attributes:
-        amounts: Probabilities from which each band takes one.
+        amounts: probabilities from which each band takes one.
         shared: whether all bands take the same one.
     """
 

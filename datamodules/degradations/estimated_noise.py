@@ -52,15 +52,15 @@ class EstimatedNoise(Degradation):
     Args:
         estimate: JSON file of an earlier estimate; None measures the observations when adaptation starts.
         sigmas: standard deviation on the 0 to 255 scale, one or one a band, in place of the measured ones.
-        slope: Growth of the variance with the signal, in place of the measured ones.
+        slope: growth of the variance with the signal, in place of the measured ones.
         stripe_share: share of the columns of every band that is striped.
         stripe_amplitude: largest offset of a stripe.
         dead_share: share of the columns of every band that is dead.
         impulse_share: share of the pixels of every band that is hit.
-        missing: Numbers of the missing bands, from 0.
+        missing: numbers of the missing bands, from 0.
 
     Raises:
-        ValueError: For a share outside of [0, 1], a negative level, or a file that is no estimate.
+        ValueError: for a share outside of [0, 1], a negative level, or a file that is no estimate.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class EstimatedNoise(Degradation):
             wavelengths: the C band centres in nm.
 
         Raises:
-            ValueError: See `datamodules.estimation.estimate_noise`.
+            ValueError: see `datamodules.estimation.estimate_noise`.
         """
         if self.estimate is None:
             self.estimate = estimate_noise(cubes, names, wavelengths)
@@ -138,7 +138,7 @@ class EstimatedNoise(Degradation):
         return [replace(band, variance=(sigma / 255.0) ** 2) for band, sigma in zip(bands, sigmas, strict=True)]
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name, digest of the estimate and whatever overrides it."""
+        """Return the class name, digest of the estimate and whatever overrides it."""
         measured = "not yet" if self.estimate is None else settings_digest(self.estimate.settings())
         own: dict[str, int | float | str | list[float]] = {"class": type(self).__name__, "estimate": measured}
         if self.sigmas is not None:

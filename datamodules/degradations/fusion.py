@@ -69,8 +69,8 @@ class FusionObservation(Degradation):
         multispectral_snr: the same of every multispectral channel.
 
     Raises:
-        ValueError: For an unknown setting; when drawing: a size that the ratio does not divide.
-        FileNotFoundError: There is no such response.
+        ValueError: for an unknown setting; when drawing: a size that the ratio does not divide.
+        FileNotFoundError: there is no such response.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class FusionObservation(Degradation):
         """Return what the multispectral sensor delivers, `c x H x W`.
 
         Raises:
-            ValueError: There are not as many wavelengths as bands, or there is no response.
+            ValueError: there are not as many wavelengths as bands, or there is no response.
         """
         if self.response is None:
             raise InputError(
@@ -151,7 +151,7 @@ class FusionObservation(Degradation):
         return add_noise(image, torch.randn(image.shape, generator=generator), self.multispectral_snr)
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Ratio, the blur's taps, channels and a digest of the response, noise."""
+        """Return the ratio, the blur's taps, channels and a digest of the response, noise."""
         return {
             "class": type(self).__name__,
             "ratio": self.scale,

@@ -33,7 +33,7 @@ class NonIIDGaussian(Degradation):
         return gaussian_noise(size, self.sigma_draw.draw(size[0], stream), stream)
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name, candidate sigmas (0 to 255 scale) and convention."""
+        """Return the class name, candidate sigmas (0 to 255 scale) and convention."""
         return {
             "class": type(self).__name__,
             "sigmas": list(self.sigma_draw.sigmas),

@@ -17,7 +17,7 @@ class RandomMask(Degradation):
     """Sets entries to 0, each independently with the same probability.
 
     Args:
-        ratio: Probability that an entry is lost, in [0, 1).
+        ratio: probability that an entry is lost, in [0, 1).
         convention: `element`: every entry of the cube is decided for itself (MP-HSIR, the default); `pixel`: a
             pixel is lost in all its bands or in none.
 
@@ -38,5 +38,5 @@ class RandomMask(Degradation):
         return Masking(torch.from_numpy(random_stream(generator).random(size) >= self.ratio))
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name, ratio and convention."""
+        """Return the class name, ratio and convention."""
         return {"class": type(self).__name__, "ratio": self.ratio, "convention": self.convention}

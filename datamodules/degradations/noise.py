@@ -124,7 +124,7 @@ class SignalDependentNoise:
     """Additive Gaussian noise whose variance grows linearly with the signal.
 
     Attributes:
-        constants: Variance of each band where the signal is 0, `C` values on the [0, 1] scale.
+        constants: variance of each band where the signal is 0, `C` values on the [0, 1] scale.
         slopes: what a signal of 1 adds to it, `C` values.
         field: standard normal numbers, `C x H x W` float32.
     """

@@ -50,7 +50,7 @@ class SparseRows:
     a matrix product of a numerical library, the result has the same bits on every machine.
 
     Args:
-        matrix: Dense `n_out x n_in` float64 matrix.
+        matrix: dense `n_out x n_in` float64 matrix.
     """
 
     def __init__(self, matrix: Tensor) -> None:
@@ -107,7 +107,7 @@ def boundary_index(index: Tensor, size: int, boundary: str) -> Tensor:
     """Map positions outside `0 .. size - 1` into the range, by the named rule.
 
     Args:
-        index: Integer positions, any distance outside.
+        index: integer positions, any distance outside.
         size: number of samples along the axis.
         boundary: `replicate` (edge value), `reflect` (mirror that does not repeat the edge), `symmetric` (mirror
             that does), `circular`; `zero` is returned as `replicate`, its entries must be given no weight.
@@ -130,8 +130,8 @@ def matrix_from_taps(index: Tensor, weights: Tensor, size: int, boundary: str) -
     """Build the dense matrix of a linear filter from its taps.
 
     Args:
-        index: Input positions read by each output sample, `n_out x taps` integers, possibly out of range.
-        weights: Their weights, `n_out x taps` float64.
+        index: input positions read by each output sample, `n_out x taps` integers, possibly out of range.
+        weights: their weights, `n_out x taps` float64.
         size: number of input samples.
         boundary: one of `BOUNDARIES`.
 

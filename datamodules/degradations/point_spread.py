@@ -52,7 +52,7 @@ class PointSpread:
         return torch.zeros(len(blocks), size, dtype=torch.float64).scatter_add_(1, mirrored, weights)
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Taps and place."""
+        """Return the taps and place."""
         return {"psf_weights": list(self.weights), "psf_first": self.first}
 
 
@@ -62,7 +62,7 @@ def point_spread(
     """Return the named point spread function; None stands for MATLAB's bicubic reduction, which has its own operator.
 
     Raises:
-        ValueError: Kernel settings are missing for `gaussian`, given for another name, or out of range.
+        ValueError: kernel settings are missing for `gaussian`, given for another name, or out of range.
     """
     given = (kernel_size, sigma, offset)
     if name != "gaussian":

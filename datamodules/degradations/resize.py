@@ -76,7 +76,7 @@ def bicubic_upsample(cube: Tensor, scale: int, convention: str = "matlab") -> Te
     """Return `... x h x w` enlarged to `... x scale h x scale w`, as `imresize(cube, scale, 'bicubic')` does.
 
     Raises:
-        ValueError: The scale is below 1.
+        ValueError: the scale is below 1.
     """
     if scale < 1:
         raise InputError(f"Bicubic upsampling got the scale {scale} but it must be at least 1.")

@@ -16,7 +16,7 @@ class BicubicDownsampling(Degradation):
     """Bicubic reduction of both spatial axes; deterministic.
 
     Args:
-        scale: Reduction factor; height and width of a cube must be its multiples.
+        scale: reduction factor; height and width of a cube must be its multiples.
         convention: `matlab` (antialiased, mirrored border, equal to `imresize(cube, 1 / scale, 'bicubic')`; the
             data of MCNet, SFCSR, SSPSR) or `align_corners` (torch's, not antialiased; the data of MP-HSIR, which
             then repeats each pixel `scale x scale` times; the observation here stays small).
@@ -43,5 +43,5 @@ class BicubicDownsampling(Degradation):
         return bicubic_resize(height, width, height // self.scale, width // self.scale, self.convention)
 
     def settings(self) -> dict[str, int | float | str | list[float]]:
-        """Class name, scale and convention."""
+        """Return the class name, scale and convention."""
         return {"class": type(self).__name__, "scale": self.scale, "convention": self.convention}

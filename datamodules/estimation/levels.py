@@ -118,7 +118,9 @@ def estimate_of(settings: Mapping[str, Any]) -> NoiseEstimate:
     """Return the estimate that `NoiseEstimate.settings` describes.
 
     Raises:
-        ValueError, KeyError, TypeError: for anything else.
+        ValueError: for another format.
+        KeyError: where an entry is missing.
+        TypeError: where an entry is of another type.
     """
     if settings["format"] != _FORMAT:
         raise InputError(f"format {settings['format']} is not {_FORMAT}")

@@ -28,8 +28,8 @@ def load_response(name: str, channels: list[str] | None = None) -> SpectralRespo
         channels: the channels to take, in this order; None takes the sensor's default.
 
     Raises:
-        FileNotFoundError: There is neither a packaged table nor a file of this name.
-        ValueError: The table is malformed, or a channel is unknown.
+        FileNotFoundError: there is neither a packaged table nor a file of this name.
+        ValueError: the table is malformed, or a channel is unknown.
     """
     path = FOLDER / f"{name}.csv" if name in RESPONSES else Path(name)
     if not path.is_file():

@@ -35,7 +35,7 @@ class SpectralResponse:
         values: `c x n`, relative units, linear between the wavelengths and 0 outside.
 
     Raises:
-        ValueError: The table is empty, does not rise in wavelength, is not in nm, is not finite, or has a channel that
+        ValueError: the table is empty, does not rise in wavelength, is not in nm, is not finite, or has a channel that
             is negative or 0 throughout.
     """
 
@@ -124,7 +124,7 @@ class SpectralResponse:
         """Numbers of the red, green and blue channels.
 
         Raises:
-            ValueError: One of them is missing.
+            ValueError: one of them is missing.
         """
         found = []
         for names in RGB_NAMES:
@@ -150,7 +150,7 @@ def gaussian_response(
         widths: their full widths at half maximum in nm.
 
     Raises:
-        ValueError: The lists differ in length or a width is not above 0.
+        ValueError: the lists differ in length or a width is not above 0.
     """
     if not len(channels) == len(centres) == len(widths) or any(width <= 0 for width in widths):
         raise InputError(

@@ -74,7 +74,7 @@ class SampleSettings:
 
 
 def generator_of(*keys: int | str) -> np.random.Generator:
-    """A numpy generator that depends on the keys alone, the same on every machine."""
+    """Return a numpy generator that depends on the keys alone, the same on every machine."""
     digest = hashlib.sha256("\x1f".join(str(key) for key in keys).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
@@ -105,7 +105,7 @@ def source_recipe(settings: SampleSettings, generator: np.random.Generator) -> R
 
 
 def target_recipe(settings: SampleSettings) -> Recipe:
-    """The one recipe of the target domain: one light, one camera, narrower and stronger metamers, a darker exposure."""
+    """Return the recipe of the target domain: one light, one camera, narrower and stronger metamers, less exposure."""
     shift = settings.target_shift
     return Recipe(
         light=(("equal_energy", max(0.0, 1.0 - shift)), (settings.target_illuminant, shift)),
@@ -139,7 +139,7 @@ def _target_cube(settings: SampleSettings) -> NDArray[np.float32]:
 
 
 def plot_of(name: str) -> str:
-    """The plot (a key of `PLOTS`) that a sample scene shows.
+    """Return the plot (a key of `PLOTS`) that a sample scene shows.
 
     Raises:
         ValueError: if no sample scene has this name.
@@ -153,7 +153,7 @@ def plot_of(name: str) -> str:
 
 
 def sample_cube(name: str, settings: SampleSettings | None = None) -> NDArray[np.float32]:
-    """Cube of a sample scene, 31 x H x W float32 in [0, 1] at 400..700 nm step 10.
+    """Return the cube of a sample scene, 31 x H x W float32 in [0, 1] at 400..700 nm step 10.
 
     The same everywhere up to rounding: draws come from a generator seeded by name and `settings.seed`. (Photographs
     stored as JPEG, which are retina, galaxies and rocket, may differ by a grey level between decoders.)

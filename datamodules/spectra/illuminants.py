@@ -48,7 +48,7 @@ ILLUMINANTS: dict[str, Callable[[], Array]] = {
 
 
 def illuminant(name: str) -> Array:
-    """Spectral power of a named illuminant in the 31 bands, mean 1.
+    """Return the spectral power of a named illuminant in the 31 bands, mean 1.
 
     Raises:
         ValueError: if no illuminant has this name.

@@ -24,7 +24,7 @@ def _squared_distances(features: Array, centres: Array) -> Array:
 def soft_materials(
     rgb: Array, count: int, generator: np.random.Generator, softness: float = 0.05, place: float = 0.35
 ) -> Array:
-    """Weights (count x H x W, summing to one) of `count` materials in a picture.
+    """Return the weights (count x H x W, summing to one) of `count` materials in a picture.
 
     k-means with seeded k-means++ starts on at most 4096 pixels, then soft assignment of every pixel.
 

@@ -26,7 +26,7 @@ _SRGB_FROM_XYZ = np.array(
 
 
 def colour_matching_functions() -> Array:
-    """CIE 1931 colour-matching functions at `WAVELENGTHS`, 3 x 31 (X, Y, Z), by their published Gaussian fit."""
+    """Return CIE 1931's colour-matching functions at `WAVELENGTHS`, 3 x 31 (X, Y, Z), by their Gaussian fit."""
     wavelengths = np.array(WAVELENGTHS)
     functions = []
     for lobes in _LOBES:
@@ -40,7 +40,7 @@ def colour_matching_functions() -> Array:
 
 @cache
 def colour_matrix() -> Array:
-    """Linear sRGB (3 x 31) of a reflectance spectrum under D65; a flat spectrum of 1 is exactly the white (1, 1, 1).
+    """Return the linear sRGB (3 x 31) of a reflectance under D65; a flat spectrum of 1 is exactly the white (1, 1, 1).
 
     The rows are scaled to make white exact, which takes up what the fit and the cut at 400 and 700 nm leave out.
     """

@@ -44,7 +44,7 @@ PLOTS: dict[str, Plot] = {
 
 
 def photograph_path(file: str) -> Path:
-    """Where a photograph lies in the installed scikit-image.
+    """Return where a photograph lies in the installed scikit-image.
 
     Raises:
         FileNotFoundError: if scikit-image is missing or its wheel lacks the file.
@@ -61,7 +61,7 @@ def photograph_path(file: str) -> Path:
 
 
 def linear_light(encoded: Array) -> Array:
-    """Linear intensity of sRGB-encoded values in [0, 1] (IEC 61966-2-1)."""
+    """Return the linear intensity of sRGB-encoded values in [0, 1] (IEC 61966-2-1)."""
     decoded: Array = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
     return decoded
 
@@ -87,7 +87,7 @@ def _resized(picture: Array, factor: float) -> Array:
 
 
 def photograph(name: str, shrink: float = 1.0, enlarge: float = 1.0) -> Array:
-    """A plot in linear light, resampled; 3 x H x W in [0, 1].
+    """Return a plot in linear light, resampled; 3 x H x W in [0, 1].
 
     Shrinking averages over the pixels it merges, so it also takes away sensor noise and JPEG blocks: at 0.5 the noise
     left is a fraction of a grey level, as in a cube measured with long exposures. Enlarging afterwards gives the soft

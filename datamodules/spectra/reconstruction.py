@@ -20,7 +20,7 @@ _EXACTNESS = 1e4
 
 @cache
 def primary_spectra() -> Array:
-    """Reflectance spectra of the three linear sRGB primaries, 31 x 3, in [0, 1], rows summing to one."""
+    """Return the reflectance spectra of the three linear sRGB primaries, 31 x 3, in [0, 1], rows summing to one."""
     matrix = colour_matrix()
     bands = matrix.shape[1]
     curvature = np.diff(np.eye(bands), n=2, axis=0)
@@ -35,5 +35,5 @@ def primary_spectra() -> Array:
 
 
 def reflectance(rgb: Array) -> Array:
-    """Reflectance spectra (31 x ...) of linear sRGB colours (3 x ...) in [0, 1]; linear in the colour."""
+    """Return the reflectance spectra (31 x ...) of linear sRGB colours (3 x ...) in [0, 1]; linear in the colour."""
     return np.tensordot(primary_spectra(), rgb, axes=1)

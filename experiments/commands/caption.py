@@ -33,9 +33,9 @@ def main(arguments: Sequence[str]) -> None:
     Raises:
         ConfigNotFoundError: A `--config` names no file.
         ConfigError: A key, a class or a value is wrong.
-        CaptionError: The output exists and is malformed or of another data set.
-        CaptionModelError: The model cannot be loaded, or had nothing to say about a scene.
-        CaptionOutputError: The output cannot be written.
+        CaptionError: the output exists and is malformed or of another data set.
+        CaptionModelError: the model cannot be loaded, or had nothing to say about a scene.
+        CaptionOutputError: the output cannot be written.
     """
     given = parsed(arguments)
     output = Path(given.output)
@@ -162,7 +162,7 @@ class CaptionSettings:
 
 
 def parsed(arguments: Sequence[str]) -> Namespace:
-    """The command line and its configs, with the DataModule and the settings built.
+    """Return the command line and its configs, with the DataModule and the settings built.
 
     Raises:
         ConfigNotFoundError: A `--config` names no file.

@@ -48,7 +48,7 @@ class FusionRow:
         return self.method if self.blur is None else f"{self.method}, blur given"
 
     def words(self, ratio: int) -> list[str]:
-        """Command line words that choose the method."""
+        """Return the command line words that choose the method."""
         if self.method == BICUBIC:
             words = ["--config", "co2if/bicubic", "--model.network.scale", str(ratio)]
         else:

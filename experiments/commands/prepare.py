@@ -42,8 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         ConfigNotFoundError: A `--config` names no file.
         ConfigError: A key, a class or a value is wrong.
-        FileNotFoundError: The data set is not there.
-        CacheWriteError: The cache cannot be written.
+        FileNotFoundError: the data set is not there.
+        CacheWriteError: the cache cannot be written.
         PreparationError: A process was killed.
     """
     parser = data_parser("prepare", _DESCRIPTION, (SceneDataModule, Folder))

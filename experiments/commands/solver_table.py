@@ -48,7 +48,7 @@ class Row:
         return f"{self.solver}, auto" if self.automatic else self.solver
 
     def words(self, task: str) -> list[str]:
-        """Command line words that choose it."""
+        """Return the command line words that choose it."""
         if self.solver == NETWORK:
             return ["--config", "backbones/sert_compact", "--model.source", source_checkpoint(task, None)]
         words = ["--config", f"solvers/{self.solver}"]

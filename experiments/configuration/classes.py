@@ -16,7 +16,7 @@ _PLAIN = (str, int, float, bool, bytes, list, tuple, dict, set, type(None))
 
 
 def find_class(name: str, bases: Sequence[type]) -> Callable[..., object] | None:
-    """The class or function called `name`.
+    """Return the class or function called `name`.
 
     Args:
         name: A dotted import path, or the bare name of a subclass of one of `bases`.
@@ -54,7 +54,7 @@ def _in_this_house(name: str) -> object:
 
 
 def possible_names(name: str, bases: Sequence[type]) -> list[str]:
-    """The names that a wrong `name` could have meant, written the way it is: short, or with their module."""
+    """Return the names that a wrong `name` could have meant, written the way it is: short, or with their module."""
     short = [found.__name__ for found in _subclasses(bases)]
     if "." not in name:
         return short
@@ -69,7 +69,7 @@ def possible_names(name: str, bases: Sequence[type]) -> list[str]:
 
 
 def leaves(hint: object) -> list[object]:
-    """The types inside a union, an optional, a list, or what a callable returns."""
+    """Return the types inside a union, an optional, a list, or what a callable returns."""
     arguments = get_args(hint)
     if not arguments:
         return [hint]
@@ -79,12 +79,12 @@ def leaves(hint: object) -> list[object]:
 
 
 def classes_in(hint: object) -> list[type]:
-    """The classes of objects, not of plain values, that the type `hint` allows."""
+    """Return the classes of objects, not of plain values, that the type `hint` allows."""
     return [leaf for leaf in leaves(hint) if inspect.isclass(leaf) and not issubclass(leaf, _PLAIN)]
 
 
 def is_of_this_house(found: type) -> bool:
-    """Whether a class can be built as it stands and belongs neither to torch nor to lightning."""
+    """Tell whether a class can be built as it stands and belongs neither to torch nor to lightning."""
     return not inspect.isabstract(found) and found.__module__.split(".")[0] not in {"torch", "lightning", "collections"}
 
 

@@ -54,7 +54,7 @@ def explain(
     commands: Mapping[str, ArgumentParser],
     sections: Collection[str] | None = None,
 ) -> str:
-    """One sentence for a refused command line.
+    """Return one sentence for a refused command line.
 
     Args:
         message: what the parser said.
@@ -167,7 +167,7 @@ def shown(path: str) -> str:
 
 
 def innermost_reason(message: str) -> str:
-    """The first real reason in a parser's nested message, with the full key in front of it, as one sentence."""
+    """Return the first real reason in a parser's nested message, with the full key in front of it, as one sentence."""
     keys: list[str] = []
     for raw in message.splitlines():
         line = raw.strip().removeprefix("- ")

@@ -21,7 +21,7 @@ class ConfigNotFoundError(HyperalignError, FileNotFoundError):
 
 
 def packaged_configs(folder: Path = PACKAGED) -> list[str]:
-    """Names of the experiments below `folder`, without `.yaml`, as `--config` takes them."""
+    """Return the names of the experiments below `folder`, without `.yaml`, as `--config` takes them."""
     return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
 
 
@@ -37,7 +37,7 @@ def find_config(name: str, folder: Path = PACKAGED) -> Path:
         The first existing file in that order.
 
     Raises:
-        ConfigNotFoundError: Naming the nearest existing configs, where there is no such file.
+        ConfigNotFoundError: naming the nearest existing configs, where there is no such file.
     """
     for root in (Path(), folder, folder.parent):
         for suffix in ("", ".yaml", ".yml"):
@@ -63,7 +63,7 @@ def resolve_configs(arguments: Sequence[str], folder: Path = PACKAGED) -> list[s
         The command line with `--config X` and `--config=X` pointing at existing files.
 
     Raises:
-        ConfigNotFoundError: Where a name stands for no file.
+        ConfigNotFoundError: where a name stands for no file.
     """
     resolved: list[str] = []
     expects_name = False

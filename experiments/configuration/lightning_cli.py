@@ -127,7 +127,7 @@ class HyperalignCLI(LightningCLI):
             The finished command.
 
         Raises:
-            ConfigError: With one sentence, where the command line or a config is wrong.
+            ConfigError: with one sentence, where the command line or a config is wrong.
         """
         return cls(arguments)
 
@@ -191,7 +191,7 @@ class HyperalignCLI(LightningCLI):
         """Parse the command line, answering a mistake in one sentence.
 
         Raises:
-            ConfigError: Naming the wrong key, class, command or value.
+            ConfigError: naming the wrong key, class, command or value.
         """
         arguments = list(args) if isinstance(args, list) else []
         command = next((index for index, word in enumerate(arguments) if word in self._subcommand_parsers), None)
@@ -221,7 +221,7 @@ class HyperalignCLI(LightningCLI):
         """Refuse, before anything is computed, to write cubes that cannot be restored afterwards.
 
         Raises:
-            UsageError: Where `--output` is given and the data are no folder of cubes, or a `last` checkpoint is not
+            UsageError: where `--output` is given and the data are no folder of cubes, or a `last` checkpoint is not
                 there.
         """
         from datamodules import Folder
@@ -245,7 +245,7 @@ class HyperalignCLI(LightningCLI):
         """Refuse to score a network without trained weights.
 
         Raises:
-            UsageError: Where neither a checkpoint nor source weights are given.
+            UsageError: where neither a checkpoint nor source weights are given.
         """
         self._check_weights("test with")
 
@@ -253,7 +253,7 @@ class HyperalignCLI(LightningCLI):
         """Refuse to restore with a network without trained weights; say where nothing is to be written.
 
         Raises:
-            UsageError: Where neither a checkpoint nor source weights are given.
+            UsageError: where neither a checkpoint nor source weights are given.
         """
         self._check_weights("restore with")
         if not self._get(self.config, "output") and not self._get(self.config, "writer.folder"):

@@ -48,7 +48,7 @@ class ConfigTree:
 
     Attributes:
         settings: the merged tree of mappings, lists and plain values.
-        origins: For every dotted key, where it was last given: `in FILE` or `on the command line`.
+        origins: for every dotted key, where it was last given: `in FILE` or `on the command line`.
         notices: A sentence for each class of a file that a later file replaced.
     """
 

@@ -22,7 +22,7 @@ __all__ = ["BlurRobustCLIP", "alignment_loss"]
 
 
 def alignment_loss(blurred: Tensor, clean: Tensor, normalised: bool = False) -> Tensor:
-    """Squared Euclidean distance of embeddings, mean over the images (Eq. 7).
+    """Return the squared Euclidean distance of embeddings, mean over the images (Eq. 7).
 
     Args:
         blurred: E(I_blur), `B x E`.

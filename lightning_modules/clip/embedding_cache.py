@@ -33,7 +33,7 @@ class EmbeddingCache:
         self.folder = Path(folder) if folder is not None else cache_folder("clip")
 
     def path(self, *key: object) -> Path:
-        """File of the arrays that were computed from these texts."""
+        """Return the file of the arrays that were computed from these texts."""
         return self.folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.npz"
 
     def read(self, *key: object) -> dict[str, NDArray[Any]] | None:

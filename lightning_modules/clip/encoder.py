@@ -56,7 +56,7 @@ class Encoder:
         return int(self.network.config.projection_dim)  # type: ignore[union-attr, arg-type]
 
     def normalisation(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the channels, `3 x 1 x 1` each."""
+        """Return the mean and standard deviation of the channels, `3 x 1 x 1` each."""
         if not self.preprocessor.get("do_normalize", True):
             return torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
         mean, spread = self.preprocessor.get("image_mean", MEAN), self.preprocessor.get("image_std", SPREAD)
@@ -104,7 +104,7 @@ def write_encoder(encoder: Encoder, folder: Path) -> None:
 
 
 def described(encoder: Encoder) -> dict[str, Any]:
-    """What a run's checkpoint records to build the encoder again: plain values."""
+    """Return what a run's checkpoint records to build the encoder again: plain values."""
     config = encoder.network.config.to_dict()  # type: ignore[union-attr, operator]
     plain: dict[str, Any] = json.loads(json.dumps({"config": config, "preprocessor": encoder.preprocessor}))
     return plain

@@ -87,7 +87,7 @@ class EncoderModule(LightningModule):
             self.encoder = self._read.network.train()
 
     def prepare(self, encoder: Encoder) -> None:
-        """Make of the encoder, as it was read, what else is needed; nothing by default."""
+        """Make what else is needed of the encoder as it was read; nothing by default."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed images `B x 3 x S x S` in [0, 1] as `B x E`, projected, not normalised.
@@ -134,7 +134,7 @@ class EncoderModule(LightningModule):
         self.trainer.strategy.barrier("the encoder is written")
 
     def trained(self) -> Encoder:
-        """The encoder as it is now.
+        """Return the encoder as it is now.
 
         Raises:
             ClipError: before it was read.

@@ -54,7 +54,7 @@ class BlurRobustness(Metric):
         self.total += embeddings.sum(dim=2)
 
     def compute(self) -> dict[str, Tensor]:
-        """Means over the images.
+        """Return the means over the images.
 
         Returns:
             `cosine_clean`, the finetuned encoder's clean embeddings to the frozen one's; `cosine`, the mean over the
@@ -92,14 +92,14 @@ def _cells(scores: Mapping[str, float], key: str) -> list[str]:
 
 
 def as_markdown(sigmas: Sequence[float], scores: Mapping[str, float], header: str) -> str:
-    """The scores as a table by blur level, what they were measured on in the first line."""
+    """Return the scores as a table by blur level, what they were measured on in the first line."""
     lines = [header, "", "| " + " | ".join(HEADINGS) + " |", "|" + " ---: |" * len(HEADINGS)]
     lines += ["| " + " | ".join(row) + " |" for row in _rows(sigmas, scores)]
     return "\n".join(lines) + "\n"
 
 
 def as_table(sigmas: Sequence[float], scores: Mapping[str, float], header: str) -> Table:
-    """The same for the terminal."""
+    """Return the same as a table for the terminal."""
     table = Table(*HEADINGS, title="Blurred to clean embeddings", caption=header)
     for row in _rows(sigmas, scores):
         table.add_row(*row)

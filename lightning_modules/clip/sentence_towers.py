@@ -85,11 +85,11 @@ class SentenceTowers:
         return self.image.image_embeddings(rgb, keep)
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that make the same towers elsewhere; images go to the default towers there."""
+        """Return the arguments that make the same towers elsewhere; images go to the default towers there."""
         return {"model": self.model}
 
     def settings(self) -> dict[str, str]:
-        """What the tokens and embeddings depend on, JSON-able."""
+        """Return what the tokens and embeddings depend on, JSON-able."""
         if self._identity is None:
             folder = self._folder()
             files = [file_digest(path) for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors")]

@@ -106,7 +106,7 @@ class TextPrompts(TextSource):
         return torch.from_numpy(kept["embedding"])
 
     def path(self, tasks: Sequence[str]) -> Path:
-        """File in which the embeddings of these tasks' sentences are kept."""
+        """Return the file in which the embeddings of these tasks' sentences are kept."""
         return self.cache.path(*self._key(tasks))
 
     def _key(self, tasks: Sequence[str]) -> list[Any]:

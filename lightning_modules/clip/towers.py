@@ -149,11 +149,11 @@ class ClipTowers:
             return embeddings.float()
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments that make the same towers elsewhere; the cache is a matter of the machine."""
+        """Return the arguments that make the same towers elsewhere; the cache is a matter of the machine."""
         return {"model": self.model, "pretrained": self.pretrained, "config_folder": self.config_folder}
 
     def settings(self) -> dict[str, str]:
-        """What the embeddings depend on, JSON-able: part of the key of whatever is computed from them."""
+        """Return what the embeddings depend on, JSON-able: part of the key of whatever is computed from them."""
         if self._identity is None:
             self._identity = hashlib.sha256(json.dumps([REVISION, self.model, self._weights()]).encode()).hexdigest()
         return {"model": self.model, "identity": self._identity}

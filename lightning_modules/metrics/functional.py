@@ -26,7 +26,7 @@ ErgasMean = Literal["squared", "plain"]
 
 
 def psnr(restored: Tensor, target: Tensor, data_range: float, mean: PsnrMean, equal: float) -> float:
-    """Peak signal-to-noise ratio in dB.
+    """Return the peak signal-to-noise ratio in dB.
 
     Args:
         restored: `C x H x W`.
@@ -54,7 +54,7 @@ def psnr(restored: Tensor, target: Tensor, data_range: float, mean: PsnrMean, eq
 
 
 def ssim(restored: Tensor, target: Tensor, data_range: float, window: SsimWindow) -> float:
-    """Structural similarity, mean over the bands and over the positions where the window fits entirely.
+    """Return the structural similarity, mean over the bands and over the positions where the window fits entirely.
 
     Args:
         restored: `C x H x W`.
@@ -112,7 +112,7 @@ def _ssim_map(x: Tensor, y: Tensor, data_range: float, taps: Sequence[float], un
 
 
 def sam(restored: Tensor, target: Tensor, zero: SamZero) -> float:
-    """Spectral angle in degrees, mean over pixels.
+    """Return the spectral angle in degrees, mean over pixels.
 
     Args:
         restored: `C x H x W`.
@@ -143,7 +143,7 @@ def sam(restored: Tensor, target: Tensor, zero: SamZero) -> float:
 
 
 def ergas(restored: Tensor, target: Tensor, ratio: float, mean: ErgasMean, reference: Tensor) -> float:
-    """Relative dimensionless global error in synthesis (ERGAS): 100 / ratio * sqrt(mean_b(MSE_b / m_b)).
+    """Return the relative dimensionless global error in synthesis (ERGAS): 100 / ratio * sqrt(mean_b(MSE_b / m_b)).
 
     Args:
         restored: `C x H x W`.

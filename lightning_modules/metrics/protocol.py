@@ -113,7 +113,7 @@ class MetricProtocol:
         return functional.ergas(restored, target, self.ergas_ratio, self.ergas_mean, reference)
 
     def collection(self, prefix: str = "") -> MetricCollection:
-        """Streaming metrics `<prefix>psnr`, ... for batches `B x C x H x W`: see `SceneMean`."""
+        """Return the streaming metrics `<prefix>psnr`, ... for batches `B x C x H x W`: see `SceneMean`."""
         metrics = {name: SceneMean(partial(self.score, name)) for name in METRICS}
         return MetricCollection(metrics, prefix=prefix, compute_groups=False)  # type: ignore[arg-type]
 

@@ -73,7 +73,7 @@ class SceneMean(Metric):
         super()._sync_dist(*arguments, **named)
 
     def compute(self) -> Tensor:
-        """Mean over all scenes seen since the last reset; nan before the first."""
+        """Return the mean over all scenes seen since the last reset; nan before the first."""
         if not len(self.scores):
             return torch.tensor(float("nan"))
         gathered = dim_zero_cat(self.scores)
@@ -96,7 +96,7 @@ def _taken(place: int, scores: Tensor, _: Tensor) -> float:
 
 
 def latest_scores(metrics: MetricCollection) -> list[dict[str, float]]:
-    """Scores of every cube of the last batch that a collection of `SceneMean` received; nothing is computed again."""
+    """Return the scores of every cube of the last batch that a collection of `SceneMean` received, as computed then."""
     latest: dict[str, list[float]] = {}
     for name, metric in metrics.items(keep_base=True):
         if isinstance(metric, SceneMean):

@@ -39,7 +39,7 @@ class Flops(NamedTuple):
 
 
 def scan_flops(channels: int, states: int, length: int, second: bool = False) -> int:
-    """Operations of a selective scan: 9 for every state of every channel at every position, VMamba's figure.
+    """Return the operations of a selective scan: 9 for every state of every channel at every position, VMamba's figure.
 
     Args:
         channels: channels that are scanned, those of all directions together.

@@ -73,7 +73,7 @@ def minimum_volume_endmembers(
 
 
 def simplex_coordinates(pixels: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Orthonormal basis `C x count` of the affine subspace of `count - 1` dimensions, and the pixels in it.
+    """Return the orthonormal basis `C x count` of the affine subspace of `count - 1` dimensions, and the pixels in it.
 
     Raises:
         SolverError: more endmembers than bands or pixels, or pixels that span no simplex of so many corners.

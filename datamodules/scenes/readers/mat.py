@@ -99,7 +99,7 @@ def _damaged(path: Path) -> str:
 
 
 def hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of every numeric array with MATLAB's axes; fields of structs as `struct.field`."""
+    """Return the shape of every numeric array with MATLAB's axes; fields of structs as `struct.field`."""
     with h5py.File(path, "r") as file:
         return {
             name.replace("/", "."): tuple(reversed(item.shape))
@@ -109,7 +109,7 @@ def hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def classic_shapes(path: Path, key: str | None = None) -> dict[str, tuple[int, ...]]:
-    """Shape of every numeric array, from the headers alone; of fields as well where they may be meant.
+    """Return the shape of every numeric array, from the headers alone; of fields as well where they may be meant.
 
     Args:
         path: a file of a version before v7.3.
@@ -125,7 +125,7 @@ def classic_shapes(path: Path, key: str | None = None) -> dict[str, tuple[int, .
 
 
 def classic_types(path: Path) -> dict[str, np.dtype[Any]]:
-    """Type of every numeric variable, as MATLAB has it."""
+    """Return the type of every numeric variable, as MATLAB has it."""
     names = {"double": "float64", "single": "float32", "logical": "uint8"}
     return {name: np.dtype(names.get(kind, kind)) for name, _, kind in scipy.io.whosmat(path) if kind in _NUMERIC}
 

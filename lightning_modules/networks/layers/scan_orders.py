@@ -18,7 +18,7 @@ __all__ = ["axis_order", "both_directions", "four_directions", "inverse"]
 
 
 def inverse(order: Tensor) -> Tensor:
-    """The order that undoes `order` along the last axis: `x[order][inverse(order)]` is `x`."""
+    """Return the order that undoes `order` along the last axis: `x[order][inverse(order)]` is `x`."""
     places = torch.arange(order.shape[-1], device=order.device).expand(order.shape)
     return torch.empty_like(order).scatter_(-1, order, places)
 
@@ -55,13 +55,13 @@ def axis_order(sizes: Sequence[int], axes: Sequence[int] | None = None, *, conti
 
 
 def both_directions(length: int) -> Tensor:
-    """A sequence forwards and backwards, `2 x length` (bidirectional scan)."""
+    """Return a sequence forwards and backwards, `2 x length` (bidirectional scan)."""
     forwards = torch.arange(length)
     return torch.stack([forwards, forwards.flip(0)])
 
 
 def four_directions(height: int, width: int, *, continuous: bool = False) -> Tensor:
-    """The cross-scan of SS2D (Liu et al., "VMamba", 2024): rows, columns, and both reversed, `4 x height*width`.
+    """Return the cross-scan of SS2D (Liu et al., "VMamba", 2024): rows, columns, and both reversed, `4 x height*width`.
 
     Args:
         height: rows of the image.

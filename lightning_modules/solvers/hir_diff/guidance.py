@@ -31,7 +31,7 @@ BLUR_SIGMA = math.sqrt(16 / (8 * math.log(2)))
 
 
 def denoising_guidance(observation: Tensor, data: float, variation: float, weights: tuple[Tensor, ...]) -> Guidance:
-    """Mean squared error, and the weighted circular total variation along rows, columns and bands.
+    """Return the mean squared error, and the weighted circular total variation along rows, columns and bands.
 
     Args:
         observation: `B x C x H x W`.
@@ -48,7 +48,7 @@ def denoising_guidance(observation: Tensor, data: float, variation: float, weigh
 
 
 def super_resolution_guidance(observation: Tensor, ratio: int, data: float, variation: float) -> Guidance:
-    """Squared error of the blurred and shrunk cube, and the circular total variation.
+    """Return the squared error of the blurred and shrunk cube, and the circular total variation.
 
     Both are divided by the entries of the large cube, as published, so that the data term shrinks with the ratio.
 
@@ -68,7 +68,7 @@ def super_resolution_guidance(observation: Tensor, ratio: int, data: float, vari
 
 
 def inpainting_guidance(observation: Tensor, mask: Tensor, data: float, variation: float) -> Guidance:
-    """Mean squared error of the observed entries, and the mean absolute differences without wrapping.
+    """Return the mean squared error of the observed entries, and the mean absolute differences without wrapping.
 
     Args:
         observation: `B x C x H x W`.

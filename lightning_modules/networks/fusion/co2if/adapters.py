@@ -46,7 +46,7 @@ class ClipAdapters(nn.Module):
         return adapted
 
     def embed(self, text_tokens: Tensor, text_mask: Tensor, image_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors t and y of Eq. 16.
+        """Return the unit vectors t and y of Eq. 16.
 
         Args:
             text_tokens: `B x M x text_width`.

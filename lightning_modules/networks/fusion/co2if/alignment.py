@@ -19,7 +19,7 @@ __all__ = ["cross_entropy_alignment", "softmax_plan"]
 def softmax_plan(
     image_tokens: Tensor, text_tokens: Tensor, temperature: float = 0.07, text_mask: Tensor | None = None
 ) -> Tensor:
-    """Softmax of cosines over text tokens, scaled as a transport plan.
+    """Return the softmax of cosines over text tokens, scaled as a transport plan.
 
     Args:
         image_tokens: `B x N x D`.
@@ -39,7 +39,7 @@ def softmax_plan(
 def cross_entropy_alignment(
     image_tokens: Tensor, text_tokens: Tensor, temperature: float = 0.07, text_mask: Tensor | None = None
 ) -> Tensor:
-    """Symmetric cross-entropy of matching the batch's images and captions by the cosine of their mean tokens.
+    """Return the symmetric cross-entropy of matching images and captions of a batch by the cosine of their mean tokens.
 
     Args:
         image_tokens: `B x N x D`.

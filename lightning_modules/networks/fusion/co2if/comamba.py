@@ -52,7 +52,7 @@ class BlockSettings(NamedTuple):
     backend: Backend
 
     def build(self, guide_channels: int | None, token_channels: int | None) -> nn.Module:
-        """The mixer of a block.
+        """Return the mixer of a block.
 
         Raises:
             ValueError: the mixer is unknown.

@@ -15,7 +15,7 @@ __all__ = ["sinkhorn_divergence"]
 def sinkhorn_divergence(
     image_tokens: Tensor, text_tokens: Tensor, epsilon: float = 0.01, text_mask: Tensor | None = None
 ) -> Tensor:
-    """Debiased entropic transport cost between the two clouds of tokens on the unit sphere.
+    """Return the debiased entropic transport cost between the two clouds of tokens on the unit sphere.
 
     Between unit vectors geomloss's cost `|x - t|^2 / 2` is `1 - cosine`, the cost of CO2IF without its weight G. Only
     the number is taken from geomloss: the plan belonging to its potentials misses the marginals (by 0.07 at its

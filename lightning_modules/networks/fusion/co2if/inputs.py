@@ -35,7 +35,7 @@ def check_observation(observation: Tensor, bands: int) -> None:
 
 
 def check_multispectral(multispectral: Tensor | None, observation: Tensor, channels: int, ratio: int) -> Tensor:
-    """The multispectral image, if it lies over the cube.
+    """Return the multispectral image, if it lies over the cube.
 
     Raises:
         ValueError: none is given, or channels or sizes do not fit.
@@ -58,7 +58,7 @@ def check_multispectral(multispectral: Tensor | None, observation: Tensor, chann
 
 
 def check_text(text_tokens: Tensor | None, text_mask: Tensor | None, batch: int, width: int) -> Tensor:
-    """The text tokens, if they are one caption an image.
+    """Return the text tokens, if they are one caption an image.
 
     Raises:
         ValueError: none are given, or tokens or mask have another shape, or a caption is empty.

@@ -25,7 +25,7 @@ IMPOSSIBLE = -1.0e4
 
 
 def cosine_similarity(image_tokens: Tensor, text_tokens: Tensor) -> Tensor:
-    """Cosine of every pair of tokens.
+    """Return the cosine of every pair of tokens.
 
     Args:
         image_tokens: `B x N x D`.
@@ -51,7 +51,7 @@ def _log_joint(similarity: Tensor, temperature: float, text_mask: Tensor | None)
 
 
 def mutual_information(similarity: Tensor, temperature: float = 0.07, text_mask: Tensor | None = None) -> Tensor:
-    """Mutual information of the joint softmax over pairs (Eq. 2).
+    """Return the mutual information of the joint softmax over pairs (Eq. 2).
 
     Args:
         similarity: cosines `B x N x M`.
@@ -71,7 +71,7 @@ def discrimination(
     temperature: float = 0.07,
     text_mask: Tensor | None = None,
 ) -> Tensor:
-    """Probability discrimination `G = 1 - I` (Eq. 3); 1 where image and text are independent.
+    """Return the probability discrimination `G = 1 - I` (Eq. 3); 1 where image and text are independent.
 
     Args:
         similarity: cosines `B x N x M`.
@@ -110,7 +110,7 @@ def transport_cost(
     temperature: float = 0.07,
     text_mask: Tensor | None = None,
 ) -> Tensor:
-    """Cost of pairing an image token with a text token, `(1 - cosine) * G` (Eq. 3).
+    """Return the cost of pairing an image token with a text token, `(1 - cosine) * G` (Eq. 3).
 
     Args:
         image_tokens: `B x N x D`.

@@ -194,7 +194,7 @@ class CO2IF(nn.Module):
         return enlarged + residual
 
     def embed(self, text_tokens: Tensor, text_mask: Tensor | None, image_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors (t, y) of Eq. 16, each `B x embedding_width`; see `ClipAdapters.embed`.
+        """Return the unit vectors (t, y) of Eq. 16, each `B x embedding_width`; see `ClipAdapters.embed`.
 
         Raises:
             ValueError: the network was built without text, or tokens, mask or embedding do not fit.
@@ -213,7 +213,7 @@ class CO2IF(nn.Module):
         *,
         phase: float | None = None,
     ) -> Tensor:
-        """Training term of `cot="cross_entropy"` (Table 2, "w/ CE"), in nats; 0 in other variants."""
+        """Return the training term of `cot="cross_entropy"` (Table 2, "w/ CE"), in nats; 0 in other variants."""
         if self.text_guide is None or self.cot != "cross_entropy":
             return torch.zeros((), device=observation.device)
         spectral = self.spectral_stem(self._enlarge(observation, phase))

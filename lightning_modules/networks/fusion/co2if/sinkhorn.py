@@ -184,7 +184,7 @@ def sinkhorn_plan(
     text_mask: Tensor | None = None,
     relaxation: float | None = None,
 ) -> Tensor:
-    """Entropic optimal transport plan of uniform marginals.
+    """Return the entropic optimal transport plan of uniform marginals.
 
     Differentiable once with respect to the cost; the gradient is exact for the column sums that were reached. Costs
     of half precision are raised to float32; autocast is switched off inside. Time per iteration and memory are

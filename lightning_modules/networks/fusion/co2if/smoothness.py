@@ -30,7 +30,7 @@ def _differences(values: Tensor, lattice: tuple[int, int]) -> tuple[Tensor, Tens
 
 
 def lattice_laplacian(values: Tensor, lattice: tuple[int, int]) -> Tensor:
-    """Graph Laplacian on the image: (number of neighbours) * value - sum of the four neighbours' values.
+    """Return the graph Laplacian on the image: (number of neighbours) * value - sum of the four neighbours' values.
 
     Args:
         values: `B x (H W) x M`.
@@ -47,7 +47,7 @@ def lattice_laplacian(values: Tensor, lattice: tuple[int, int]) -> Tensor:
 
 
 def total_variation(plan: Tensor, lattice: tuple[int, int]) -> Tensor:
-    """Sum of absolute differences of neighbouring pixels.
+    """Return the sum of absolute differences of neighbouring pixels.
 
     Args:
         plan: `B x (H W) x M`.
@@ -89,7 +89,7 @@ def smooth_plan(
     outer_steps: int = 2,
     relaxation: float | None = None,
 ) -> Tensor:
-    """Entropic transport plan with the gradient-smoothness term of Eq. 1.
+    """Return the entropic transport plan with the gradient-smoothness term of Eq. 1.
 
     Args:
         cost: `B x (H W) x M`.

@@ -57,7 +57,7 @@ class TextGuide(nn.Module):
         return Guidance(moved.text, tokens, mask, moved.weight if self.use_w else None)
 
     def alignment_loss(self, features: Tensor, text_tokens: Tensor | None, text_mask: Tensor | None) -> Tensor:
-        """Loss of the variant `cross_entropy` of the transport, a scalar in nats; 0 without a transport."""
+        """Return the loss of the variant `cross_entropy` of the transport, a scalar in nats; 0 without a transport."""
         if self.transport is None:
             return torch.zeros((), device=features.device)
         tokens, mask = self._adapt(len(features), text_tokens, text_mask)

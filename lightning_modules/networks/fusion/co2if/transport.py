@@ -197,7 +197,7 @@ class CrossModalTransport(nn.Module):
         return Transport(weight.to(features.dtype), aligned.to(features.dtype), plan)
 
     def alignment_loss(self, features: Tensor, text: Tensor, text_mask: Tensor | None = None) -> Tensor:
-        """Cross-entropy of matching the batch's images and captions, the training term of the variant `cross_entropy`.
+        """Return the cross-entropy of matching images and captions of a batch, the term of the variant `cross_entropy`.
 
         Args:
             features: image features, `B x C x H x W`.

@@ -146,6 +146,6 @@ class GuidedMamba(nn.Module):
 
 
 def normalised(norm: nn.LayerNorm, image: Tensor) -> Tensor:
-    """Layer norm over the channels of every pixel of `B x C x H x W`."""
+    """Return the layer norm over the channels of every pixel of `B x C x H x W`."""
     pixels: Tensor = norm(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
     return pixels

@@ -18,7 +18,7 @@ MOST_REDUCTIONS = 3
 
 
 def reductions(height: int) -> int:
-    """How often the spatial attention halves an image of this height.
+    """Count how often the spatial attention halves an image of this height.
 
     As published: the whole part of log2(h / 20), or of log2(h / 64) for 512. The published code fails where that is 4
     or more (heights of 320 and above but 512); 3 is taken there.
@@ -28,7 +28,7 @@ def reductions(height: int) -> int:
 
 
 def attend(keys: Tensor, values: Tensor, queries: Tensor) -> Tensor:
-    """Linear attention of `B x C x H x W` images: softmax of the keys over the pixels."""
+    """Return the linear attention of `B x C x H x W` images: softmax of the keys over the pixels."""
     related = functional.softmax(keys.flatten(2), dim=-1) @ values.flatten(2).mT
     return (related.mT @ queries.flatten(2)).view_as(queries)
 

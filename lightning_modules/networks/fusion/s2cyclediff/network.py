@@ -193,7 +193,7 @@ class S2CycleDiff(nn.Module):
         *,
         phase: float | None = None,
     ) -> dict[str, Tensor]:
-        """Parts of the published training loss, weighted; the loss is their sum.
+        """Return the parts of the published training loss, weighted; the loss is their sum.
 
         Args:
             observation: LR-HSI `B x C x h x w`.

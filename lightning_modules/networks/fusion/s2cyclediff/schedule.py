@@ -55,7 +55,7 @@ class NoiseSchedule(nn.Module):
         return factor * clean + (1 - factor.square()).sqrt() * noise, levels
 
     def mean(self, predicted: Tensor, noisy: Tensor, step: int) -> Tensor:
-        """Mean of the posterior of the step before, from the predicted x0, which is clamped to [-1, 1]."""
+        """Return the mean of the posterior of the step before, from the predicted x0, which is clamped to [-1, 1]."""
         return self.weight_x0[step] * predicted.clamp(-1, 1) + self.weight_xt[step] * noisy
 
     def ancestral(self, predicted: Tensor, noisy: Tensor, noise: Tensor, step: int) -> Tensor:

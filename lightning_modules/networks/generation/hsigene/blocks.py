@@ -12,7 +12,7 @@ __all__ = ["Downsample", "GatedFeedForward", "ResidualBlock", "SpatialTransforme
 
 
 def timestep_features(timesteps: Tensor, channels: int, longest: float = 10000.0) -> Tensor:
-    """Cosines, then sines, of the timesteps at geometrically falling frequencies.
+    """Return the cosines, then sines, of the timesteps at geometrically falling frequencies.
 
     Args:
         timesteps: B numbers.

@@ -104,7 +104,7 @@ class FeaturePyramid(nn.Module):
 
 
 class LocalAdapter(nn.Module):
-    """Gives what is added to the UNet's skips and middle, from condition images of twice the cube's side.
+    """The part that gives what is added to the UNet's skips and middle, from condition images of twice the cube's side.
 
     Args:
         widths: the UNet's sizes.

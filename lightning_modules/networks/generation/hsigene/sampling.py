@@ -17,7 +17,7 @@ TIMESTEPS = 1000
 
 
 def alpha_bars(first: float = 1e-4, last: float = 0.02) -> Tensor:
-    """Cumulative products of 1 - beta, with square roots of beta equally spaced from `first` to `last`.
+    """Return the cumulative products of 1 - beta, with square roots of beta equally spaced from `first` to `last`.
 
     Returns:
         1000 values, float64, falling.
@@ -27,7 +27,7 @@ def alpha_bars(first: float = 1e-4, last: float = 0.02) -> Tensor:
 
 
 def ddim_timesteps(steps: int) -> list[int]:
-    """Timesteps of the network's evaluations, rising: 1, 21, ..., 981 for 50 steps.
+    """Return the timesteps of the network's evaluations, rising: 1, 21, ..., 981 for 50 steps.
 
     Where `steps` does not divide 1000, the published rule gives a few more than asked for.
 
@@ -40,7 +40,7 @@ def ddim_timesteps(steps: int) -> list[int]:
 
 
 def ddim_step(sample: Tensor, noise: Tensor, now: float, then: float) -> Tensor:
-    """One deterministic step.
+    """Take one deterministic step.
 
     Args:
         sample: x_t.

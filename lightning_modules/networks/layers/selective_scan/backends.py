@@ -96,7 +96,7 @@ def _check_mamba_ssm(u: Tensor, states: int) -> None:
 
 
 def choose(backend: Backend, u: Tensor, states: int) -> Callable[[ScanProblem], Tensor]:
-    """Implementation for a sequence like `u` with so many states a channel.
+    """Return the implementation for a sequence like `u` with so many states a channel.
 
     Raises:
         ValueError: no backend of this name, or it cannot run this `u`.

@@ -48,7 +48,7 @@ class BlockScan(Protocol):
         """Take the cut of the sequence and A as `B*G x N x D/G`."""
 
     def forward(self, arguments: BlockArguments, state: Tensor, entering: Tensor) -> Tensor:
-        """Outputs of a block.
+        """Return the outputs of a block.
 
         Args:
             arguments: of the block.
@@ -63,7 +63,7 @@ class BlockScan(Protocol):
     def backward(
         self, arguments: BlockArguments, sent: Tensor, entering: Tensor, carry: Tensor
     ) -> tuple[Tensor, list[Tensor]]:
-        """Gradients of a block, by the adjoint recurrence `g_t = C_t dy_t + exp(delta_{t+1} A) g_{t+1}`.
+        """Return the gradients of a block, by the adjoint recurrence `g_t = C_t dy_t + exp(delta_{t+1} A) g_{t+1}`.
 
         Args:
             arguments: of the block.

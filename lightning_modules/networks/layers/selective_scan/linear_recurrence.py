@@ -21,7 +21,7 @@ __all__ = ["adjoint_", "entering_states", "states_"]
 def entering_states(
     driven: Sequence[Tensor], kept: Sequence[Tensor], product: Tensor, state: Tensor, out: Tensor
 ) -> None:
-    """The states with which each chunk starts.
+    """Return the states with which each chunk starts.
 
     Args:
         driven: what each position adds, T tensors `K x lanes`.

@@ -82,7 +82,7 @@ class TimeBlocks:
         return -(-self.length // self.chunk)
 
     def spans(self) -> Iterator[Span]:
-        """The blocks in the order of the scan."""
+        """Return the blocks in the order of the scan."""
         block = self.chunk * self.chunks
         for begin in range(0, self.length, block):
             end = min(begin + block, self.length)
@@ -90,7 +90,7 @@ class TimeBlocks:
             yield Span(start, stop, begin // self.chunk, -(-(end - begin) // self.chunk))
 
     def read(self, tensor: Tensor, span: Span) -> Tensor:
-        """A block of `B x D x L` or `B x G x X x L` in scan order: `time x B*G x D/G` (or `X`).
+        """Return a block of `B x D x L` or `B x G x X x L` in scan order: `time x B*G x D/G` (or `X`).
 
         The last chunk is filled up with zeros: a step of size zero neither changes nor drives the state.
         """
@@ -111,7 +111,7 @@ class TimeBlocks:
         piece.copy_((rows.flip(0) if self.reverse else rows).t().view(piece.shape))
 
     def buffer(self, lanes: Tensor) -> ChunkBuffer:
-        """Room for a block of tensors like `lanes`."""
+        """Return room for a block of tensors like `lanes`."""
         return ChunkBuffer(lanes.new_empty(self.chunks, self.chunk, *lanes.shape))
 
 
@@ -126,7 +126,7 @@ class ChunkBuffer:
         self._positions: dict[int, tuple[Tensor, ...]] = {}
 
     def first(self, chunks: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The first `chunks` chunks, and the same as one tensor `chunks x lanes` for each position."""
+        """Return the first `chunks` chunks, and the same as one tensor `chunks x lanes` for each position."""
         values = self._values[:chunks]
         if chunks not in self._positions:
             self._positions[chunks] = torch.unbind(values, 1)

@@ -20,7 +20,7 @@ def state_ends(
     ends: tl.tensor, products: tl.tensor, members: tl.tensor, states: tl.tensor, width: tl.tensor, chunk: tl.tensor,
     second: tl.constexpr, padded: tl.constexpr, tile: tl.constexpr,
 ) -> None:  # fmt: skip
-    """State at the end of each chunk if it started from zero, and the product of its decays."""
+    """Return the state at the end of each chunk if it started from zero, and the product of its decays."""
     k, m = tl.program_id(0), tl.program_id(1)
     w = tl.program_id(2) * tile + tl.arange(0, tile)
     n = tl.arange(0, padded)
@@ -52,7 +52,7 @@ def adjoint_ends(
     members: tl.tensor, states: tl.tensor, width: tl.tensor, chunk: tl.tensor, padded: tl.constexpr,
     tile: tl.constexpr,
 ) -> None:  # fmt: skip
-    """What each chunk sends to the position before it if nothing came from behind, and the product of its decays."""
+    """Return what each chunk sends to the position before it if nothing came from behind, and its decays' product."""
     k, m = tl.program_id(0), tl.program_id(1)
     w = tl.program_id(2) * tile + tl.arange(0, tile)
     n = tl.arange(0, padded)
@@ -79,7 +79,7 @@ def join(
     ends: tl.tensor, products: tl.tensor, carry: tl.tensor, entering: tl.tensor, lanes: tl.tensor, chunks: tl.tensor,
     backwards: tl.constexpr, tile: tl.constexpr,
 ) -> None:  # fmt: skip
-    """From chunk to chunk: what enters each one, `product * entered + end`; `carry` becomes what leaves the last."""
+    """Go from chunk to chunk: what enters each is `product * entered + end`; `carry` becomes what leaves the last."""
     lane = tl.program_id(0) * tile + tl.arange(0, tile)
     inside = lane < lanes
     value = tl.load(carry + lane, mask=inside, other=0.0)
@@ -101,7 +101,7 @@ def outputs(
     states: tl.tensor, width: tl.tensor, chunk: tl.tensor, second: tl.constexpr, keep: tl.constexpr,
     padded: tl.constexpr, tile: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Outputs of each chunk, or with `keep` its states, the entering one first.
+    """Return the outputs of each chunk, or with `keep` its states, the entering one first.
 
     The states go to `history`, `chunks x chunk + 1 x lanes`.
     """
@@ -141,7 +141,7 @@ def gradients(
     of_rates: tl.tensor, members: tl.tensor, states: tl.tensor, width: tl.tensor, chunk: tl.tensor,
     places: tl.tensor, second: tl.constexpr, padded: tl.constexpr, tile: tl.constexpr,
 ) -> None:  # fmt: skip
-    """Gradients within each chunk, from its last position to its first.
+    """Return the gradients within each chunk, from its last position to its first.
 
     `rates` is A times log2(e). `entering` is what comes from behind a chunk. Sums over channels (gradients of B and C)
     and over time (of A) are left in parts, one a program: their last sum is made outside, in a fixed order.
