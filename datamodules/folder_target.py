@@ -8,21 +8,22 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from datamodules.degradations import Degradation, EstimatedNoise
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.crops import Crop, drawn_crops
+from datamodules.sampling.measured_parts import ReadCubes, ScoredCubes
 from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
 from datamodules.sampling.relighting import Relighting
 from datamodules.sampling.replay import SourceReplay
-from datamodules.scenes import MappedScene, Observation
+from datamodules.scenes import MappedScene, Observation, ReadObservation
 from datamodules.scenes.folder_scene import FolderScene
 from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import CubeFile, find_cubes
@@ -209,15 +210,17 @@ class FolderTarget(LightningDataModule):
         """
         if self.role != "target":
             raise InputError("Folder has observations only in the role target: set data.init_args.role to target.")
-        found = [
-            Observation(name, self._cube(scene, crop), self.wavelengths)
-            for scene in self._subsets["observed"]
-            for name, crop in self._crops(scene)
-        ]
+        parts = [(scene, *part) for scene in self._subsets["observed"] for part in self._crops(scene)]
+        centres = self.wavelengths
+        found: list[Observation] = []
+        for scene, name, crop in parts:
+            cube = self._cube(scene, crop)
+            if cube.max() > cube.min():
+                size = (len(cube), crop.height, crop.width)
+                found.append(ReadObservation(name, partial(self._cube, scene, crop), size, centres))
         self._check(found)
-        lively = [one for one in found if one.cube.max() > one.cube.min()]
-        self.degradation.measure([one.cube for one in lively], [one.name for one in lively], self.wavelengths)
-        return lively
+        self.degradation.measure(ReadCubes(found), [one.name for one in found], centres)
+        return found
 
     def use_training_scenes(self, scenes: Sequence[MappedScene], weights: Sequence[float] | None = None) -> None:
         """Draw training patches from these scenes from the next epoch on.
@@ -293,7 +296,7 @@ class FolderTarget(LightningDataModule):
                 for scene in self._subsets[name]
                 for part, crop in self._crops(scene)
             ]
-            dataset = _TestCubes(parts, self.wavelengths)
+            dataset = ScoredCubes(parts, self.wavelengths)
             sampler = EvaluationSampler(dataset, *world())
             loaders.append(DataLoader(dataset, batch_size=1, sampler=sampler, collate_fn=collate))
         return loaders
@@ -315,7 +318,7 @@ class FolderTarget(LightningDataModule):
         return torch.from_numpy(scene.window(crop.row, crop.column, crop.height, crop.width)[0])
 
     def _check(self, found: Sequence[Observation]) -> None:
-        if all(one.cube.max() == one.cube.min() for one in found):
+        if not found:
             raise InputError(
                 f"All observed cubes of {self.root} are constant, black or saturated: give data.init_args.root cubes "
                 "that show something."
@@ -340,29 +343,6 @@ class FolderTarget(LightningDataModule):
                 f"The folder {root} holds no clean cube called {stem}: add it, or leave out data.init_args.clean_root."
             )
         return scene.beside(self.open_clean(same[0]))
-
-
-class _TestCubes(Dataset[Sample]):
-    """Parts of cubes, with the same part of the clean cube where there is one."""
-
-    def __init__(
-        self, parts: Sequence[tuple[FolderScene, str, Crop, FolderScene | None]], wavelengths: tuple[float, ...]
-    ) -> None:
-        self.parts, self.wavelengths = tuple(parts), wavelengths
-
-    def __len__(self) -> int:
-        """Return the number of parts."""
-        return len(self.parts)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return one part."""
-        scene, name, crop, clean = self.parts[index]
-        place = (crop.row, crop.column, crop.height, crop.width)
-        observation = torch.from_numpy(scene.window(*place)[0])
-        sample = Sample(observation=observation, caption="", name=name, wavelengths=self.wavelengths)
-        if clean is not None:
-            sample["target"] = torch.from_numpy(clean.window(*place)[0])
-        return sample
 
 
 def chosen(wanted: Chosen, names: Sequence[str], setting: str) -> list[str]:

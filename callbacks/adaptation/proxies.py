@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,20 @@ def make_proxies(
         begin = time.perf_counter()
         batch = collate([ObservationDataset([by_name[name]])[0]])
         proxy = restorer.restore(batch, tile).squeeze(0).to("cpu", torch.float32)
-        _check_proxy(name, proxy, by_name[name].cube)
+        _check_proxy(name, proxy, batch["observation"][0])
         proxy = proxy.clamp(0.0, 1.0) if clamp else proxy
         store.write_array(name, proxy, {"seconds": round(time.perf_counter() - begin, 3)})
 
-    entries = complete("Proxies", store, list(by_name), make, ranks or Ranks(), progress)
+    space = partial(_check_space, store, by_name, int(degradation.get("scale", 1)))
+    entries = complete("Proxies", store, list(by_name), make, ranks or Ranks(), progress, space)
     return [
         MappedScene(scene.name, entry.path, scene.wavelengths, scene.caption)
         for scene, entry in zip(observations, entries, strict=True)
     ]
+
+
+def _check_space(store: Store, scenes: Mapping[str, Observation], scale: int, missing: Sequence[str]) -> None:
+    store.check_space(sum(4 * scenes[name].values * scale**2 for name in missing), "proxies")
 
 
 def _as_restorer(restorer: Restorer | nn.Module) -> Restorer:

@@ -22,6 +22,9 @@ Within = Callable[[float], None]
 Finished = Callable[[float], None]
 """What takes the number of finished entries; a fraction stands for a part of one."""
 
+Prepare = Callable[[Sequence[str]], None]
+"""What takes the names of missing entries before any of them is made."""
+
 
 def versions(revision: int) -> dict[str, str | int]:
     """Return what a stage's results depend on beside its settings: packages and the stage's own revision."""
@@ -39,7 +42,7 @@ def complete(
     make: Callable[[str, Within], None],
     ranks: Ranks,
     progress: Progress | None = None,
-    prepare: Callable[[], None] | None = None,
+    prepare: Prepare | None = None,
 ) -> list[Entry]:
     """Make the missing entries of a folder one by one, shared between the ranks, and return all of them.
 
@@ -51,7 +54,8 @@ def complete(
             of the entry, 0 to 1.
         ranks: the processes that share the work; each takes every `size`-th entry.
         progress: called with this rank's number of finished entries.
-        prepare: called once on every rank if anything is missing, before the first entry is made.
+        prepare: called once on every rank if anything is missing, before the first entry is made, with the names of
+            all that are.
 
     Returns:
         The entries, in the order of `names`, readable on every rank.
@@ -88,7 +92,7 @@ def complete_share(
     make_share: Callable[[Sequence[str], Finished], None],
     ranks: Ranks,
     progress: Progress | None = None,
-    prepare: Callable[[], None] | None = None,
+    prepare: Prepare | None = None,
     split: Callable[[Ranks, Sequence[str]], Sequence[str]] = neighbours,
 ) -> list[Entry]:
     """Complete, as `complete` does, entries whose making has something in common: a rank's share is made in one call.
@@ -114,7 +118,7 @@ def complete_share(
     if ranks.rank == 0:
         log.info("%s: %s", label, _plan(len(names), len(missing), store))
     if missing and prepare is not None:
-        prepare()
+        prepare(missing)
     share = split(ranks, missing)
 
     def finished(count: float) -> None:

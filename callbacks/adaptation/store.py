@@ -11,6 +11,7 @@ compute an entry, in which case either manifest names a complete data file.
 import io
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -159,6 +160,25 @@ class Store:
         if file_digest(entry.path) != entry.sha256:
             raise StoreError(f"The weights in {entry.path} are damaged; start the fit again without ckpt_path.")
         return cast("dict[str, Tensor]", torch.load(entry.path, map_location="cpu", weights_only=True))
+
+    def check_space(self, size: int, what: str) -> None:
+        """Refuse what the disk has no room for, before it is made.
+
+        Args:
+            size: bytes that are still to be written.
+            what: they are, for the sentence.
+
+        Raises:
+            StoreError: when the disk of the store has fewer left.
+        """
+        folder = next((one for one in (self.folder, *self.folder.parents) if one.is_dir()), Path())
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise StoreError(
+                f"The {what} need {size / 2**30:.2f} GiB in the store {self.folder.parent}, whose disk has "
+                f"{free / 2**30:.2f} GiB left: free some space, or choose another folder with the store argument of "
+                "ProxyGeneration."
+            )
 
     def _manifest_path(self, name: str) -> Path:
         *folders, last = (file_stem(part) for part in name.split("/"))

@@ -1,5 +1,6 @@
 """The work of stage (ii) of HIR-ALIGN, without a Trainer: guides of every proxy, its spectra carried over to them."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -145,7 +146,11 @@ def _make_guides(
     store = Store(around.root, "guides", {**common, "versions": versions(GUIDES_REVISION)})
     by_name = {_entry_name(proxy, index): (proxy, index) for proxy, index in work}
 
-    def fit() -> None:
+    def fit(missing: Sequence[str]) -> None:
+        # Guides are written first; what is carried over to them follows at once.
+        sizes = [(3 + by_name[name][0].shape[0]) * math.prod(by_name[name][0].shape[1:]) for name in missing]
+        store.check_space(4 * sum(sizes), "guides and synthesised cubes")
+
         def report(step: int) -> None:
             if around.progress is not None:
                 around.progress("Guide training", step, guides.fit_steps)

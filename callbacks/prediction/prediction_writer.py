@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,11 +22,14 @@ from hyperalign.errors import FileAccessError, InputError, WrongTypeError
 from hyperalign.files import beside, remove_stale_files
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
-from lightning_modules.restorer import WHOLE, Restorer, restorer_of
+from lightning_modules.restorer import FILE_TILE, WHOLE, Restorer, restorer_of
 from lightning_modules.solver_guided import scene_wide
 from lightning_modules.tiles import check_tile, tile_starts
 
 log = logging.getLogger(__name__)
+
+WHOLE_VALUES = 1 << 25
+"""Values of a cube, 512 x 512 x 128, that what must see scenes whole is given at once; larger ones come in tiles."""
 
 
 class PredictionWriter(Callback):
@@ -43,8 +45,9 @@ class PredictionWriter(Callback):
         resume: skip cubes that are complete and were made with the same checkpoint and settings.
         dtype: type of the written values. `same` as the observation's; `float32`; `uint16`, in which floating
             observations have white at 65535 and the header says the factor. Whole numbers are rounded and clipped.
-        tile: side of the tiles in pixels of the observation; None takes the module's, which is 256 if it
-            has none and a solver's whole scene.
+        tile: side of the tiles in pixels of the observation; None takes the module's, which is 256 if it has none.
+            What must see scenes whole, as most solvers and the networks that start at one must, is given them whole up
+            to 512 x 512 x 128 values, and larger ones in tiles as if each were a scene.
         batch_size: tiles that the network is given at once.
         pictures: leave quick-looks and spectra.
 
@@ -74,7 +77,7 @@ class PredictionWriter(Callback):
         self.pictures = pictures
         self.written: list[Path] = []
         """Files written by the last prediction, on this rank."""
-        self._side = tile or 0
+        self._tiling = Tiling(tile or 0, tile_starts, batch_size)
         self._restorer: Restorer
         self._data: StreamedData
         self._said = False
@@ -105,11 +108,12 @@ class PredictionWriter(Callback):
         check_output(self.folder, data)
         self.written, self._shared, self._finished, self._said = [], {}, 0, False
         self._restorer, self._data = restorer, data
+        side = self.tile or restorer.tile or restorer.file_tile
         # A scene that the network must see whole is cut for its backbone alone, see `restored_by`.
-        whole = scene_wide(pl_module) is not None
-        self._side = WHOLE if whole else self.tile or restorer.tile or restorer.file_tile
-        tiling = Tiling(self._side, partial(tile_starts, tile=self._side), self.batch_size)
-        data.stream(tiling, self._wanted)
+        wide = side == WHOLE or scene_wide(pl_module) is not None
+        side = self.tile or FILE_TILE if wide else side
+        self._tiling = Tiling(side, tile_starts, self.batch_size, WHOLE_VALUES if wide else 0)
+        data.stream(self._tiling, self._wanted)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep Lightning from collecting the tiles in memory."""
@@ -153,7 +157,8 @@ class PredictionWriter(Callback):
         """Blend one tile, what was observed, restored and missing, into its cube, and finish it after the last one."""
         asked = self._asked(scene)
         if self._cube is None:
-            self._cube = RestoredCube(scene, asked, self._side, self.dtype, self._restorer.name, self.pictures)
+            side = self._tiling.side_of(scene.file.shape)
+            self._cube = RestoredCube(scene, asked, side, self.dtype, self._restorer.name, self.pictures)
             if scene.avoided:
                 log.warning("%s: %s.", scene.file.path, self._cube.notes["bands not drawn on"])
         observed, restored, holes = tile
@@ -228,10 +233,10 @@ class PredictionWriter(Callback):
             self._shared = {
                 **self._restorer.identity(),
                 "network": self._restorer.name,
-                "tile": [self._side, self._restorer.tile],
                 "dtype": self.dtype,
             }
-        return {**self._shared, **scene_settings(scene)}
+        tile = [self._tiling.side_of(scene.file.shape), self._restorer.tile]
+        return {**self._shared, "tile": tile, **scene_settings(scene)}
 
 
 def check_needs(restorer: Restorer, data: StreamedData, owner: str) -> None:

@@ -1,5 +1,6 @@
 """Cubes, or pairs of images, as batches of tiles, read in strips, one scene after another."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +37,20 @@ class Tiling:
 
     Attributes:
         side: side of the square tiles in pixels.
-        starts: where tiles start along an axis of so many pixels, the last one ending with the axis.
+        starts: where tiles of a side start along an axis of so many pixels, the last one ending with the axis; takes
+            the pixels, then the side.
         batch_size: tiles in a batch.
+        whole: values of a cube up to which it is left whole.
     """
 
     side: int
-    starts: Callable[[int], Sequence[int]]
+    starts: Callable[[int, int], Sequence[int]]
     batch_size: int = 1
+    whole: int = 0
+
+    def side_of(self, shape: tuple[int, int, int]) -> int:
+        """Return the side of the tiles of a cube of `(C, H, W)`."""
+        return max(shape[1:]) if math.prod(shape) <= self.whole else self.side
 
 
 @runtime_checkable
@@ -121,11 +129,14 @@ class TileStream:
     def _height(self, scene: StreamedScene, top: int) -> int:
         """Rows of the strip that starts at a row."""
         rows = scene.file.shape[1]
-        return min(self.tiling.side, rows - top) if self.tiling else rows
+        return min(self._side(scene), rows - top)
+
+    def _side(self, scene: StreamedScene) -> int:
+        return self.tiling.side_of(scene.file.shape) if self.tiling else max(scene.file.shape[1:])
 
     def _row(self, scene: StreamedScene, top: int, strip: Strip) -> Iterator[TileBatch]:
         """Cut one strip."""
-        side, count = (self.tiling.side, self.tiling.batch_size) if self.tiling else (max(scene.file.shape[1:]), 1)
+        side, count = self._side(scene), self.tiling.batch_size if self.tiling else 1
         lefts = self._lefts(scene)
         pair = scene if isinstance(scene, PairScene) else None
         for first in range(0, len(lefts), count):
@@ -145,10 +156,10 @@ class TileStream:
             yield batch
 
     def _tops(self, scene: StreamedScene) -> Sequence[int]:
-        return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[1])
+        return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[1], self._side(scene))
 
     def _lefts(self, scene: StreamedScene) -> Sequence[int]:
-        return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[2])
+        return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[2], self._side(scene))
 
 
 def _cut(strip: NDArray[np.float32] | NDArray[np.bool_], lefts: Sequence[int], side: int, ratio: int = 1) -> Tensor:

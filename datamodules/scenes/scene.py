@@ -1,6 +1,7 @@
 """The three shapes a scene takes: in memory, degraded, and memory-mapped on disk."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -58,6 +59,39 @@ class Observation:
     caption: str = ""
     multispectral: Tensor | None = None
     phase: float | None = None
+
+    @property
+    def values(self) -> int:
+        """Number of values of the cube."""
+        return self.cube.numel()
+
+
+class ReadObservation(Observation):
+    """An observation that is read whenever its cube is asked for, so that any number of them fits into memory.
+
+    Args:
+        name: name of the scene.
+        read: returns the cube, `C x h x w`, float32.
+        shape: of the cube.
+        wavelengths: the C band centres in nm.
+    """
+
+    def __init__(
+        self, name: str, read: Callable[[], Tensor], shape: tuple[int, int, int], wavelengths: tuple[float, ...]
+    ) -> None:
+        for key, value in {"name": name, "wavelengths": wavelengths, "_read": read, "_shape": shape}.items():
+            object.__setattr__(self, key, value)
+
+    @property
+    def cube(self) -> Tensor:
+        """The cube, read anew."""
+        read: Callable[[], Tensor] = self.__dict__["_read"]
+        return read()
+
+    @property
+    def values(self) -> int:
+        """Number of values of the cube, without reading it."""
+        return math.prod(self.__dict__["_shape"])
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def test_nan_is_refused_by_default_with_its_place(tmp_path: Path) -> None:
     cube = save(tmp_path / "a.npy")
     cube[1, 13, 7] = np.nan
     np.save(tmp_path / "a.npy", cube)
-    tiling = Tiling(8, lambda length: [*range(0, length - 8, 6), length - 8])
+    tiling = Tiling(8, lambda length, _: [*range(0, length - 8, 6), length - 8])
     with pytest.raises(
         ValueError, match=r"a\.npy holds NaN or infinite values, the first in band 1 at row 13, column 7: .*nan to keep"
     ):

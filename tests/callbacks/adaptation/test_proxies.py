@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.adaptation.proxies import make_proxies
+from callbacks.adaptation.store import StoreError
 from datamodules import MappedScene, Observation
 from tests.callbacks.tiny import (
     WAVELENGTHS,
@@ -126,3 +128,18 @@ def test_observations_must_exist_and_have_distinct_names(tmp_path: Path) -> None
         proxies_of(Counting(), tmp_path)
     with pytest.raises(ValueError, match=r"^Two observations are called 'a': give every observed scene a name"):
         proxies_of(Counting(), tmp_path, "a", "b", "a")
+
+
+def test_a_disk_too_small_for_what_is_missing_is_said_before_anything_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxies_of(Counting(), tmp_path, "a", "b")
+    before = store_files(tmp_path)
+    # One cube takes 4 x 8 x 20 x 18 bytes, so that there is room for one more and not for two.
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=20_000))
+    network = Counting(0.25)
+    with pytest.raises(StoreError, match=r"^The proxies need 0\.00 GiB in the store .*: free some space, or choose"):
+        proxies_of(network, tmp_path / "other", "a", "b")
+    assert (network.calls, store_files(tmp_path)) == (0, before)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    assert len(proxies_of(Counting(), tmp_path, "a", "b")) == 2

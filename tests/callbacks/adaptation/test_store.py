@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -205,3 +206,16 @@ def test_tensor_digest_sees_values_shape_and_type() -> None:
     assert len(digests) == 3
     strided = torch.arange(12.0).view(2, 6)[:, ::2]
     assert tensor_digest(strided) == tensor_digest(strided.contiguous())
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_it_is_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**30))
+    store.check_space(2**30, "proxies")
+    with pytest.raises(StoreError) as caught:
+        store.check_space(3 * 2**30, "proxies")
+    assert str(caught.value) == (
+        f"The proxies need 3.00 GiB in the store {store.folder.parent}, whose disk has 1.00 GiB left: free some space, "
+        "or choose another folder with the store argument of ProxyGeneration."
+    )

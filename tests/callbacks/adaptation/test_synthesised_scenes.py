@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from callbacks.adaptation.stages import neighbours
-from callbacks.adaptation.store import Store
+from callbacks.adaptation.store import Store, StoreError
 from callbacks.adaptation.synthesised_scenes import Synthesised, proxy_rgb, synthesise, transport_facts
 from callbacks.guides import Guides
 from callbacks.transfer import SpectralTransfer, TransportOperator
@@ -277,3 +278,12 @@ def test_a_perfect_guide_has_finite_quality() -> None:
     operator = tiny_transfer().estimate(flat[:3], flat[:3])
     torch.testing.assert_close(operator.apply(flat), flat)
     assert 90 < transport_facts(operator, flat[:3], flat[:3])["psnr"] <= 100
+
+
+def test_a_disk_too_small_for_guides_and_cubes_is_said_before_the_guides_are_trained(
+    proxies: list[MappedScene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=100))
+    with pytest.raises(StoreError, match=r"^The guides and synthesised cubes need .* has 0\.00 GiB left: free some"):
+        run(proxies, tmp_path / "small")
+    assert not list((tmp_path / "small").rglob("*.npy"))

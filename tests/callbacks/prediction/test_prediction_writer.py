@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from callbacks import PredictionWriter
 from datamodules import Folder
 from datamodules.scenes.readers import CubeFile, open_cube
-from lightning_modules import FusionModule, RestorationModule
+from lightning_modules import FusionModule, RestorationModule, Subspace, WhitenedRCTV
 from tests.callbacks.tiny import tiny_data, tiny_trainer
 from tests.datamodules.scenes.make_cubes import CENTRES, FORMATS, cube_values, write_cube
 
@@ -420,3 +420,29 @@ def test_marks_of_missing_values_are_written_back(tmp_path: Path) -> None:
     assert not (values(finer)[1][:, :, 12:] == -9999).any()
     with pytest.raises(ValueError, match="lacks values, for which uint16 has no mark: set writer"):
         predict(tmp_path / "in", tmp_path / "whole", data={"nan": "keep"}, dtype="uint16")
+
+
+def test_what_must_see_scenes_whole_is_given_large_ones_in_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    class Kept(WhitenedRCTV):
+        def forward(self, observation: Tensor) -> Tensor:
+            sizes.append(tuple(observation.shape[2:]))
+            return observation
+
+    write_floats(tmp_path / "in", np.random.default_rng(0).random((len(CENTRES), 30, 40), dtype=np.float32))
+    network = Subspace(Kept(rank=2), nn.Identity(), rank=2)
+    network.mix = nn.Conv2d(5, 2, 1)
+    module = RestorationModule(network)
+    rule = {"normalisation": "none", "trained_wavelengths": CENTRES}
+    predict(tmp_path / "in", tmp_path / "whole", module, rule)
+    assert sizes == [(30, 40)]
+    monkeypatch.setattr("callbacks.prediction.prediction_writer.WHOLE_VALUES", 30 * 40 * len(CENTRES) - 1)
+    sizes.clear()
+    writer = predict(tmp_path / "in", tmp_path / "cut", module, rule)
+    assert sizes == [(16, 16)] * 9
+    assert values(writer.written[0])[1].shape == (len(CENTRES), 30, 40)
+    record = json.loads((tmp_path / "cut" / "cube.bsq.json").read_text())
+    assert record["settings"]["tile"] == [16, None]

@@ -31,7 +31,7 @@ def scenes(root: Path, nan: str = "refuse") -> tuple[FolderScene, ...]:
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_tiles_cover_the_scene_in_order(tmp_path: Path, size: int) -> None:
     cube = saved(tmp_path / "a.npy")
-    tiling = Tiling(8, lambda length: [*range(0, length - 8, 6), length - 8], size)
+    tiling = Tiling(8, lambda length, _: [*range(0, length - 8, 6), length - 8], size)
     stream = TileStream(scenes(tmp_path), TRAINED, tiling)
     found = list(stream)
     assert len(stream) == len(found)
@@ -57,7 +57,7 @@ def test_missing_values_are_marked_in_the_tiles_that_hold_them(tmp_path: Path) -
     cube = saved(tmp_path / "a.npy", 8, 12)
     cube[1, 5, 9] = np.nan
     np.save(tmp_path / "a.npy", cube)
-    stream = TileStream(scenes(tmp_path, "keep"), TRAINED, Tiling(4, lambda length: range(0, length, 4), 3))
+    stream = TileStream(scenes(tmp_path, "keep"), TRAINED, Tiling(4, lambda length, _: range(0, length, 4), 3))
     upper, lower = list(stream)
     assert "missing" not in upper
     assert lower["missing"].nonzero().tolist() == [[2, 1, 1, 1]]
@@ -70,7 +70,7 @@ def test_a_scene_that_cannot_be_read_on_is_told_and_the_next_one_comes(tmp_path:
     cube[0, 6, 0] = np.nan
     np.save(tmp_path / "a.npy", cube)
     saved(tmp_path / "b.npy", 4, 8)
-    tiling = Tiling(4, lambda length: range(0, length, 4), 2)
+    tiling = Tiling(4, lambda length, _: range(0, length, 4), 2)
     told: list[tuple[str, str]] = []
     stream = TileStream(scenes(tmp_path), TRAINED, tiling, lambda scene, error: told.append((scene.name, str(error))))
     assert [batch["tiles"] for batch in stream] == [[(0, 0, 0), (0, 0, 4)], [(1, 0, 0), (1, 0, 4)]]
@@ -79,3 +79,14 @@ def test_a_scene_that_cannot_be_read_on_is_told_and_the_next_one_comes(tmp_path:
     assert "at row 6, column 0" in sentence
     with pytest.raises(ValueError, match="at row 6, column 0"):
         list(TileStream(scenes(tmp_path), TRAINED, tiling))
+
+
+def test_small_scenes_are_left_whole_where_large_ones_are_cut(tmp_path: Path) -> None:
+    saved(tmp_path / "a.npy")
+    saved(tmp_path / "b.npy", 7, 30)
+    tiling = Tiling(16, lambda length, side: [0] if length <= side else [0, length - side], whole=3 * 7 * 30)
+    assert [tiling.side_of(shape) for shape in ((3, 20, 24), (3, 7, 30), (4, 7, 30))] == [16, 30, 16]
+    stream = TileStream(scenes(tmp_path), TRAINED, tiling)
+    found = [(place, tuple(batch["observation"].shape[2:])) for batch in stream for place in batch["tiles"]]
+    assert len(stream) == len(found)
+    assert found == [*(((0, top, left), (16, 16)) for top in (0, 4) for left in (0, 8)), ((1, 0, 0), (7, 30))]

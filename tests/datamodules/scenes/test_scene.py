@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from datamodules.scenes import MappedScene
+from datamodules.scenes import MappedScene, Observation, ReadObservation
 
 WAVELENGTHS = (470.0, 550.0, 660.0)
 
@@ -74,3 +74,19 @@ def test_a_cube_of_another_kind(scene: MappedScene, array: NDArray[Any]) -> None
     np.save(scene.path, array)
     with pytest.raises(ValueError, match="where a float32 cube of 3 bands is expected"):
         _ = scene.shape
+
+
+def test_an_observation_is_read_whenever_it_is_asked_for() -> None:
+    reads: list[int] = []
+
+    def read() -> torch.Tensor:
+        reads.append(1)
+        return torch.ones(3, 5, 7)
+
+    one = ReadObservation("one", read, (3, 5, 7), WAVELENGTHS)
+    assert isinstance(one, Observation)
+    assert (one.values, reads) == (105, [])
+    assert torch.equal(one.cube, one.cube)
+    assert len(reads) == 2
+    assert (one.name, one.caption, one.multispectral, one.phase) == ("one", "", None, None)
+    assert Observation("two", torch.zeros(2, 3, 4), WAVELENGTHS).values == 24
