@@ -61,20 +61,6 @@ TESTED = ("callbacks", "datamodules", "experiments", "hyperalign", "lightning_mo
 """Folders in which every module has a test of its name."""
 
 UNTESTED = {
-    "callbacks/reporting/network_summary.py": "to be written: so far run by commands alone",
-    "callbacks/reporting/places.py": "to be written: so far run by commands alone",
-    "datamodules/pairs/full_size.py": "to be written: so far in test_own_pairs alone",
-    "datamodules/pairs/place.py": "to be written: so far in test_own_pairs alone",
-    "datamodules/pairs/reader.py": "to be written: so far in test_own_pairs alone",
-    "datamodules/pairs/streaming.py": "to be written: so far in test_own_pairs alone",
-    "experiments/configuration/filled_in/own_pairs.py": "to be written: so far in test_own_pairs alone",
-    "experiments/configuration/unimported/commands.py": "to be written: so far run by commands alone",
-    "experiments/configuration/unimported/help.py": "to be written: so far run by commands alone",
-    "experiments/configuration/unimported/hints.py": "to be written: so far run by commands alone",
-    "experiments/configuration/unimported/modules.py": "to be written: so far run by commands alone",
-    "experiments/configuration/unimported/settings.py": "to be written: so far run by commands alone",
-    "experiments/messages.py": "to be written: so far run by commands alone",
-    "experiments/sigterm.py": "to be written: so far run by commands alone",
     "lightning_modules/solver_guided/base.py": "abstract: what it does shows in test_subspace and test_memory",
     "lightning_modules/solver_guided/guided.py": "a few lines over its base, tested beside it in test_subspace",
 }

@@ -33,7 +33,7 @@ Wait Warn Warp Weigh Write Yield
 GIVES = {"Return", "Returns", "Get", "Gets", "Give", "Gives", "Tell", "Tells", "This"}
 """With which the docstring of a property or a class does not begin: it names a thing."""
 
-CAPITALS = re.compile(r"(?:[A-Z][a-z]+) ")
+CAPITALS = re.compile(r"(?:[A-Z][a-z]+|A) (?!x )")
 NAMES = re.compile(
     r"(?:Adam|Eq|Euclidean|Frechet|Gaussian|Gaussians|Huber|Laplace|Laplacian|Lightning|Poisson|Python|Sinkhorn|Table|True|Trainer|None|False)\b"
 )

@@ -20,7 +20,7 @@ class BandMissing(Degradation):
         ratio: share of the bands that is missing, in [0, 1).
 
     Raises:
-        ValueError: A ratio outside [0, 1); when drawing: a ratio above 0 that takes no band of so few.
+        ValueError: a ratio outside [0, 1); when drawing: a ratio above 0 that takes no band of so few.
     """
 
     def __init__(self, ratio: float = 0.3) -> None:

@@ -21,7 +21,7 @@ class NonIIDGaussian(Degradation):
             or `cube_uniform` (one sigma per cube; blind Gaussian training of SERT with `sigmas=(10, 70)`).
 
     Raises:
-        ValueError: A sigma is negative or not finite, a range is not two ordered values, or the convention is unknown.
+        ValueError: a sigma is negative or not finite, a range is not two ordered values, or the convention is unknown.
     """
 
     def __init__(self, sigmas: Sequence[float] = (10.0, 30.0, 50.0, 70.0), convention: str = "band_choice") -> None:

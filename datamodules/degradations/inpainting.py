@@ -22,7 +22,7 @@ class RandomMask(Degradation):
             pixel is lost in all its bands or in none.
 
     Raises:
-        ValueError: A ratio outside [0, 1) or an unknown convention.
+        ValueError: a ratio outside [0, 1) or an unknown convention.
     """
 
     def __init__(self, ratio: float = 0.9, convention: str = "element") -> None:

@@ -42,7 +42,7 @@ def resize_matrix(size: int, new_size: int, convention: str = "matlab") -> Tenso
         Rows that sum to 1.
 
     Raises:
-        ValueError: A size below 1, or an unknown convention.
+        ValueError: a size below 1, or an unknown convention.
     """
     check_choice(convention, RESIZE_CONVENTIONS, "The convention of the bicubic resize")
     if size < 1 or new_size < 1:

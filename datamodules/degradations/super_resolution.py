@@ -22,7 +22,7 @@ class BicubicDownsampling(Degradation):
             then repeats each pixel `scale x scale` times; the observation here stays small).
 
     Raises:
-        ValueError: A scale below 1 or an unknown convention; when drawing: a size that the scale does not divide.
+        ValueError: a scale below 1 or an unknown convention; when drawing: a size that the scale does not divide.
     """
 
     def __init__(self, scale: int = 4, convention: str = "matlab") -> None:

@@ -69,7 +69,7 @@ class SpectralResponse:
         """Return the named channels, in this order.
 
         Raises:
-            ValueError: A name is unknown.
+            ValueError: a name is unknown.
         """
         unknown = [channel for channel in channels if channel not in self.channels]
         if unknown or not channels:
@@ -91,7 +91,7 @@ class SpectralResponse:
             their width; not negative, every row sums to 1.
 
         Raises:
-            ValueError: A channel sees none of the bands.
+            ValueError: a channel sees none of the bands.
         """
         centres = np.asarray(wavelengths, dtype=np.float64)
         widths = np.gradient(centres) if len(centres) > 1 else np.ones(1)

@@ -31,8 +31,8 @@ def main(arguments: Sequence[str]) -> None:
         arguments: what stands after `caption` on the command line.
 
     Raises:
-        ConfigNotFoundError: A `--config` names no file.
-        ConfigError: A key, a class or a value is wrong.
+        ConfigNotFoundError: a `--config` names no file.
+        ConfigError: a key, a class or a value is wrong.
         CaptionError: the output exists and is malformed or of another data set.
         CaptionModelError: the model cannot be loaded, or had nothing to say about a scene.
         CaptionOutputError: the output cannot be written.
@@ -165,8 +165,8 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     """Return the command line and its configs, with the DataModule and the settings built.
 
     Raises:
-        ConfigNotFoundError: A `--config` names no file.
-        ConfigError: A key, a class or a value is wrong.
+        ConfigNotFoundError: a `--config` names no file.
+        ConfigError: a key, a class or a value is wrong.
     """
     parser = data_parser("caption", _DESCRIPTION)
     parser.add_class_arguments(CaptionSettings, "caption")

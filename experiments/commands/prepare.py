@@ -40,11 +40,11 @@ def main(arguments: Sequence[str]) -> int:
         0 if all scenes of the config can be used, 1 if not.
 
     Raises:
-        ConfigNotFoundError: A `--config` names no file.
-        ConfigError: A key, a class or a value is wrong.
+        ConfigNotFoundError: a `--config` names no file.
+        ConfigError: a key, a class or a value is wrong.
         FileNotFoundError: the data set is not there.
         CacheWriteError: the cache cannot be written.
-        PreparationError: A process was killed.
+        PreparationError: a process was killed.
     """
     parser = data_parser("prepare", _DESCRIPTION, (SceneDataModule, Folder))
     parser.add_argument("--workers", type=int, default=_cores(), help="Processes; fewer need less memory.")

@@ -19,7 +19,7 @@ def find_class(name: str, bases: Sequence[type]) -> Callable[..., object] | None
     """Return the class or function called `name`.
 
     Args:
-        name: A dotted import path, or the bare name of a subclass of one of `bases`.
+        name: a dotted import path, or the bare name of a subclass of one of `bases`.
         bases: the classes expected at this place.
 
     Returns:

@@ -29,7 +29,7 @@ def find_config(name: str, folder: Path = PACKAGED) -> Path:
     """Find a config file by its name.
 
     Args:
-        name: A path with or without `.yaml`, relative to the working directory, to `folder`, or to the folder above it
+        name: a path with or without `.yaml`, relative to the working directory, to `folder`, or to the folder above it
             (so that `experiments/data/cave.yaml` works from anywhere).
         folder: the packaged experiments.
 

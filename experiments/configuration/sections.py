@@ -45,8 +45,8 @@ def built(parser: SentenceParser, command: str, arguments: Sequence[str], sectio
         sections: what is read of a config besides the data set.
 
     Raises:
-        ConfigNotFoundError: A `--config` names no file.
-        ConfigError: A key, a class or a value is wrong.
+        ConfigNotFoundError: a `--config` names no file.
+        ConfigError: a key, a class or a value is wrong.
     """
     resolved = resolve_configs(arguments)
     with one_config(resolved, {DATA}, {DATA, *sections}) as words:

@@ -49,7 +49,7 @@ class ConfigTree:
     Attributes:
         settings: the merged tree of mappings, lists and plain values.
         origins: for every dotted key, where it was last given: `in FILE` or `on the command line`.
-        notices: A sentence for each class of a file that a later file replaced.
+        notices: a sentence for each class of a file that a later file replaced.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
