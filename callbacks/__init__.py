@@ -22,6 +22,7 @@ from callbacks.reporting.diagnostics.guide_diagnostics import GuideDiagnostics
 from callbacks.reporting.noise_report import NoiseReport
 from callbacks.reporting.pictures import Pictures
 from callbacks.reporting.results_table import ResultsTable
+from callbacks.reporting.scene_archive import SceneArchive
 from callbacks.reporting.without_truth.gain_table import GainWithoutTruth
 from callbacks.transfer import SpectralTransfer
 
@@ -53,6 +54,7 @@ __all__ = [
     "ProxyGeneration",
     "ProxyRestorer",
     "ResultsTable",
+    "SceneArchive",
     "SourceAveraging",
     "SourceRestorer",
     "SpectralTransfer",

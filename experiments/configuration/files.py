@@ -11,6 +11,9 @@ from hyperalign.errors import HyperalignError
 PACKAGED = Path(__file__).resolve().parent.parent
 """Folder of the experiments that come with the package."""
 
+NO_CONFIGS = ("tables", "sweeps")
+"""Folders whose YAML files say which runs there are, and are no configuration of a run."""
+
 _OPTIONS = ("--config", "-c")
 
 
@@ -22,7 +25,8 @@ class ConfigNotFoundError(HyperalignError, FileNotFoundError):
 
 def packaged_configs(folder: Path = PACKAGED) -> list[str]:
     """Return the names of the experiments below `folder`, without `.yaml`, as `--config` takes them."""
-    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
+    found = (path.relative_to(folder) for path in folder.rglob("*.yaml"))
+    return sorted(path.with_suffix("").as_posix() for path in found if path.parts[0] not in NO_CONFIGS)
 
 
 def find_config(name: str, folder: Path = PACKAGED) -> Path:

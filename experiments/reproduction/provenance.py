@@ -1,0 +1,110 @@
+"""Where a number comes from: commit, versions, machine; and what a run took of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from experiments.configuration.files import PACKAGED
+
+PACKAGES = ("hyperalign", "torch", "lightning", "torchmetrics", "numpy", "scipy")
+
+
+@dataclass
+class Taken:
+    """What a run took: seconds on the clock and of the CPU, and the peak memory in GiB."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    memory: float = 0.0
+    device_memory: float = 0.0
+
+
+def provenance() -> dict[str, Any]:
+    """Return commit, versions, machine and time, JSON-able."""
+    return {
+        "commit": commit(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": _machine(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+@cache
+def commit(folder: Path = PACKAGED) -> str:
+    """Return the commit of the checkout that holds `folder`, with `+changes` where files differ from it, else ''."""
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head + ("+changes" if changed else "")
+
+
+@contextmanager
+def taken() -> Iterator[Taken]:
+    """Measure what the block takes; its memory is the peak of this process, GPU memory that of its devices."""
+    found = Taken()
+    _forget_peak()
+    begin, cpu = time.perf_counter(), time.process_time()
+    try:
+        yield found
+    finally:
+        found.seconds, found.cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
+        found.memory, found.device_memory = _peak(), _device_peak()
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)  # noqa: S603 - own words
+    return found.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    found: dict[str, Any] = {"system": platform.system(), "kind": platform.machine(), "cores": os.cpu_count() or 0}
+    found["threads"] = torch.get_num_threads()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        found["processor"] = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    if torch.cuda.is_available():
+        found["device"] = torch.cuda.get_device_name()
+    return found
+
+
+def _forget_peak() -> None:
+    # Linux forgets the peak of a process that writes 5 here; elsewhere it is that of all runs so far.
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _peak() -> float:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _device_peak() -> float:
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
