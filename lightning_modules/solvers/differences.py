@@ -12,12 +12,20 @@ __all__ = ["adjoint_difference", "difference", "fourier_eigenvalues"]
 
 def difference(values: Tensor, axis: int) -> Tensor:
     """Return `x[i + 1] - x[i]` along an axis, the last one wrapping to the first; same shape."""
-    return values.roll(-1, axis).sub_(values)
+    result = torch.empty_like(values)
+    last = values.shape[axis] - 1
+    torch.sub(values.narrow(axis, 1, last), values.narrow(axis, 0, last), out=result.narrow(axis, 0, last))
+    torch.sub(values.narrow(axis, 0, 1), values.narrow(axis, last, 1), out=result.narrow(axis, last, 1))
+    return result
 
 
 def adjoint_difference(values: Tensor, axis: int) -> Tensor:
     """Return the adjoint of `difference`, `x[i - 1] - x[i]` along an axis; same shape."""
-    return values.roll(1, axis).sub_(values)
+    result = torch.empty_like(values)
+    last = values.shape[axis] - 1
+    torch.sub(values.narrow(axis, 0, last), values.narrow(axis, 1, last), out=result.narrow(axis, 1, last))
+    torch.sub(values.narrow(axis, last, 1), values.narrow(axis, 0, 1), out=result.narrow(axis, 0, 1))
+    return result
 
 
 def fourier_eigenvalues(sizes: Sequence[int], like: Tensor) -> Tensor:

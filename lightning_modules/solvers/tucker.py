@@ -7,6 +7,8 @@ in float64.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -15,50 +17,80 @@ from lightning_modules.solvers.low_rank import leading_directions
 __all__ = ["tucker_approximation"]
 
 SWEEPS, LEAST_CHANGE = 6, 1e-3
-ORDER = (2, 3, 1)
-"""A sweep goes over rows, columns, bands of `B x C x H x W`."""
 
 
 def tucker_approximation(cubes: Tensor, ranks: tuple[int, int, int]) -> Tensor:
     """Return an approximation of multilinear rank, as the published LRTDTV computes it.
 
-    Starts from the leading left vectors of the cubes' own unfoldings, then does at most 6 sweeps; a cube stops when the
-    norm of its change is at most 1e-3 of its own norm, the first change being that from the cube itself.
+    Starts from the leading left vectors of the cubes' own unfoldings, then does at most 6 sweeps over rows, columns and
+    bands; a cube stops when the norm of its change is at most 1e-3 of its own norm, the first change being that from
+    the cube itself. Changes are taken between cores, which hold all there is to know, so that the cube of a sweep is
+    only made when it is the last.
 
     Args:
         cubes: `B x C x H x W`.
         ranks: of bands, rows and columns; as many as there are, or fewer.
     """
-    factors = [_factor(cubes, axis, rank) for axis, rank in enumerate(ranks, start=1)]
-    result = cubes
-    norms = torch.linalg.vector_norm(cubes, dim=(1, 2, 3))
-    going = torch.ones(len(cubes), dtype=torch.bool, device=cubes.device)
+    if len(cubes) > 1:
+        return torch.cat([tucker_approximation(cube, ranks) for cube in cubes.split(1)])
+    cube = cubes[0]
+    bands, _ = leading_directions(cube.flatten(1), ranks[0])
+    columns = _leading(_column_gram(cube), ranks[2])
+    square = float(cube.square().sum())
+    before: _Tucker | None = None
     for _ in range(SWEEPS):
-        for axis in ORDER:
-            part = cubes
-            for other in (1, 2, 3):
-                if other != axis:
-                    part = _multiplied(part, factors[other - 1].mT, other)
-            factors[axis - 1] = _factor(part, axis, ranks[axis - 1])
-        expanded = _multiplied(part, factors[ORDER[-1] - 1].mT, ORDER[-1])
-        for axis in (1, 2, 3):
-            expanded = _multiplied(expanded, factors[axis - 1], axis)
-        change = torch.linalg.vector_norm(expanded - result, dim=(1, 2, 3))
-        result = torch.where(going[:, None, None, None], expanded, result)
-        going = going & (change > LEAST_CHANGE * norms)
-        if not bool(going.any()):
+        now = _sweep(cube, bands, columns, ranks)
+        change = square - now.square if before is None else now.distance(before)
+        bands, columns, before = now.bands, now.columns, now
+        if change <= LEAST_CHANGE**2 * square:
             break
-    return result
+    return now.cube()[None]
 
 
-def _factor(cubes: Tensor, axis: int, rank: int) -> Tensor:
-    """Leading left singular vectors of the unfoldings along an axis, `B x size x rank`."""
-    vectors, _ = leading_directions(cubes.movedim(axis, 1).flatten(2), rank)
-    return vectors
+@dataclass(frozen=True)
+class _Tucker:
+    """A cube of multilinear rank: core `c x h x w`, orthonormal factors `C x c`, `H x h` and `W x w`."""
+
+    core: Tensor
+    bands: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    @property
+    def square(self) -> float:
+        """The squared norm of the cube, which is that of its core."""
+        return float(self.core.square().sum())
+
+    def cube(self) -> Tensor:
+        """Return the cube, `C x H x W`."""
+        few = self.rows @ self.core @ self.columns.mT
+        return (self.bands @ few.flatten(1)).view(-1, *few.shape[1:])
+
+    def distance(self, other: _Tucker) -> float:
+        """Return the squared norm of the difference to another cube of these ranks."""
+        seen = (self.rows.mT @ other.rows) @ other.core @ (other.columns.mT @ self.columns)
+        product = torch.sum(self.core * ((self.bands.mT @ other.bands) @ seen.flatten(1)).view_as(self.core))
+        return self.square + other.square - 2 * float(product)
 
 
-def _multiplied(cubes: Tensor, matrix: Tensor, axis: int) -> Tensor:
-    """Multiply every fibre along an axis by a matrix, `B x new x size`."""
-    moved = cubes.movedim(axis, 1)
-    product: Tensor = (matrix @ moved.flatten(2)).view(len(moved), -1, *moved.shape[2:])
-    return product.movedim(1, axis)
+def _sweep(cube: Tensor, bands: Tensor, columns: Tensor, ranks: tuple[int, int, int]) -> _Tucker:
+    """Update the factors of rows, columns and bands in turn, each from the cube projected on the two others."""
+    few = (bands.mT @ cube.flatten(1)).view(-1, *cube.shape[1:])
+    by_rows = (few @ columns).transpose(0, 1).flatten(1)
+    rows = _leading(by_rows @ by_rows.mT, ranks[1])
+    columns = _leading(_column_gram(rows.mT @ few), ranks[2])
+    core = (rows.mT @ (cube @ columns)).flatten(1)
+    bands, _ = leading_directions(core, ranks[0])
+    return _Tucker((bands.mT @ core).view(ranks), bands, rows, columns)
+
+
+def _column_gram(cube: Tensor) -> Tensor:
+    """Return the inner products of a cube's columns over bands and rows, `W x W`."""
+    flat = cube.flatten(0, 1)
+    return flat.mT @ flat
+
+
+def _leading(gram: Tensor, rank: int) -> Tensor:
+    """Return the leading eigenvectors of a Gram matrix, the largest first."""
+    _, vectors = torch.linalg.eigh(gram)
+    return vectors[:, -rank:].flip(-1)
