@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 from torch import Tensor, nn
 
 from hyperalign.errors import UsageError
+from hyperalign.memory import PeakMemory
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.restorer import WHOLE
@@ -32,6 +33,7 @@ class TrainingFreeModule(RestorationModule):
 
     Attributes:
         seconds: CPU seconds of every scene since the last test, validation or prediction began.
+        gibibytes: memory that each of these batches of scenes took at most, where the system tells (Linux).
     """
 
     adapted: ClassVar[str] = "RestorationModule"
@@ -48,6 +50,7 @@ class TrainingFreeModule(RestorationModule):
         # Every cube keeps its bands; the published parameters are for values of about [0, 1].
         self.trained_on = {"any_bands": True, "normalisation": "maximum"}
         self.seconds: list[float] = []
+        self.gibibytes: list[float] = []
         self._told = False
 
     @property
@@ -70,7 +73,7 @@ class TrainingFreeModule(RestorationModule):
                 f"{self.method} has no weights to fit: use `test`, `validate` or `predict`, or make it the restorer of "
                 f"ProxyGeneration in the fit of a {self.adapted}."
             )
-        self._told, self.seconds = False, []
+        self._told, self.seconds, self.gibibytes = False, [], []
         super().setup(stage)
 
     def timed_in_tiles(self, solve: Callable[..., SolverResult], images: Sequence[Tensor], tile: int | None) -> Tensor:
@@ -90,8 +93,10 @@ class TrainingFreeModule(RestorationModule):
             return result.restored.to(pieces[0].dtype)
 
         begin, scenes = time.process_time(), len(images[0])
-        restored = in_tiles(solved, *images, tile=tile or self.tile)
+        with PeakMemory() as peak:
+            restored = in_tiles(solved, *images, tile=tile or self.tile)
         self.seconds += [(time.process_time() - begin) / scenes] * scenes
+        self.gibibytes += [] if peak.gibibytes is None else [peak.gibibytes]
         return restored
 
 

@@ -17,10 +17,11 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     checked_names,
+    costs_of_a_scene,
     finish,
     scored,
-    seconds_of_a_scene,
     table_parser,
+    told_costs,
 )
 from experiments.configuration.files import find_config
 
@@ -64,21 +65,19 @@ def rows_of(table: Table, row: FusionRow, ratio: int, seed: int) -> list[Scores]
     """Return the scores of one row scene by scene, with the CPU seconds of a scene; tested where there are none yet."""
     folder = table.folder(seed, row.label.replace(",", ""))
     words = ["test", *row.words(ratio), "--data.degradation.ratio", str(ratio)]
-    return scored(table, folder, row.label, seed, words, seconds_of_a_scene)
+    return scored(table, folder, row.label, seed, words, costs_of_a_scene)
 
 
 def summary(rows: Sequence[Scores]) -> str:
     """Return the Markdown table of means over scenes and seeds."""
     lines = [
-        "| method | PSNR (dB) | SSIM | SAM (deg) | ERGAS | CPU s a scene |",
+        "| method | PSNR (dB) | SSIM | SAM (deg) | ERGAS | CPU s / GiB a scene |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for label in dict.fromkeys(row["model"] for row in rows):
         scores = averages(rows, METRICS, model=label)
         values = f"{scores['psnr']:.2f} | {scores['ssim']:.4f} | {scores['sam']:.2f} | {scores['ergas']:.2f}"
-        timed = [row for row in rows if row["model"] == label and "seconds" in row]
-        seconds = f"{averages(timed, ('seconds',))['seconds']:.2f}" if timed else ""
-        lines.append(f"| {label} | {values} | {seconds} |")
+        lines.append(f"| {label} | {values} | {told_costs(rows, model=label)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Training-free methods beside each other and beside a trained network: PSNR, SSIM, SAM and CPU seconds a scene.
+"""Training-free methods beside each other and beside a trained network: scores, CPU seconds and memory a scene.
 
 `hyperalign solver-table --root DATA` tests every packaged `solvers/NAME` on the target scenes of the CAVE study, for
 Gaussian and for complex noise: with its published defaults, and with `auto` for what depends on the noise or the rank.
@@ -17,11 +17,12 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     checked_names,
+    costs_of_a_scene,
     finish,
     scored,
-    seconds_of_a_scene,
     source_checkpoint,
     table_parser,
+    told_costs,
 )
 from experiments.configuration.files import PACKAGED, find_config
 
@@ -72,22 +73,21 @@ def rows_of(table: Table, row: Row, task: str, seed: int) -> list[Scores]:
     """Return the scores of one row on one task, scene by scene, with the CPU seconds of a scene."""
     own = replace(table, configs=(*table.configs, f"tasks/{task}"))
     folder = table.folder(seed, task, row.label.replace(",", ""))
-    found = scored(own, folder, row.label, seed, ["test", *row.words(task)], seconds_of_a_scene)
+    found = scored(own, folder, row.label, seed, ["test", *row.words(task)], costs_of_a_scene)
     return [{**line, "task": task} for line in found]
 
 
 def summary(lines: Sequence[Scores]) -> str:
     """Return the Markdown table: a line a method, the tasks side by side."""
     tasks = list(dict.fromkeys(line["task"] for line in lines))
-    head = " | ".join(f"{task}: PSNR (dB) / SSIM / SAM (deg) | CPU s a scene" for task in tasks)
+    head = " | ".join(f"{task}: PSNR (dB) / SSIM / SAM (deg) | CPU s / GiB a scene" for task in tasks)
     written = [f"| method | {head} |", "| --- |" + " ---: | ---: |" * len(tasks)]
     for label in dict.fromkeys(line["model"] for line in lines):
         cells = []
         for task in tasks:
             means = averages(lines, METRICS, model=label, task=task)
             cells.append(f"{means['psnr']:.2f} / {means['ssim']:.3f} / {means['sam']:.1f}")
-            timed = [line for line in lines if line["model"] == label and line["task"] == task and "seconds" in line]
-            cells.append(f"{averages(timed, ('seconds',))['seconds']:.2f}" if timed else "")
+            cells.append(told_costs(lines, model=label, task=task))
         written.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(written) + "\n"
 

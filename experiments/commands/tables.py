@@ -113,12 +113,24 @@ def scored(
         return [{**line, **own} for line in csv.DictReader(file)]
 
 
-def seconds_of_a_scene(command: HyperalignCLI) -> dict[str, float]:
-    """Return the mean CPU seconds of a scene as `seconds`, where the module of a command keeps them; else nothing."""
+def costs_of_a_scene(command: HyperalignCLI) -> dict[str, float]:
+    """Return the mean CPU `seconds` and the largest `gibibytes` of a scene, where the module keeps them."""
     from lightning_modules.training_free import TrainingFreeModule
 
     model = command.model
-    return {"seconds": fmean(model.seconds)} if isinstance(model, TrainingFreeModule) and model.seconds else {}
+    if not isinstance(model, TrainingFreeModule) or not model.seconds:
+        return {}
+    memory = {"gibibytes": max(model.gibibytes)} if model.gibibytes else {}
+    return {"seconds": fmean(model.seconds)} | memory
+
+
+def told_costs(rows: Iterable[Scores], **where: str) -> str:
+    """Return the mean CPU seconds and the largest memory of chosen lines in words, as far as they are known."""
+    chosen = [row for row in rows if all(row.get(column) == value for column, value in where.items())]
+    seconds = [float(row["seconds"]) for row in chosen if row.get("seconds")]
+    memory = [float(row["gibibytes"]) for row in chosen if row.get("gibibytes")]
+    known = ([fmean(seconds)] if seconds else []) + ([max(memory)] if memory else [])
+    return " / ".join(f"{value:.2f}" for value in known)
 
 
 def fitted(table: Table, checkpoints: Sequence[Path], seed: int, words: Sequence[str]) -> HyperalignCLI | None:

@@ -20,10 +20,18 @@ def test_every_packaged_solver_stands_in_both_forms_beside_the_network() -> None
 
 def test_lines_show_scores_and_seconds_side_by_side() -> None:
     lines = [
-        {"model": "rctv", "task": "gaussian", "psnr": "34.126", "ssim": "0.9", "sam": "8.04", "seconds": "1.5"},
+        {
+            "model": "rctv",
+            "task": "gaussian",
+            "psnr": "34.126",
+            "ssim": "0.9",
+            "sam": "8.04",
+            "seconds": "1.5",
+            "gibibytes": "0.257",
+        },
         {"model": "rctv", "task": "complex", "psnr": "30", "ssim": "0.8", "sam": "10"},
     ]
-    assert "| rctv | 34.13 / 0.900 / 8.0 | 1.50 | 30.00 / 0.800 / 10.0 |  |" in summary(lines)
+    assert "| rctv | 34.13 / 0.900 / 8.0 | 1.50 / 0.26 | 30.00 / 0.800 / 10.0 |  |" in summary(lines)
 
 
 def test_a_finished_table_is_written_without_running_anything_again(

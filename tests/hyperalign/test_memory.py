@@ -1,0 +1,33 @@
+"""The peak of resident memory of a piece of work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hyperalign import memory
+from hyperalign.memory import PeakMemory
+
+pytestmark = pytest.mark.skipif(not memory.RESET.exists(), reason="only Linux forgets an older peak")
+
+
+def held(mebibytes: int) -> bytearray:
+    """Memory whose every page was written."""
+    return bytearray(b"x" * 4096) * (mebibytes * 256)
+
+
+def test_what_was_let_go_before_the_block_does_not_count_and_what_was_let_go_inside_does() -> None:
+    del_me = held(300)
+    del del_me
+    with PeakMemory() as peak:
+        assert peak.gibibytes is None
+        held(100)
+    assert peak.gibibytes == pytest.approx(100 / 1024, abs=0.03)
+
+
+def test_without_such_a_system_nothing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "RESET", tmp_path / "not" / "there")
+    with PeakMemory() as peak:
+        held(1)
+    assert peak.gibibytes is None
