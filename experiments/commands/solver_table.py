@@ -7,6 +7,7 @@ A row whose results exist is not run again.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ METRICS = ("psnr", "ssim", "sam")
 NETWORK = "source network"
 TRAINED = {"hir_diff"}
 """Methods that need weights of their own to be told."""
+NO_AUTOMATIC = {"fast_hyde", "hyres"}
+"""Methods of another package, without such arguments; rows where it is installed."""
 AUTOMATIC = {"lrmr": ("rank", "threshold")}
 """What `auto` stands for in a method's arguments, where it is not rank and tau."""
 SETTINGS = ("--trainer.logger", "false", "--results", "ResultsTable", "--results.compare_source", "false")
@@ -60,13 +63,16 @@ class Row:
 
 def rows(solvers: Sequence[str]) -> list[Row]:
     """Return the source network and every solver in both forms."""
-    return [Row(NETWORK), *(Row(solver, automatic) for solver in solvers for automatic in (False, True))]
+    forms = [(name, blind) for name in solvers for blind in (False, True)]
+    return [Row(NETWORK), *(Row(*form) for form in forms if form[0] not in NO_AUTOMATIC or not form[1])]
 
 
 def packaged() -> list[str]:
-    """Return the names of the packaged solvers that denoise."""
+    """Return the names of the packaged solvers that denoise here, without weights of their own."""
+    installed = importlib.util.find_spec("hyde") is not None
+    left_out = TRAINED if installed else TRAINED | NO_AUTOMATIC
     texts = {path.stem: path.read_text(encoding="utf-8") for path in (PACKAGED / "solvers").glob("*.yaml")}
-    return sorted(name for name, text in texts.items() if ".SolverModule" in text and name not in TRAINED)
+    return sorted(name for name, text in texts.items() if ".SolverModule" in text and name not in left_out)
 
 
 def rows_of(table: Table, row: Row, task: str, seed: int) -> list[Scores]:

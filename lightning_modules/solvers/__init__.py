@@ -9,6 +9,7 @@ from lightning_modules.solvers.fusion_methods import CNMF, FUSE, GSA, ICCV15, Tr
 from lightning_modules.solvers.gsa import gsa
 from lightning_modules.solvers.hir_diff.method import HIRDiff
 from lightning_modules.solvers.hir_diff.restoration import HIRDiffSettings, hir_diff
+from lightning_modules.solvers.hyde_images import HydeImages, hyde_images
 from lightning_modules.solvers.iccv15 import iccv15
 from lightning_modules.solvers.lrmr import lrmr
 from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g
@@ -43,6 +44,7 @@ __all__ = [
     "Enhanced3DTV",
     "HIRDiff",
     "HIRDiffSettings",
+    "HydeImages",
     "Progress",
     "SolverError",
     "SolverResult",
@@ -58,6 +60,7 @@ __all__ = [
     "fuse_blind",
     "gsa",
     "hir_diff",
+    "hyde_images",
     "iccv15",
     "lrmr",
     "lrtdtv",

@@ -64,7 +64,8 @@ class _Tucker:
     def cube(self) -> Tensor:
         """Return the cube, `C x H x W`."""
         few = self.rows @ self.core @ self.columns.mT
-        return (self.bands @ few.flatten(1)).view(-1, *few.shape[1:])
+        flat: Tensor = self.bands @ few.flatten(1)
+        return flat.view(-1, *few.shape[1:])
 
     def distance(self, other: _Tucker) -> float:
         """Return the squared norm of the difference to another cube of these ranks."""
@@ -93,4 +94,5 @@ def _column_gram(cube: Tensor) -> Tensor:
 def _leading(gram: Tensor, rank: int) -> Tensor:
     """Return the leading eigenvectors of a Gram matrix, the largest first."""
     _, vectors = torch.linalg.eigh(gram)
-    return vectors[:, -rank:].flip(-1)
+    leading: Tensor = vectors[:, -rank:]
+    return leading.flip(-1)
