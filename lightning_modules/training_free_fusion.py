@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from hyperalign.errors import InputError
+from hyperalign.errors import InputError, UsageError
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.restorer import FILE_TILE
 from lightning_modules.solvers import TrainingFreeFusion
@@ -35,6 +35,25 @@ class FusionSolverModule(TrainingFreeModule):
         self, solver: TrainingFreeFusion, protocol: MetricProtocol | None = None, tile: int | None = None
     ) -> None:
         super().__init__(solver, protocol, tile)
+
+    def setup(self, stage: str) -> None:
+        """Tell a method that asks for it (`blur: observed`) by which blur the data were observed.
+
+        Raises:
+            UsageError: in a fit, or where the data know no such blur.
+        """
+        super().setup(stage)
+        if self.solver.blur != "observed":
+            return
+        task = getattr(getattr(self.trainer, "datamodule", None), "degradation", None)
+        spread = getattr(task, "spread", None)
+        if spread is None:
+            raise UsageError(
+                f"{self.method} is to take the blur of the observations, but the data know none: set "
+                "data.init_args.psf to estimate (FusionPair), the task's psf to another than bicubic, or "
+                "model.init_args.solver.init_args.blur to toolbox."
+            )
+        self.solver.observe_by(spread.weights, spread.first)
 
     @property
     def solver(self) -> TrainingFreeFusion:

@@ -105,8 +105,23 @@ class PairReader:
         return find_pairs(self.root, self.folders, self.suffixes)
 
     def open(self, paths: PairPaths, which: int) -> CubeFile:
-        """Open the hyperspectral (0) or the multispectral (1) image."""
-        return open_cube(paths[which], key=self.keys[which], axes=self.axes[which], wavelengths=self.centres[which])
+        """Open the hyperspectral (0) or the multispectral (1) image.
+
+        Raises:
+            InputError: for a damaged file, or where more is to be said about it, by the names that it has for a pair.
+        """
+        try:
+            return open_cube(paths[which], key=self.keys[which], axes=self.axes[which], wavelengths=self.centres[which])
+        except InputError as error:
+            if type(error) is not InputError:  # of a kind of its own, which others tell apart
+                raise
+            kind = ("hyperspectral", "multispectral")[which]
+            told = {f"`{word}`": f"`{kind}_{word}`" for word in ("axes", "key", "wavelengths")}
+            told["`hyperspectral_wavelengths`"] = "`wavelengths`"
+            sentence = str(error)
+            for word, name in told.items():
+                sentence = sentence.replace(word, name)
+            raise InputError(sentence) from error
 
     def opened(self, stem: str, paths: PairPaths) -> OpenPair:
         """Open both images of a pair.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -19,8 +20,9 @@ from lightning_modules.solvers.spatial_response import SpatialResponse
 
 __all__ = ["CNMF", "FUSE", "GSA", "ICCV15", "Blur", "TrainingFreeFusion"]
 
-Blur = Literal["toolbox", "gaussian"]
-"""A Gaussian as wide as a hyperspectral pixel (Yokoya's toolbox), or one of a size and width that are given."""
+Blur = Literal["toolbox", "gaussian", "observed"]
+"""A Gaussian as wide as a hyperspectral pixel (Yokoya's toolbox), one of a size and width that are given, or what is
+known of the sensor: the blur of the task, or the one estimated from the pair (`FusionPair(psf="estimate")`)."""
 
 
 class TrainingFreeFusion(nn.Module, ABC):
@@ -44,10 +46,20 @@ class TrainingFreeFusion(nn.Module, ABC):
         if blur not in get_args(Blur) or (blur == "gaussian") != (kernel_size is not None and sigma is not None):
             raise SolverError(
                 f"The blur {blur!r} with kernel_size={kernel_size} and sigma={sigma} is not possible; take toolbox "
-                "alone, or gaussian with both."
+                "or observed alone, or gaussian with both."
             )
         self.blur, self.kernel_size, self.sigma = blur, kernel_size, sigma
+        self._observed: tuple[tuple[float, ...], int] | None = None
         self.settings = {"blur": blur, "kernel_size": kernel_size, "sigma": sigma, **settings}
+
+    def observe_by(self, weights: Sequence[float], first: int) -> None:
+        """Take the sensor's blur, which `observed` stands for.
+
+        Args:
+            weights: of the taps along one axis, in multispectral pixels, summing to 1.
+            first: pixel of the first tap, from the first pixel of a block.
+        """
+        self._observed = (tuple(weights), first)
 
     @abstractmethod
     def fuse(
@@ -91,7 +103,18 @@ class TrainingFreeFusion(nn.Module, ABC):
         return self.solve(observation, multispectral, phase).restored
 
     def spatial(self, ratio: int, phase: Phase) -> SpatialResponse:
-        """Return the blur that is assumed."""
+        """Return the blur that is assumed.
+
+        Raises:
+            SolverError: it is the observed one, and nobody said it.
+        """
+        if self.blur == "observed":
+            if self._observed is None:
+                raise SolverError(
+                    f"{type(self).__name__} was not told the blur of the observations; call observe_by, or take "
+                    "toolbox or gaussian."
+                )
+            return SpatialResponse.separable(*self._observed, ratio)
         if self.kernel_size is not None and self.sigma is not None:
             return SpatialResponse.gaussian(ratio, self.kernel_size, self.sigma, phase)
         return SpatialResponse.toolbox(ratio, phase)

@@ -249,3 +249,17 @@ def test_bad_input(tmp_path: Path) -> None:
         np.save(tmp_path / "data" / folder / name, np.ones((9, 4, 4), np.float32))
     with pytest.raises(FileNotFoundError, match=r"images a\.npy of .*hyperspectral have none of their name in"):
         FusionPair(str(tmp_path / "data")).scene_names()
+
+
+def test_what_a_file_does_not_say_is_asked_for_by_the_name_that_a_pair_gives_it(tmp_path: Path) -> None:
+    for name, shape in (("ground_hs", (6, 6, 20)), ("ground_ms", (24, 24, 24))):
+        np.save(tmp_path / f"{name}.npy", np.ones(shape))
+    with pytest.raises(ValueError, match=r"ground_hs.npy .* give `hyperspectral_axes`, CHW if they are first"):
+        FusionPair(str(tmp_path)).opened("ground")
+    with pytest.raises(ValueError, match=r"ground_ms.npy .* give `multispectral_axes`, CHW"):
+        FusionPair(str(tmp_path), hyperspectral_axes="HWC").opened("ground")
+    told = FusionPair(str(tmp_path), hyperspectral_axes="HWC", multispectral_axes="HWC").opened("ground")
+    assert (told.hyperspectral.shape, told.multispectral.shape, told.ratio) == ((20, 6, 6), (24, 24, 24), 4)
+    ones = FusionPair(str(tmp_path), hyperspectral_axes="HWC", multispectral_axes="HWC", wavelengths=[1.0, 2.0])
+    with pytest.raises(ValueError, match=r"`wavelengths` given for .*ground_hs"):
+        ones.opened("ground")

@@ -43,9 +43,23 @@ def test_rows_and_columns_may_lie_differently() -> None:
     assert torch.equal(result.restored, expected.restored)
 
 
+def test_the_observed_blur_is_the_one_that_was_told() -> None:
+    weights = (0.1, 0.2, 0.4, 0.2, 0.1)
+    case = pairs(SpatialResponse.separable(weights, -2, 4), scenes=1)
+    method = FUSE(dimension=4, blur="observed")
+    with pytest.raises(SolverError, match="FUSE was not told the blur of the observations"):
+        method(case.observation, case.multispectral, phase=0.0)
+    method.observe_by(weights, -2)
+    known = fuse(case.observation, case.multispectral, None, SpatialResponse.separable(weights, -2, 4), dimension=4)
+    assert torch.equal(method(case.observation, case.multispectral, phase=0.0), known.restored)
+    blind = FUSE(dimension=4)(case.observation, case.multispectral, phase=0.0)
+    errors = [(result - case.truth).square().mean() for result in (known.restored, blind)]
+    assert errors[0] < errors[1]
+
+
 def test_a_blur_is_named_whole() -> None:
     with pytest.raises(SolverError, match="blur 'gaussian' with kernel_size=7 and sigma=None is not possible"):
         CNMF(blur="gaussian", kernel_size=7)
-    with pytest.raises(SolverError, match="take toolbox alone, or gaussian with both"):
+    with pytest.raises(SolverError, match="take toolbox or observed alone, or gaussian with both"):
         FUSE(blur="toolbox", kernel_size=7, sigma=2.0)
     assert "sigma=2.0" in repr(ICCV15(**TOLD))  # type: ignore[arg-type]
