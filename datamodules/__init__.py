@@ -16,6 +16,7 @@ from datamodules.degradations import (
     GaussianBlurring,
     NonIIDGaussian,
     RandomMask,
+    SeveralTasks,
 )
 from datamodules.folder import Folder
 from datamodules.fusion_pair import FusionPair
@@ -58,6 +59,7 @@ __all__ = [
     "SampleScenes",
     "Scene",
     "SceneDataModule",
+    "SeveralTasks",
     "SourceReplay",
     "generator_for",
     "rgb_bands",

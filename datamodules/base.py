@@ -7,7 +7,7 @@ from typing import Literal
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.degradations import Degradation, FusionObservation
+from datamodules.degradations import Degradation, FusionObservation, one_task
 from datamodules.library import SceneLibrary, Subset
 from datamodules.responses import SpectralResponse
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
@@ -37,7 +37,8 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
 
     Args:
         role: `source` or `target`.
-        degradation: the task; None is non-iid Gaussian noise with its default levels.
+        degradation: the task; None is non-iid Gaussian noise with its default levels; of a list, one is drawn for every
+            patch and scene (`datamodules.SeveralTasks`).
         training: scenes of the role source to train on; None takes the data set's default.
         validation: scenes of the role source to validate and test on; None takes the data set's default.
         observed: scenes of the role target of which observations exist; None takes the data set's default.
@@ -64,7 +65,7 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         self,
         *,
         role: Literal["source", "target"] = "source",
-        degradation: Degradation | None = None,
+        degradation: Degradation | list[Degradation] | None = None,
         training: list[str] | None = None,
         validation: list[str] | None = None,
         observed: list[str] | None = None,
@@ -88,7 +89,7 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
                 "observed": observed,
                 "unobserved": unobserved,
             },
-            degradation=degradation,
+            degradation=one_task(degradation),
             crop=crop,
             captions=captions,
             cache=cache,

@@ -16,7 +16,7 @@ import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from datamodules.degradations import Degradation, EstimatedNoise
+from datamodules.degradations import Degradation, EstimatedNoise, one_task
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.crops import Crop, drawn_crops
 from datamodules.sampling.measured_parts import ReadCubes, ScoredCubes
@@ -81,7 +81,8 @@ class FolderTarget(LightningDataModule):
 
     Args:
         role: `restore`, for `lightning predict`; or `target`, to adapt and to test.
-        degradation: the task, for a target; None estimates noise from the observations.
+        degradation: the task, for a target; None estimates noise from the observations; of a list, one is drawn for
+            every patch (`datamodules.SeveralTasks`).
         observed: the cubes to adapt to, by names or patterns, or as a share; None takes all that are not unobserved.
         unobserved: the cubes to test on alone; None takes the others, where observed ones are named.
         clean_root: folder of clean cubes called as the observed ones, for the scores of a test; None has none.
@@ -107,7 +108,7 @@ class FolderTarget(LightningDataModule):
         self,
         *,
         role: Role = "restore",
-        degradation: Degradation | None = None,
+        degradation: Degradation | list[Degradation] | None = None,
         observed: Chosen = None,
         unobserved: Chosen = None,
         clean_root: str | None = None,
@@ -127,7 +128,7 @@ class FolderTarget(LightningDataModule):
             raise InputError(f"Folder got role={role!r}: choose one of {', '.join(get_args(Role))}.")
         self.role = role
         self.settings = TargetSettings(
-            EstimatedNoise() if degradation is None else degradation,
+            one_task(degradation) or EstimatedNoise(),
             observed,
             unobserved,
             None if clean_root is None else Path(clean_root),

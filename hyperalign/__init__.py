@@ -1,13 +1,15 @@
-"""The ground floor that every other package stands on, and the front door: `load` and `restore`.
+"""The ground floor that every other package stands on, and the front door: `load`, `restore` and `adapt`.
 
-Importing it imports neither torch nor any other package of this house; `load` and `restore` do when they are called.
+Importing it imports neither torch nor any other package of this house; `load`, `restore` and `adapt` do when they
+are called.
 """
 
 from hyperalign import torchvision_repair
+from hyperalign.adaptation import Adapted, adapt
 from hyperalign.door import load, restore
 from hyperalign.errors import HyperalignError
 
-__all__ = ["HyperalignError", "__version__", "load", "restore", "torchvision_repair"]
+__all__ = ["Adapted", "HyperalignError", "__version__", "adapt", "load", "restore", "torchvision_repair"]
 
 
 def __getattr__(name: str) -> str:

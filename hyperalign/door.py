@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -30,7 +31,7 @@ SMALLEST = 16
 
 
 def load(
-    checkpoint: str | Path,
+    checkpoint: str | PathLike[str],
     *,
     network: nn.Module | None = None,
     trust: Sequence[str] = (),
@@ -51,12 +52,12 @@ def load(
     """
     from lightning_modules.checkpoints.loading import load_module
 
-    return load_module(checkpoint, network, trust).network.to(device)
+    return load_module(fspath(checkpoint), network, trust).network.to(device)
 
 
 def restore(
     cube: A,
-    checkpoint: str | Path,
+    checkpoint: str | PathLike[str],
     *,
     wavelengths: Sequence[float] | str | None = None,
     multispectral: A | None = None,
@@ -72,7 +73,7 @@ def restore(
 
     Args:
         cube: `C x H x W`, a NumPy array or a tensor, of real numbers.
-        checkpoint: see `load`; it is kept in memory for the next call.
+        checkpoint: see `load`, or what `hyperalign.adapt` returned; it is kept in memory for the next call.
         wavelengths: centres of the cube's bands in nm, or `FIRST:LAST:COUNT`. None says that they are the network's,
             in its order; a network for any bands has no use for them.
         multispectral: for fusion, the image of the same ground with smaller pixels, `c x H x W`.
@@ -100,15 +101,15 @@ def restore(
     from lightning_modules.tiles import check_tile
 
     check_tile(tile, "restore")
-    module = _module(str(checkpoint), _state(checkpoint), tuple(trust), bands == "windows").to(device)
-    values = _values(cube, "cube")
-    match = _match(values, module, wavelengths, bands, str(checkpoint))
+    module = _module(fspath(checkpoint), _state(fspath(checkpoint)), tuple(trust), bands == "windows").to(device)
+    values = values_of(cube, "cube")
+    match = _match(values, module, wavelengths, bands, fspath(checkpoint))
     values = values if match is None else match.apply(values)
     offset, scale = _normalisation(values, module, normalisation)
     batch: dict[str, Any] = {"name": ["the cube"], "caption": [caption]}
     batch["observation"] = torch.from_numpy((values - offset) / scale)[None].to(device)
     if multispectral is not None:
-        batch["multispectral"] = torch.from_numpy(_values(multispectral, "multispectral image"))[None].to(device)
+        batch["multispectral"] = torch.from_numpy(values_of(multispectral, "multispectral image"))[None].to(device)
     with _projecting(module, back_projection):
         restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
     restored = restored * float(scale) + float(offset)
@@ -151,12 +152,12 @@ def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...], sli
     return module
 
 
-def _state(checkpoint: str | Path) -> tuple[int, int]:
+def _state(checkpoint: str) -> tuple[int, int]:
     path = Path(checkpoint)
     return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
 
 
-def _values(given: object, what: str) -> NDArray[np.float32]:
+def values_of(given: object, what: str) -> NDArray[np.float32]:
     """Return the values of an array or a tensor, float32, in a copy.
 
     Raises:

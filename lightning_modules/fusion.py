@@ -106,7 +106,7 @@ class FusionModule(RestorationModule):
             blur = (None, None) if spread is None else (spread.weights, spread.first)
             network.observe_by(response.matrix(wavelengths), *blur)
 
-    def forward(self, observation: Tensor, *others: Tensor, **grid: float) -> Tensor:
+    def forward(self, observation: Tensor, *others: Tensor, **grid: float | Tensor) -> Tensor:
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""
         fused: Tensor = self.network(observation, *others, **grid)
         return fused

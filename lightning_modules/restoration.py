@@ -113,7 +113,7 @@ class RestorationModule(EvaluationModule):
         vars(copied).update(copy.deepcopy(self.__getstate__(), memo))
         return copied
 
-    def forward(self, observation: Tensor, **grid: float) -> Tensor:
+    def forward(self, observation: Tensor, **grid: float | Tensor) -> Tensor:
         """Restore observations `B x C x h x w`; `grid` is what the method of that name returns."""
         restored: Tensor = self.network(observation, **grid)
         return restored
@@ -137,8 +137,8 @@ class RestorationModule(EvaluationModule):
         """
         return (batch["observation"],), ()
 
-    def grid(self, batch: Mapping[str, Any]) -> dict[str, float]:
-        """Return the sampling phase of the observation as `phase`, for networks that enlarge by it; else nothing."""
+    def grid(self, batch: Mapping[str, Any]) -> dict[str, float | Tensor]:
+        """Return what the network is told beside its images, see `lightning_modules.restorer.grid_of`."""
         return grid_of(self.network, batch)
 
     def input_settings(self) -> dict[str, Any]:

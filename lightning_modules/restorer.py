@@ -263,10 +263,19 @@ def taken_data(network: nn.Module, recorded: Mapping[str, Any]) -> dict[str, Any
     return {"any_bands": True, **({} if fewest is None else {"fewest_bands": int(fewest)}), **kept}
 
 
-def grid_of(network: nn.Module, batch: Mapping[str, Any]) -> dict[str, float]:
-    """Return the sampling phase of the observation as `phase`, for networks that enlarge by it; else nothing."""
-    takes = bool(getattr(network, "takes_phase", False))
-    return {"phase": float(batch["phase"])} if takes and "phase" in batch else {}
+def grid_of(network: nn.Module, batch: Mapping[str, Any]) -> dict[str, float | Tensor]:
+    """Return what a network is told beside its images, where it takes it and the batch has it.
+
+    Returns:
+        The sampling phase of the observation as `phase`, for networks that enlarge by it, and the numbers of the tasks
+        as `task_id`, for those that are told their task.
+    """
+    told: dict[str, float | Tensor] = {}
+    if getattr(network, "takes_phase", False) and "phase" in batch:
+        told["phase"] = float(batch["phase"])
+    if getattr(network, "takes_task", False) and "task" in batch:
+        told["task_id"] = batch["task"]
+    return told
 
 
 def moved(batch: Mapping[str, Any], network: nn.Module, device: torch.device) -> dict[str, Any]:
@@ -279,7 +288,7 @@ def moved(batch: Mapping[str, Any], network: nn.Module, device: torch.device) ->
 
 
 @torch.no_grad()
-def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapping[str, float]) -> Tensor:
+def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapping[str, float | Tensor]) -> Tensor:
     """Restore by a network in evaluation mode, without gradients; afterwards it is in the mode in which it was.
 
     Args:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from callbacks.reporting.loggers import log_picture
-from datamodules.degradations import Degradation, EstimatedNoise
+from datamodules.degradations import Degradation, EstimatedNoise, SeveralTasks
 from datamodules.estimation import NoiseEstimate
 from hyperalign.files import replacing_path
 from hyperalign.folders import run_folder
@@ -56,7 +56,8 @@ class NoiseReport(Callback):
 
 def estimate_of_task(task: Degradation | None) -> NoiseEstimate | None:
     """Return what a task has measured, None for tasks that are given."""
-    return task.estimate if isinstance(task, EstimatedNoise) else None
+    tasks = task.tasks if isinstance(task, SeveralTasks) else (task,)
+    return next((one.estimate for one in tasks if isinstance(one, EstimatedNoise)), None)
 
 
 def as_table(estimate: NoiseEstimate) -> Table:

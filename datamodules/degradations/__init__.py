@@ -15,6 +15,7 @@ from datamodules.degradations.gaussian import NonIIDGaussian
 from datamodules.degradations.inpainting import RandomMask
 from datamodules.degradations.operators import LinearOperator, Masking, Separable
 from datamodules.degradations.resize import bicubic_resize, bicubic_upsample
+from datamodules.degradations.several_tasks import SeveralTasks, one_task
 from datamodules.degradations.super_resolution import BicubicDownsampling
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "NonIIDGaussian",
     "RandomMask",
     "Separable",
+    "SeveralTasks",
     "bicubic_resize",
     "bicubic_upsample",
+    "one_task",
 ]

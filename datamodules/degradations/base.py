@@ -77,6 +77,14 @@ class Degradation(ABC):
         check_cube(cube)
         return self.draw(tuple(cube.shape), generator).apply(cube)
 
+    def chosen(self, generator: torch.Generator) -> tuple[int | None, Degradation]:
+        """Return which of several tasks a cube is degraded by, and its number; the task itself, of no number, here.
+
+        Args:
+            generator: CPU generator that decides.
+        """
+        return None, self
+
     def measure(  # noqa: B027 - a hook that most tasks leave empty
         self, cubes: Sequence[Tensor], names: Sequence[str], wavelengths: Sequence[float]
     ) -> None:

@@ -12,12 +12,14 @@ from datamodules.estimation.differences import (
     block_valid,
     diagonal,
     robust_sigma,
+    second_differences,
     spread,
 )
 
 _GUIDE_VALID = 0.95
 _FLAT = 0.5
 _ENOUGH = 200
+_FIRM = 700
 _BINS = 12
 _SURE = 6.0
 _RELEVANT = 0.25
@@ -63,13 +65,25 @@ def gaussian_levels(cube: Floats, valid: Mask, missing: Mask) -> list[GaussianLe
             levels.append(GaussianLevel(0.0, 0.0, 0.0))
             continue
         others = float(weights.sum() - weights[band])
-        flat = usable[band]
+        flat = np.ones_like(usable[band])
         if others > 0:
-            flat = flat & _flat(np.abs(total - np.float32(weights[band]) * coefficients[band]) / np.float32(others))
-        values = coefficients[band][flat]
-        sigma = spread(values) if values.size >= _ENOUGH else float(first[band])
-        levels.append(_with_signal(values, _levels_of(cube[band], valid[band])[flat], sigma))
+            flat = _flat(np.abs(total - np.float32(weights[band]) * coefficients[band]) / np.float32(others))
+        known = flat & usable[band]
+        values = coefficients[band][known]
+        sigma = _sigma(values, cube[band], valid[band], flat, float(first[band]))
+        levels.append(_with_signal(values, _levels_of(cube[band], valid[band])[known], sigma))
     return levels
+
+
+def _sigma(values: Floats, band: Floats, valid: Mask, flat: Mask, first: float) -> float:
+    """Return the spread of a band's coefficients, or of its second differences where impulses left few whole blocks."""
+    if values.size < _FIRM:
+        height, width = 2 * flat.shape[0], 2 * flat.shape[1]
+        usable = valid[:height, :width] & flat.repeat(2, 0).repeat(2, 1)
+        differences = second_differences(band[:height, :width], usable)
+        if differences.size > values.size:
+            values = differences
+    return spread(values) if values.size >= _ENOUGH else first
 
 
 def _flat(texture: Floats) -> Mask:

@@ -22,6 +22,7 @@ class Sample(TypedDict):
         wavelengths: band centres in nm.
         phase: where an observation's pixel lies in its block of target pixels (see `Degradation.phase`); absent where
             both have one size.
+        task: number of the task, where several are drawn from.
     """
 
     observation: Tensor
@@ -31,10 +32,14 @@ class Sample(TypedDict):
     name: str
     wavelengths: tuple[float, ...]
     phase: NotRequired[float]
+    task: NotRequired[int]
 
 
 class Batch(TypedDict):
-    """Several pairs: tensors have a leading batch axis, name and caption are lists, the rest is common to all."""
+    """Several pairs: tensors have a leading batch axis, name and caption are lists, the rest is common to all.
+
+    The numbers of the tasks are a tensor `B`.
+    """
 
     observation: Tensor
     target: NotRequired[Tensor]
@@ -43,6 +48,7 @@ class Batch(TypedDict):
     name: list[str]
     wavelengths: tuple[float, ...]
     phase: NotRequired[float]
+    task: NotRequired[Tensor]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -74,6 +80,9 @@ def collate(samples: Sequence[Sample]) -> Batch:
         )
     if phases:
         batch["phase"] = phases.pop()
+    tasks = [sample["task"] for sample in samples if "task" in sample]
+    if len(tasks) == len(samples):
+        batch["task"] = torch.tensor(tasks)
     if all("target" in sample for sample in samples):
         batch["target"] = torch.stack([sample["target"] for sample in samples])
     if all("multispectral" in sample for sample in samples):

@@ -25,6 +25,7 @@ def observed(
         generator: decides every random number.
         measured: images that were measured, by their key in a batch, which are taken instead of simulated ones.
     """
+    number, degradation = (None, degradation) if "observation" in measured else degradation.chosen(generator)
     sample = Sample(
         observation=measured["observation"] if "observation" in measured else degradation(scene.cube, generator),
         target=scene.cube,
@@ -32,6 +33,8 @@ def observed(
         name=scene.name,
         wavelengths=scene.wavelengths,
     )
+    if number is not None:
+        sample["task"] = number
     if degradation.scale > 1:
         sample["phase"] = degradation.phase
     multispectral = measured.get("multispectral")

@@ -75,11 +75,12 @@ class SlidingBands(nn.Module):
         self.overlap = overlap
         self.scale: int = getattr(network, "scale", 1)
         self.takes_phase = bool(getattr(network, "takes_phase", False))
+        self.takes_task = bool(getattr(network, "takes_task", False))
         untyped: Any = self
         untyped.register_state_dict_post_hook(_without_prefix)
         untyped.register_load_state_dict_pre_hook(_with_prefix)
 
-    def forward(self, observation: Tensor, **grid: float) -> Tensor:
+    def forward(self, observation: Tensor, **grid: float | Tensor) -> Tensor:
         """Restore observations `B x C x h x w` to `B x C x H x W`.
 
         Args:

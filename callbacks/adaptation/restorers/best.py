@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from callbacks.adaptation.restorers.base import ProxyRestorer
 from callbacks.adaptation.restorers.network import OtherRestorer, SourceRestorer
-from datamodules.degradations import ComplexMixture, Degradation, EstimatedNoise, NonIIDGaussian
+from datamodules.degradations import ComplexMixture, Degradation, EstimatedNoise, NonIIDGaussian, SeveralTasks
 from lightning_modules.restorer import Restorer
 from lightning_modules.solver_guided import scene_wide
 from lightning_modules.solvers import WhitenedRCTV
@@ -47,7 +47,8 @@ class BestRestorer(ProxyRestorer):
             degradation: of the target.
             module: of the fit.
         """
-        noise = isinstance(degradation, NOISE) and scene_wide(module) is None
+        tasks = degradation.tasks if isinstance(degradation, SeveralTasks) else (degradation,)
+        noise = all(isinstance(task, NOISE) for task in tasks) and scene_wide(module) is None
         self._chosen = self._solver if noise else SourceRestorer()
 
     def bind(self, module: Restorer, source: Restorer | None) -> None:

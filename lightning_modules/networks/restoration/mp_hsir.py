@@ -73,6 +73,9 @@ class MPHSIR(nn.Module):
         TypeError: when `text_embedding` is neither numbers nor a `TextSource`.
     """
 
+    takes_task = True
+    """Whether `forward` is told which of several tasks each cube has, where a batch says it."""
+
     state_arguments: ClassVar[Sequence[str]] = ("text_embedding",)
     """Constructor arguments whose values are part of the state dict, so that no description repeats them."""
 

@@ -27,7 +27,7 @@ EXPECTED = {
 
 
 def test_there_is_one_file_a_task() -> None:
-    assert {path.stem for path in TASKS.glob("*.yaml")} == {*EXPECTED, "fusion", "estimated_noise"}
+    assert {path.stem for path in TASKS.glob("*.yaml")} == {*EXPECTED, "all_in_one", "fusion", "estimated_noise"}
 
 
 @pytest.mark.parametrize("task", EXPECTED)
@@ -52,3 +52,12 @@ def test_fusion_task_is_the_default_observation() -> None:
     settings = datamodules.FusionObservation(**spec["init_args"]).settings()
     assert settings == datamodules.FusionObservation().settings()
     assert settings.items() >= {"ratio": 8, "psf": "srlf", "psf_first": -3, "response": "nikon_d700"}.items()
+
+
+def test_all_in_one_lists_the_other_tasks_that_keep_the_size() -> None:
+    init = yaml.safe_load((TASKS / "all_in_one.yaml").read_text())["data"]["init_args"]["degradation"]["init_args"]
+    tasks = [getattr(datamodules, one["class_path"].rsplit(".", 1)[1])() for one in init["tasks"]]
+    assert [task.settings() for task in tasks] == [
+        EXPECTED[name] for name in ("gaussian", "complex", "deblurring", "inpainting", "band_missing")
+    ]
+    assert datamodules.SeveralTasks(tasks, init["weights"]).weights == [1.0] * 5
