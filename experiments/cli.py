@@ -40,6 +40,8 @@ COMMANDS = {
     "caption": "write a caption for every scene of a data set, for a person to review",
     "demo": "adapt a shipped denoiser to a folder of noisy cubes, which it makes of embedded scenes",
     "reproduce": "the papers' tables and figures, run where their results are not yet, into a store",
+    "report": "one page of a store: tables beside printed numbers, scenes to browse, what the stages made",
+    "sweep": "every combination of a sweep's grid, run without a server, into a store",
     "study": "source-only, each training set and the upper bound of one task, in one table",
     "guide-table": "sources of training scenes beside each other, in one table",
     "solver-table": "training-free methods beside each other and a trained network, in one table",

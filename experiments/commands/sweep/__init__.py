@@ -1,0 +1,125 @@
+"""A sweep without a server: every combination of a grid is run and kept in a store, one after another.
+
+`hyperalign sweep adaptation_small --root CAVE=FOLDER` makes the commands that an agent of Weights & Biases makes of
+`experiments/sweeps/adaptation_small.yaml`, without its logger, runs those that the store lacks, and shows them with the
+metric that the sweep optimises, best first. `--print` prints the commands alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.commands.tables import arguments_of
+from experiments.configuration.command_parser import CommandParser
+from experiments.reproduction.plan import Places, Run, places_of, planned
+from experiments.reproduction.shares import array_task, is_first, share
+from experiments.reproduction.specification import Cell, Source, Words
+from experiments.reproduction.store import ResultsStore, Shown, ShownTable
+from experiments.reproduction.summary import HEADINGS, summarised
+from experiments.reproduction.sweeps import Sweep, read_sweep, sweep_names
+from hyperalign.errors import UsageError
+
+COLUMN = "unobserved"
+METRICS = ("psnr", "ssim", "sam")
+_DROPPED = ("--config=logger/", "--data.root=", "--model.source=")
+"""Words of an agent's command that this machine has words of its own for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a grid from the command line; 1 where a run failed."""
+    parser = CommandParser("sweep", __doc__)
+    parser.add_argument("sweep", help=f"a packaged sweep or a file: {', '.join(sweep_names())}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of noise, guides and training; 0 by default")
+    parser.add_argument("--root", action="append", default=[], metavar="NAME=FOLDER", help="folder of a data set")
+    parser.add_argument(
+        "--output", type=Path, default=Path("results/store"), help="the store; results/store by default"
+    )
+    parser.add_argument("--print", action="store_true", help="print the agent's commands and stop")
+    given, extra = arguments_of(parser, arguments)
+    sweep = read_sweep(given.sweep)
+    if given.print:
+        lines = [shlex.join(sweep.line(values)) for values in sweep.combinations()]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return 0
+    cells = {_label(values): cell_of(sweep, values) for values in sweep.combinations()}
+    store = ResultsStore(given.output)
+    return _made(sweep, cells, given.seeds, places_of(given.root, []), extra, store)
+
+
+def cell_of(sweep: Sweep, values: Mapping[str, Any]) -> Cell:
+    """Return the run of one combination.
+
+    Raises:
+        UsageError: where the sweep is no grid of adaptations from a packaged source.
+    """
+    line = sweep.line(values)
+    sources = [word.partition("=")[2] for word in line if word.startswith("--model.source=")]
+    if not sweep.grid or line[1] != "adapt" or not sources:
+        raise UsageError(
+            f"The sweep {sweep.name} is for an agent: what runs without one is a grid of `hyperalign adapt` with "
+            "--model.source; --print shows its commands."
+        )
+    words = [word.partition("=") for word in line[2:] if not word.startswith(_DROPPED)]
+    configs = tuple(value for key, _, value in words if key == "--config")
+    settings = tuple(word for key, _, value in words if key != "--config" for word in (key, value))
+    source = Source(Path(sources[0]).stem)
+    return Cell(_label(values), COLUMN, "adapt", Words(configs, settings), source, COLUMN, {}, {})
+
+
+def _label(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in values.items())
+
+
+def _made(
+    sweep: Sweep,
+    cells: Mapping[str, Cell],
+    seeds: Sequence[int],
+    places: Places,
+    extra: Sequence[str],
+    store: ResultsStore,
+) -> int:
+    from experiments.reproduction.execution import make, missing, note_absent
+
+    runs: dict[str, list[Run]] = {
+        label: [planned(cell, seed, places, extra) for seed in seeds] for label, cell in cells.items()
+    }
+    shown = [
+        Shown(label, COLUMN, COLUMN, {}, {str(run.seed): run.digest for run in own}, own[0].lacks)
+        for label, own in runs.items()
+    ]
+    title = f"Sweep {sweep.name}: {sweep.metric}"
+    note = "The best run's numbers are the largest of many on the same scenes, and so flatter it."
+    table = ShownTable(
+        f"sweeps/{sweep.name}", "small", title, "", "table", note, METRICS, list(cells), (COLUMN,), shown
+    )
+    if is_first():
+        store.write_table(table)
+    every = [run for own in runs.values() for run in own]
+    for run in every:
+        if is_first():
+            note_absent(run, store)
+    own = share([run for run in every if missing(run, store)], lambda run: run.digest, *array_task())
+    failed = sum(make(run, store).status != "done" for run in own)
+    if is_first():
+        sys.stdout.write(ranked(table, store))
+    return int(failed > 0)
+
+
+def ranked(table: ShownTable, store: ResultsStore) -> str:
+    """Return a sweep's runs as a Markdown table, the one with the largest first metric first."""
+    heads = " | ".join(HEADINGS[metric] for metric in table.metrics)
+    lines = []
+    for cell in table.cells:
+        summary = summarised(cell, table.metrics, store)
+        values = [summary.values[metric].mean for metric in table.metrics]
+        order = float("-inf") if values[0] is None else values[0]
+        numbers = ["" if one is None else f"{one:.3f}" for one in values]
+        lines.append((order, f"| {cell.row} | {' | '.join(numbers)} |"))
+    lines.sort(key=lambda pair: -pair[0])
+    return (
+        "\n".join([f"| {table.title} | {heads} |", "| --- | ---: | ---: | ---: |", *(line for _, line in lines)]) + "\n"
+    )
