@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from datamodules.scenes.band_matching import BandMatch
+    from datamodules.scenes.given import Given
     from lightning_modules.restoration import RestorationModule
 
 __all__ = ["load", "restore"]
 
 A = TypeVar("A", "NDArray[Any]", "Tensor")
+M = TypeVar("M", bound="nn.Module")
 
 TILE = 256
 """Side in pixels of the tiles of large images, as `predict` has it."""
+
+BANDS = ("refuse", "select", "interpolate", "windows")
+MISSING = ("refuse", "keep")
 
 SMALLEST = 16
 """Sides below this are continued by their mirror image and cut off again: windows and strides need room."""
@@ -52,7 +57,7 @@ def load(
     """
     from lightning_modules.checkpoints.loading import load_module
 
-    return load_module(fspath(checkpoint), network, trust).network.to(device)
+    return moved(load_module(_path(checkpoint), network, trust).network, device)
 
 
 def restore(
@@ -66,13 +71,15 @@ def restore(
     normalisation: str = "checkpoint",
     tile: int | None = TILE,
     back_projection: int | None = None,
+    nan: Literal["refuse", "keep"] = "refuse",
+    missing: Sequence[float] | None = None,
     trust: Sequence[str] = (),
     device: str = "cpu",
 ) -> A:
     """Restore one cube of any size by the network of a checkpoint.
 
     Args:
-        cube: `C x H x W`, a NumPy array or a tensor, of real numbers.
+        cube: `C x H x W`, a NumPy array, masked or not, or a tensor, of real numbers.
         checkpoint: see `load`, or what `hyperalign.adapt` returned; it is kept in memory for the next call.
         wavelengths: centres of the cube's bands in nm, or `FIRST:LAST:COUNT`. None says that they are the network's,
             in its order; a network for any bands has no use for them.
@@ -85,36 +92,77 @@ def restore(
         tile: side in pixels of the overlapping, blended tiles of large cubes (at its default the module's own comes
             first); None restores them whole.
         back_projection: of `lightning_modules.UpsampledInput`; None takes the network's own setting.
+        nan: values that are missing (masked, NaN, infinite, or marked): `refuse` them, or `keep` them: the network is
+            given the median of their band, and the result is masked there, or holds the mark, NaN where it has several.
+        missing: values that mark missing ones; None takes the usual ones, -9999 and the like (`datamodules.Folder`).
         trust: see `load`.
         device: where the network runs.
 
     Returns:
-        The restored cube, float32, of the kind that was given; bands in the order of the cube where it has the
-        network's.
+        The restored cube, float32, of the kind that was given; bands in the cube's order where it has the network's.
 
     Raises:
-        ValueError: for a cube of another shape, other bands, values that are not finite or not on the network's scale.
-        CheckpointError: see `load`; FileNotFoundError where there is none.
+        ValueError: for another shape, other bands, missing values, values that are not on the network's scale; `load`.
     """
     import torch
 
+    from datamodules.scenes.given import given_values, with_missing
+
+    _check_settings(tile, bands=(bands, BANDS), nan=(nan, MISSING))
+    path = _path(checkpoint)
+    module = moved(_module(path, _state(path), tuple(trust), bands == "windows"), device)
+    given, other = given_values(cube, "cube", nan, missing), _second(module, multispectral, nan, missing)
+    match = _match(given.values, module, wavelengths, bands, path)
+    values = given.values if match is None else match.apply(given.values)
+    offset, scale = _normalisation(values, module, normalisation)
+    batch = _batch((values - offset) / scale, other, caption, device)
+    with _projecting(module, back_projection):
+        restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
+    result = with_missing((restored * float(scale) + float(offset)).numpy(), given, other, match)
+    return torch.from_numpy(result).to(cube.device) if isinstance(cube, torch.Tensor) else result
+
+
+def _batch(values: NDArray[np.float32], other: Given | None, caption: str, device: str) -> dict[str, Any]:
+    """Return the batch of one cube, and of the multispectral image if there is one."""
+    import torch
+
+    batch: dict[str, Any] = {"name": ["the cube"], "caption": [caption]}
+    images = {"observation": values} if other is None else {"observation": values, "multispectral": other.values}
+    return batch | {key: torch.from_numpy(image)[None].to(device) for key, image in images.items()}
+
+
+def _check_settings(tile: int | None, **settings: tuple[str, Sequence[str]]) -> None:
+    """Refuse tiles that are too small, and a word that is none of a setting's."""
     from lightning_modules.tiles import check_tile
 
     check_tile(tile, "restore")
-    module = _module(fspath(checkpoint), _state(fspath(checkpoint)), tuple(trust), bands == "windows").to(device)
-    values = values_of(cube, "cube")
-    match = _match(values, module, wavelengths, bands, fspath(checkpoint))
-    values = values if match is None else match.apply(values)
-    offset, scale = _normalisation(values, module, normalisation)
-    batch: dict[str, Any] = {"name": ["the cube"], "caption": [caption]}
-    batch["observation"] = torch.from_numpy((values - offset) / scale)[None].to(device)
-    if multispectral is not None:
-        batch["multispectral"] = torch.from_numpy(values_of(multispectral, "multispectral image"))[None].to(device)
-    with _projecting(module, back_projection):
-        restored = _restored(module, batch, module.tile or tile if tile == TILE else tile)[0].cpu()
-    restored = restored * float(scale) + float(offset)
-    restored = restored if match is None else restored[list(match.kept)]
-    return restored.to(cube.device) if isinstance(cube, torch.Tensor) else restored.numpy()
+    for name, (choice, choices) in settings.items():
+        if choice not in choices:
+            raise InputError(f"`{name}` is {choice!r}: choose one of {', '.join(choices)}.")
+
+
+def _second(
+    module: RestorationModule, image: object, nan: Literal["refuse", "keep"], missing: Sequence[float] | None
+) -> Given | None:
+    """Return the values of the multispectral image; None where there is none.
+
+    Raises:
+        InputError: for a network that looks at none, or values that are not on its scale.
+    """
+    from datamodules.scenes.given import given_values
+    from datamodules.scenes.normalisation import LARGEST
+
+    if image is None:
+        return None
+    if "multispectral" not in module.needs:
+        raise InputError(f"A multispectral image is given, but {module.name} takes none: leave it out.")
+    given = given_values(image, "multispectral image", nan, missing)
+    if (largest := float(abs(given.values).max())) > LARGEST:
+        raise InputError(
+            f"The multispectral image reaches {largest:g}, where the network expects values in [0, 1]: divide it by "
+            "its full scale, as the cube is."
+        )
+    return given
 
 
 @contextmanager
@@ -152,6 +200,27 @@ def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...], sli
     return module
 
 
+def moved(network: M, device: str) -> M:
+    """Put a network where it is to run.
+
+    Raises:
+        InputError: for a device that is unknown or not there.
+    """
+    try:
+        return network.to(device)
+    # An unknown name is a RuntimeError, a device that torch was not built for an AssertionError.
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"The device {device!r} cannot be used ({reason}): name another, such as cpu.") from error
+
+
+def _path(checkpoint: object) -> str:
+    """Return the path of a checkpoint as text."""
+    if not isinstance(checkpoint, str | PathLike):
+        raise WrongTypeError(f"The checkpoint is a {type(checkpoint).__name__}: give the path of its file.")
+    return str(fspath(checkpoint))
+
+
 def _state(checkpoint: str) -> tuple[int, int]:
     path = Path(checkpoint)
     return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
@@ -162,29 +231,11 @@ def values_of(given: object, what: str) -> NDArray[np.float32]:
 
     Raises:
         TypeError: for anything else, or numbers that are not real.
-        ValueError: for another number of axes, nothing at all, or values that are not finite.
+        ValueError: for another number of axes, nothing at all, or values that are missing.
     """
-    import numpy as np
-    import torch
+    from datamodules.scenes.given import given_values
 
-    if not isinstance(given, np.ndarray | torch.Tensor):
-        raise WrongTypeError(f"The {what} is a {type(given).__name__}: give a NumPy array or a tensor, C x H x W.")
-    array = given.detach().cpu().to_dense() if isinstance(given, torch.Tensor) else np.asarray(given)
-    if isinstance(array, torch.Tensor):
-        array = array.float().numpy() if array.dtype == torch.bfloat16 else array.numpy()
-    if array.dtype.kind not in "fiu":
-        raise WrongTypeError(f"The {what} holds {array.dtype} values: give real numbers.")
-    if array.ndim != 3 or not array.size:
-        shape = " x ".join(map(str, array.shape)) or "no axis"
-        raise InputError(f"The {what} has the shape {shape}: give C x H x W, one image at a time.")
-    values = np.array(array, dtype=np.float32)
-    if not np.isfinite(values).all():
-        band, row, column = np.argwhere(~np.isfinite(values))[0].tolist()
-        raise InputError(
-            f"The {what} holds NaN or infinite values, the first in band {band} at row {row}, column {column}: fill or "
-            "cut them out."
-        )
-    return values
+    return given_values(given, what, setting="").values
 
 
 def _match(
@@ -196,6 +247,7 @@ def _match(
 ) -> BandMatch | None:
     """Match the cube's bands to the network's by wavelength; None where they are the network's as they stand."""
     from datamodules.scenes.band_matching import band_centres, match_bands
+    from datamodules.scenes.readers.centres import centres_from_user
 
     if rule == "windows" or module.trained_on.get("any_bands"):
         return None
@@ -209,7 +261,7 @@ def _match(
                 "`wavelengths`, in nm, and the rule by `bands`."
             )
         return None
-    centres = band_centres(wavelengths, "wavelengths")
+    centres = centres_from_user(band_centres(wavelengths, "wavelengths"), "the cube")
     if len(centres) != len(values):
         raise InputError(f"The cube has {len(values)} bands and `wavelengths` {len(centres)} centres: give one a band.")
     if trained is None:

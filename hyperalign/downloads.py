@@ -6,7 +6,7 @@ import logging
 import re
 from pathlib import Path
 
-__all__ = ["hub_place", "warn_unpinned"]
+__all__ = ["hub_place", "warn_tag", "warn_unpinned"]
 
 _log = logging.getLogger(__name__)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -35,5 +35,26 @@ def warn_unpinned(identifier: str, revision: str | None, setting: str) -> None:
         "always.",
         identifier,
         f"revision {revision}" if revision else "main branch",
+        setting,
+    )
+
+
+def warn_tag(model: str, tag: str | None, setting: str) -> None:
+    """Warn, once a process, that open_clip takes weights by a tag or an id, which no commit can be given to.
+
+    Args:
+        model: of open_clip; a folder is named as `local-dir:FOLDER`.
+        tag: of its weights, or a file; None for weights that are drawn, or those of a model that an id names.
+        setting: how a user names a file, for the sentence.
+    """
+    named = model if model.startswith("hf-hub:") else f"{tag} of {model}"
+    plain = tag is None and named != model
+    if plain or model.startswith("local-dir:") or (tag and Path(tag).exists()) or (named, tag) in _warned:
+        return
+    _warned.add((named, tag))
+    _log.warning(
+        "open_clip downloads the weights %s, unless it has them, in the state that they have on the day of the run: "
+        "give %s to have the same ones always.",
+        named,
         setting,
     )

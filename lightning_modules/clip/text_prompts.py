@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hyperalign.downloads import warn_unpinned
+from hyperalign.downloads import warn_tag, warn_unpinned
 from hyperalign.errors import HyperalignError, InputError
 from hyperalign.folders import cache_folder
 from lightning_modules.clip.embedding_cache import EmbeddingCache
@@ -153,6 +153,7 @@ def _encode_open_clip(encoder: str, revision: str | None, sentences: Sequence[st
         raise InputError(
             f"TextPrompts: open_clip's {encoder} needs weights; set `revision` to their tag, such as 'openai', or file."
         )
+    warn_tag(encoder, revision, "`revision` a local file")
     try:
         model = open_clip.create_model(encoder, pretrained=revision)
         tokens = open_clip.get_tokenizer(encoder)(list(sentences))

@@ -25,6 +25,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hyperalign.downloads import warn_tag
 from hyperalign.errors import HyperalignError
 from hyperalign.files import file_digest
 from lightning_modules.clip.embedding_cache import EmbeddingCache
@@ -244,6 +245,7 @@ class ClipTowers:
             if folder not in _known_folders:
                 open_clip.add_model_config(folder)
                 _known_folders.add(folder)
+        warn_tag(self.model, self.pretrained, "`pretrained` a local file")
         try:
             facts = open_clip.get_pretrained_cfg(self.model, self.pretrained) if self.pretrained else None
             with isolate_rng(), torch.inference_mode(False):

@@ -1,30 +1,37 @@
 """Mutation testing of the numerical core: small faults put into its source, and the tests that must notice each.
 
-Run by `make mutants`. Every mutant is a fork that imports one changed module and runs the tests of its name; a mutant
-that no test kills is a survivor, listed at the end with its place. Which mutants are tried is drawn by a seed.
+Run by `make mutants`. A first run notes which tests come by which line, and how long each takes; a mutant is then a
+fork that imports one changed module and runs the tests that come by its line, the quickest first. A mutant that no test
+kills is a survivor, listed with its place. Which mutants are tried is drawn by a seed.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import copy
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
 import os
+import pickle
 import random
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.mutation.small_faults import Mutant, mutants_of  # noqa: E402
+
 TARGETS: dict[str, tuple[str, str]] = {
     "metrics": ("lightning_modules/metrics", "tests/lightning_modules/metrics"),
     "transfer": ("callbacks/transfer", "tests/callbacks/transfer"),
@@ -33,102 +40,10 @@ TARGETS: dict[str, tuple[str, str]] = {
 }
 """Folder or module, and its tests, by the name of the part."""
 
-SECONDS = 240
+SECONDS = 300
 """Time after which a mutant counts as killed: what never ends is noticed."""
 
-_COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-}
-_COMBINED: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.FloorDiv,
-    ast.Pow: ast.Mult,
-    ast.MatMult: ast.Add,
-}
-_CALLED = {"min": "max", "max": "min", "ceil": "floor", "floor": "ceil", "cos": "sin", "sin": "cos", "sum": "mean"}
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault in one module.
-
-    Attributes:
-        path: the module.
-        line: where.
-        what: the change, for the list.
-        tree: the changed source.
-    """
-
-    path: Path
-    line: int
-    what: str
-    tree: ast.Module
-
-
-def changed(node: ast.AST) -> str:
-    """Put a fault into a node, in place, and return what was changed; an empty text if there is none for it."""
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARED:
-        before, node.ops[0] = type(node.ops[0]), _COMPARED[type(node.ops[0])]()
-        return f"{before.__name__} -> {type(node.ops[0]).__name__}"
-    if isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in _COMBINED:
-        operator, node.op = type(node.op), _COMBINED[type(node.op)]()
-        return f"{operator.__name__} -> {type(node.op).__name__}"
-    if isinstance(node, ast.BoolOp):
-        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return "and <-> or"
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        node.op = ast.UAdd()
-        return "sign dropped"
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        node.value = not node.value
-        return f"-> {node.value}"
-    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        before_value, node.value = node.value, node.value + 1
-        return f"{before_value} -> {node.value}"
-    name = node.func if isinstance(node, ast.Call) else None
-    if isinstance(name, ast.Attribute) and name.attr in _CALLED:
-        before_name, name.attr = name.attr, _CALLED[name.attr]
-        return f".{before_name} -> .{name.attr}"
-    if isinstance(name, ast.Name) and name.id in _CALLED:
-        before_name, name.id = name.id, _CALLED[name.id]
-        return f"{before_name} -> {name.id}"
-    return ""
-
-
-def places(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk over what runs: no annotations, no texts of errors, no names that are exported."""
-    for field, value in ast.iter_fields(tree):
-        if field in ("annotation", "returns", "decorator_list") or isinstance(tree, ast.Raise | ast.JoinedStr):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield child
-                yield from places(child)
-
-
-def mutants_of(path: Path) -> list[Mutant]:
-    """Return every mutant of a module."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = []
-    for number in range(len(list(places(tree)))):
-        other = copy.deepcopy(tree)
-        node = list(places(other))[number]
-        if what := changed(node):
-            found.append(Mutant(path, getattr(node, "lineno", 0), what, ast.fix_missing_locations(other)))
-    return found
+OURS = ("hyperalign", "lightning_modules", "datamodules", "callbacks", "experiments", "tests")
 
 
 class Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -148,79 +63,161 @@ class Changed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def get_code(self, fullname: str) -> CodeType:
         return compile(self.mutant.tree, str(self.mutant.path), "exec")
 
-    def get_source(self, fullname: str) -> str:
-        return ast.unparse(self.mutant.tree)
+    def get_source(self, fullname: str) -> None:
+        return None
 
 
-def survives(mutant: Mutant | None, tests: Sequence[str]) -> bool:
-    """Run the tests against a mutant, or the source as it is, in a fork, and tell whether all of them pass."""
+@dataclass
+class Coverage:
+    """Which tests come by which lines, as a plugin of pytest.
+
+    Attributes:
+        source: the folder or module whose lines are noted.
+        seconds: of each test.
+        lines: the tests of each line, by the module's path; code that runs on import bears the empty name.
+    """
+
+    source: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, dict[int, list[str]]] = field(default_factory=dict)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.traced.switch_context(item.nodeid)
+        started = time.monotonic()
+        result = yield
+        self.seconds[item.nodeid] = time.monotonic() - started
+        return result
+
+    def run(self, tests: str) -> int:
+        """Run the tests and note what they come by; return pytest's status."""
+        import coverage
+
+        self.traced = coverage.Coverage(data_file=None, include=[f"{self.source}*"], config_file=False)
+        self.traced.start()
+        status = run_pytest([tests], [self])
+        self.traced.stop()
+        data = self.traced.get_data()
+        for path in data.measured_files():
+            self.lines[path] = data.contexts_by_lineno(path)
+        return status
+
+
+def run_pytest(tests: Sequence[str], plugins: Sequence[object] = ()) -> int:
+    """Run tests without a word and return pytest's status."""
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:benchmark", "-p", "no:faulthandler"]
+    options += ["-o", "addopts=--import-mode=importlib -m 'not slow'"]
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        return int(pytest.main([*options, *tests], list(plugins)))
+
+
+def forked(work: object, seconds: float) -> tuple[int, bytes]:
+    """Run a function in a fork; return its status (-9 when it took too long) and what it gave back."""
+    reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
+        os.close(reading)
         code = 1
         try:
             os.setsid()
-            if mutant is not None:
-                sys.meta_path.insert(0, Changed(mutant))
-            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-                import pytest
-
-                code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]))
+            code, answer = work()  # type: ignore[operator]
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(answer)
         finally:
             os._exit(code)
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.05)
-    os.killpg(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-    return False
+    os.close(writing)
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(process, signal.SIGKILL))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    with os.fdopen(reading, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(process, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return os.waitstatus_to_exitcode(status), answer
 
 
-def tests_of(path: Path, tests: str) -> list[str]:
-    """Return the tests that bear a module's name, or all of its part."""
-    folder = ROOT / tests
-    own = folder / f"test_{path.stem}.py"
-    return [str(own if folder.is_dir() and own.is_file() else folder)]
+def covered(source: Path, tests: str) -> Coverage:
+    """Return which tests come by the lines of a part, which must all pass."""
+
+    def work() -> tuple[int, bytes]:
+        noted = Coverage(source)
+        status = noted.run(str(ROOT / tests))
+        return status, pickle.dumps((noted.seconds, noted.lines))
+
+    status, answer = forked(work, 3600)
+    if status != 0:
+        raise SystemExit(f"The tests in {tests} fail without any fault: mend them first.")
+    return Coverage(source, *pickle.loads(answer))  # noqa: S301  # written by the fork above
+
+
+def survives(mutant: Mutant, noted: Coverage, tests: str) -> bool:
+    """Run the tests that come by a mutant's lines, and tell whether all of them pass."""
+    lines = noted.lines.get(str(mutant.path), {})
+    names = {name for line in range(mutant.line, mutant.end + 1) for name in lines.get(line, [])}
+    if "" in names or not names:
+        own = ROOT / tests / f"test_{mutant.path.stem}.py"
+        chosen = [str(own)] if own.is_file() else [str(ROOT / tests)]
+    else:
+        chosen = sorted(names, key=lambda name: noted.seconds.get(name, 0.0))
+
+    def work() -> tuple[int, bytes]:
+        sys.meta_path.insert(0, Changed(mutant))
+        return run_pytest(chosen), b""
+
+    return forked(work, SECONDS)[0] == 0
+
+
+def preload() -> None:
+    """Import what all tests import, and forget our own modules again, so that a fork imports only these anew."""
+    os.chdir(ROOT)
+    for name in ("hyperalign", "callbacks", "experiments.cli", "skimage.metrics", "lightning.pytorch.callbacks"):
+        importlib.import_module(name)
+    importlib.import_module("torch").set_num_threads(1)
+    for name in [name for name in sys.modules if name.partition(".")[0] in OURS and "mutation" not in name]:
+        if name != "tests":
+            del sys.modules[name]
+
+
+def tried(part: str, given: argparse.Namespace) -> list[str]:
+    """Try a part's mutants for as long as they are given time, tell the share, and return the survivors."""
+    source, tests = TARGETS[part]
+    where = ROOT / source
+    paths = sorted(where.glob("*.py")) if where.is_dir() else [where]
+    found = [
+        mutant
+        for path in paths
+        if path.name != "__init__.py" and (not given.module or path.stem in given.module)
+        for mutant in mutants_of(path)
+    ]
+    random.Random(given.seed).shuffle(found)
+    noted = covered(where, tests)
+    until, number, survivors = time.monotonic() + 60 * given.minutes / len(given.parts), 0, []
+    for mutant in found[: given.most]:
+        if time.monotonic() > until:
+            break
+        number += 1
+        if survives(mutant, noted, tests):
+            survivors.append(f"{mutant.path.relative_to(ROOT)}:{mutant.line} {mutant.what}")
+            sys.stdout.write(f"survived: {survivors[-1]}\n")
+            sys.stdout.flush()
+    share = 1 - len(survivors) / max(1, number)
+    sys.stdout.write(
+        f"{part}: {number - len(survivors)} of {number} tried mutants killed ({share:.0%}), of {len(found)} in all\n"
+    )
+    sys.stdout.flush()
+    return survivors
 
 
 def main() -> int:
-    """Try mutants for as long as they are given time, and list the survivors."""
+    """Try mutants of every part, and list the survivors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=list(TARGETS), help=f"of {', '.join(TARGETS)}")
-    parser.add_argument("--minutes", type=float, default=20.0, help="time for all parts together")
+    parser.add_argument("--minutes", type=float, default=40.0, help="time for all parts together")
+    parser.add_argument("--module", nargs="*", default=[], help="names of modules, to try no others")
+    parser.add_argument("--most", type=int, default=None, help="how many mutants of a part; all by default")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    sys.path.insert(0, str(ROOT))
-    os.chdir(ROOT)
-    __import__("torch").set_num_threads(1)
-    for package in ("hyperalign", "lightning.pytorch", "torchmetrics", "scipy.io", "h5py", "skimage.metrics", "pytest"):
-        __import__(package)
-    survivors: list[str] = []
-    for part in given.parts:
-        source, tests = TARGETS[part]
-        where = ROOT / source
-        paths = sorted(where.glob("*.py")) if where.is_dir() else [where]
-        found = [mutant for path in paths if path.name != "__init__.py" for mutant in mutants_of(path)]
-        random.Random(given.seed).shuffle(found)
-        if not survives(None, [str(ROOT / tests)]):
-            raise SystemExit(f"The tests in {tests} fail without any fault: mend them first.")
-        until, tried, killed = time.monotonic() + 60 * given.minutes / len(given.parts), 0, 0
-        for mutant in found:
-            if time.monotonic() > until:
-                break
-            tried += 1
-            if survives(mutant, tests_of(mutant.path, tests)):
-                place = f"{mutant.path.relative_to(ROOT)}:{mutant.line} {mutant.what}"
-                survivors.append(place)
-                sys.stdout.write(f"survived: {place}\n")
-            else:
-                killed += 1
-            sys.stdout.flush()
-        share = killed / max(1, tried)
-        sys.stdout.write(f"{part}: {killed} of {tried} tried mutants killed ({share:.0%}), of {len(found)} in all\n")
-    return 1 if survivors else 0
+    preload()
+    return 1 if sum(len(tried(part, given)) for part in given.parts) else 0
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch import Tensor
 from datamodules.scenes.facts.causes import raise_true_cause
 from datamodules.scenes.facts.limits import MAX_BYTES, TooLargeError, check_bytes
 from datamodules.scenes.readers.hdf5_links import OutsideError, is_numeric, own_data_sets, refuse_outside
+from datamodules.scenes.readers.mat_elements import check_elements
 from datamodules.scenes.readers.refusals import NotRealError, refuse_objects
 from hyperalign.errors import InputError, MissingFileError
 
@@ -115,6 +116,7 @@ def classic_shapes(path: Path, key: str | None = None) -> dict[str, tuple[int, .
         path: a file of a version before v7.3.
         key: the variable that is asked for.
     """
+    check_elements(path)
     variables = scipy.io.whosmat(path)
     shapes = {name: tuple(shape) for name, shape, kind in variables if kind in _NUMERIC}
     plain = any(len(shape) == 3 for shape in shapes.values()) if key is None else key in shapes
