@@ -10,8 +10,8 @@ from typing import Any, ClassVar, cast
 from torch import Tensor, nn
 
 from hyperalign.errors import UsageError
-from hyperalign.memory import PeakMemory
 from lightning_modules.metrics import MetricProtocol
+from lightning_modules.metrics.memory import PeakMemory
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.restorer import WHOLE
 from lightning_modules.solvers import SolverResult, TrainingFree, TrainingFreeFusion

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hyperalign import memory
-from hyperalign.memory import PeakMemory
+from lightning_modules.metrics import memory
+from lightning_modules.metrics.memory import PeakMemory
 
 pytestmark = pytest.mark.skipif(not memory.RESET.exists(), reason="only Linux forgets an older peak")
 
