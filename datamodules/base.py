@@ -275,6 +275,13 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
     def _some(self, subset: Subset) -> tuple[str, ...]:
         names = self.names(subset)
         if not names:
+            if not self.scene_names():
+                root = getattr(self, "root", None)
+                where = f" in {root}" if isinstance(root, str | Path) else ""
+                raise InputError(
+                    f"{type(self).__name__} finds no scene{where}: look whether that is the folder, and whether its "
+                    "files are named and stored as this data set reads them."
+                )
             raise InputError(f"{type(self).__name__} has no {subset} scene: name at least one with `{subset}`.")
         return names
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -128,12 +129,16 @@ def broken(rule: Rule, path: str, tree: ast.Module) -> Iterator[str]:
             yield from rule(f"{path}:{getattr(node, 'lineno', 1)}", node, text)
 
 
+@cache
+def house() -> tuple[tuple[str, ast.Module], ...]:
+    """Read every file once."""
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    return tuple((path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_docstrings_keep_the_rule(rule: Rule) -> None:
-    found: list[str] = []
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            found += broken(rule, path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+    found = [one for path, tree in house() for one in broken(rule, path, tree)]
     assert found == []
 
 

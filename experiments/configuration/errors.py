@@ -30,6 +30,7 @@ _STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with giv
 _REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict|adapt)\.)?(.+)$")
 _GIVEN = re.compile(r"^ *Given value: (.+)$", re.MULTILINE)
 _WRONG_KIND = re.compile(r"^Import path (\S+) does not correspond to a subclass of (\w+), got \{.*\}$")
+_CHOICES = re.compile(r"typing\.Literal\[([^\]]*)\]")
 _PARSER_KEY = re.compile(r'^Parser key "([^"]+)":?\s*(.*)$')
 
 
@@ -129,6 +130,8 @@ def _walk_value(value: object, expected: object, path: str, *, has_default: bool
         return
     classes = classes_in(expected)
     if isinstance(value, str) and classes and str not in leaves(expected):
+        if float in leaves(expected) and value.islower() and "." not in value:
+            return  # no name of a class, where a number may be given as well
         value = {"class_path": value}
     if not isinstance(value, dict) or not (classes or "class_path" in value):
         return
@@ -187,6 +190,11 @@ def _as_sentence(key: str, reason: str, message: str) -> str:
         needed = ", ".join(f"{key}.{name}" if key else name for name in missing.group(1).split(", "))
         return f"No value was given for {needed!r}, which is required."
     reason = re.sub(r"<class '([^']+)'>", r"\1", reason).rstrip(".").replace(". Got value: ", ", got ")
+    listed = ",".join(_CHOICES.findall("\n".join(re.findall("Expected a .*", message))))
+    if choices := [one.strip() for one in listed.split(",") if one]:
+        allowed = ", ".join(dict.fromkeys(one.strip("'\"") for one in choices))
+        reason = _CHOICES.sub(lambda _: f"one of {allowed}", reason).replace("Expected a one", "expected one")
+    reason = re.sub(r"Expected (?:a )?(?:collections\.abc\.Sequence|list)\b", "expected type list", reason)
     reason = reason.replace("Expected a ", "expected type ")
     given = _GIVEN.search(message)
     if given and ", got " not in reason and "NestedArg" not in given.group(1):

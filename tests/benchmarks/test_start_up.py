@@ -22,6 +22,8 @@ CASES = {
     "help of a class": (["fit", "--data.help", "CAVE"], 0),
     "print_config": (["fit", *ADAPT, "--print_config"], 0),
     "misspelt key": (["fit", *ADAPT, "--data.rot", "x"], 2),
+    "wrong value": (["fit", *ADAPT, "--trainer.max_epochs", "abc"], 2),
+    "settings without a class": (["fit", "--data.rooot", "X"], 2),
     "misspelt command": (["ftt"], 2),
     "no such config": (["fit", "--config", "data/cav"], 2),
     "no such checkpoint": (["test", *ADAPT, "--ckpt_path", "nowhere.ckpt"], 1),

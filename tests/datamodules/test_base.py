@@ -143,6 +143,15 @@ def test_what_a_role_does_not_have(root: Path) -> None:
         _cave(root, training=[]).train_dataloader()
 
 
+def test_a_folder_without_scenes_is_named(tmp_path: Path) -> None:
+    class Empty(CAVE):
+        def scene_names(self) -> tuple[str, ...]:
+            return ()
+
+    with pytest.raises(ValueError, match=rf"^Empty finds no scene in {tmp_path}: look whether that is the folder"):
+        Empty(str(tmp_path), training=[]).train_dataloader()
+
+
 def test_subsets_that_overlap(root: Path) -> None:
     with pytest.raises(ValueError, match="training and validation scenes share cd"):
         _cave(root, training=["cd", "clay"], validation=["cd_ms"]).prepare_data()

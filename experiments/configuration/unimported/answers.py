@@ -18,6 +18,7 @@ from experiments.configuration.unimported.commands import KINDS, command
 from experiments.configuration.unimported.help import class_help, command_help, data_help
 from experiments.configuration.unimported.modules import UncertainError
 from experiments.configuration.unimported.settings import Words, completed, findings
+from experiments.configuration.unimported.values import refused
 from hyperalign.errors import MissingFileError, absent_checkpoint
 
 log = logging.getLogger(__name__)
@@ -74,11 +75,13 @@ def _answer(name: str, words: list[str]) -> str:
     if found:
         raise ConfigError(located(tree, found))
     _check_weights(tree)
-    if f"--{PRINT}" not in words:
-        return ""
     tree = read_files(words)
     for option, value, given in chosen(tree, words, KINDS):
         _take(tree, option, value, given)
+    if sentence := refused(keys, tree.settings):
+        raise ConfigError(sentence)
+    if f"--{PRINT}" not in words:
+        return ""
     whole = completed(keys, tree.settings)
     notice(tree)
     return f"# lightning.pytorch=={version('lightning')}\n" + yaml.safe_dump(

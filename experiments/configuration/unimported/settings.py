@@ -74,7 +74,7 @@ def _value(value: object, hint: Hint, path: str) -> Iterator[Finding]:
     if name is None:
         if not hint.classes:
             return
-        if path in ("data", "model") and set(value) <= set(CLASS_KEYS):
+        if path in KINDS:
             yield Finding(path, f"No class was given for {path!r}", "add its class_path, or the config that has it")
         raise UncertainError(path)
     found = class_of(offered(str(name)), str(name))

@@ -7,6 +7,9 @@ import yaml
 
 from experiments import cli
 from experiments.cli import main
+from experiments.configuration.files import resolve_configs
+from experiments.configuration.lightning_cli import HyperalignCLI
+from experiments.configuration.unimported.answers import answered
 
 ADAPT = ("backbones/sert_compact", "data/cave", "tasks/gaussian", "hir_align/adapt")
 COMBINED = {
@@ -69,3 +72,61 @@ def test_a_misspelt_key_gets_the_sentence_of_the_parser(
     assert quick[0] == 2
     monkeypatch.setattr(cli, "answered", lambda words: False)
     assert outcome(arguments, capsys) == quick
+
+
+VALUES = (
+    ["--trainer.max_epochs", "abc"],
+    ["--trainer.precision", "12"],
+    ["--seed_everything", "maybe"],
+    ["--data.role", "sourc"],
+    ["--data.degradation.sigmas", "[1, x]"],
+)
+
+
+@pytest.mark.parametrize("mistake", VALUES, ids=lambda words: words[0])
+def test_a_value_of_another_type_gets_the_sentence_of_the_parser(
+    mistake: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["fit", *words_of(ADAPT, *mistake)]
+    monkeypatch.setattr(HyperalignCLI, "from_arguments", lambda words: pytest.fail("the parser was asked"))
+    quick = outcome(arguments, capsys)
+    monkeypatch.undo()
+    assert quick[0] == 2
+    monkeypatch.setattr(cli, "answered", lambda words: False)
+    assert outcome(arguments, capsys) == quick
+
+
+@pytest.mark.parametrize("words", [["--data.rooot", "X"], ["--model.foo", "3"], ["--proxy.rounds", "2"]], ids=" ".join)
+def test_settings_of_a_class_that_nobody_named(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HyperalignCLI, "from_arguments", lambda words: pytest.fail("the parser was asked"))
+    quick = outcome(["fit", *words], capsys)
+    section = words[0].removeprefix("--").partition(".")[0]
+    assert quick[2] == (
+        f"error: No class was given for {section!r} (on the command line): add its class_path, or the config that has "
+        "it.\n"
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(cli, "answered", lambda words: False)
+    assert outcome(["fit", *words], capsys) == quick
+
+
+TAKEN = (
+    ["--trainer.max_epochs", "-1"],
+    ["--trainer.precision", "16-mixed"],
+    ["--trainer.devices", "[0, 1]"],
+    ["--trainer.max_time", "00:00:01:00"],
+    ["--trainer.limit_train_batches", "0.5"],
+    ["--trainer.gradient_clip_val", "1e-3"],
+    ["--data.crop", "null"],
+    ["--data.root", "3"],
+    ["--data.observed", "[a, 3b]"],
+    ["--model.optimizer.lr", "3"],
+    ["--ckpt_path", "null"],
+)
+
+
+@pytest.mark.parametrize("words", TAKEN, ids=" ".join)
+def test_what_the_parser_takes_is_not_refused(words: list[str]) -> None:
+    assert not answered(["fit", *resolve_configs(words_of(ADAPT, *words))])
