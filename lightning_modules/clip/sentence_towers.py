@@ -80,6 +80,17 @@ class SentenceTowers:
             mask[row, : len(found)] = named if content else True
         return tokens.to(device), mask.to(device)
 
+    def words(self, caption: str) -> list[str]:
+        """Return the word (or piece) at every place of a caption's tokens.
+
+        Raises:
+            ClipError: the model is needed and cannot be had.
+        """
+        tokenizer, _ = self._networks()
+        ids = tokenizer.encode(caption, add_special_tokens=True)[1:-1]
+        pieces: list[str] = tokenizer.convert_ids_to_tokens(ids[: LONGEST - 2])
+        return pieces
+
     def image_embeddings(self, rgb: Tensor, keep: bool = False) -> Tensor:
         """Encode images `B x 3 x H x W` in [0, 1]; see `ClipTowers.image_embeddings`."""
         return self.image.image_embeddings(rgb, keep)

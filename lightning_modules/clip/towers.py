@@ -121,6 +121,17 @@ class ClipTowers:
             mask[row, 1 : len(text.tokens) + 1] = text.content if content else True
         return tokens.to(device), mask.to(device)
 
+    def words(self, caption: str) -> list[str]:
+        """Return what stands at every place of a caption's tokens: nothing, its words (or pieces), and the end token.
+
+        Raises:
+            ClipError: the towers are needed and cannot be had.
+        """
+        self._loaded()
+        room = int(self._tokenizer.context_length) - 2
+        pieces = [self._tokenizer.decode([word]).strip() for word in self._tokenizer.encode(caption)[:room]]
+        return ["", *pieces, "(end)"]
+
     def text_embeddings(self, captions: Sequence[str], device: torch.device | str = "cpu") -> Tensor:
         """Encode captions as a whole: `B x E`, projected, not normalised.
 

@@ -57,6 +57,7 @@ def test_content_words_alone_are_unmasked_where_asked_for(folder: Path, tmp_path
     clip = ClipTowers("tiny-random", None, cache=str(tmp_path))
     assert clip.tokens([CUP], content=True)[1].sum() == 3
     assert clip.tokens([CUP])[1].sum() == 8  # the end token too
+    assert towers.words(CUP) == ["a", "red", "cup", "on", "the", "table", "."]
 
 
 def test_kept_tokens_need_no_encoder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
