@@ -77,6 +77,8 @@ class OneCycle(OneCycleLR):
         div_factor: peak over the first rate.
         final_div_factor: first rate over the last one.
         last_epoch: step to continue from; -1 starts.
+        full_from: steps from which on the peak is reached; a shorter training has a peak that is lower in proportion.
+            Adam's first steps move every weight by the rate, whatever the gradients, and only many of them average out.
 
     Raises:
         ValueError: when the length is not known or below 1.
@@ -93,14 +95,25 @@ class OneCycle(OneCycleLR):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         last_epoch: int = -1,
+        full_from: int = 1,
     ) -> None:
         length = _length(total_steps, "OneCycle", "total_steps")
+        share = min(1.0, length / max(full_from, 1))
+        if share < 1:
+            _log.warning(
+                "The training is %d steps long, and the learning rate is to peak at 1/%.3g of its value, as fewer than "
+                "%d steps of it disturb a network more than they teach it: give trainer.max_steps more, or leave it "
+                "out.",
+                length,
+                1 / share,
+                full_from,
+            )
         if math.isclose(pct_start * length, 1.0):
             # The rise would end with the step it begins with, which torch divides by.
             pct_start *= 1.0 + 1e-6
         super().__init__(
             optimizer,
-            max_lr=[float(group["lr"]) for group in optimizer.param_groups] if max_lr is None else max_lr,
+            max_lr=[share * float(group["lr"] if max_lr is None else max_lr) for group in optimizer.param_groups],
             total_steps=length,
             # At 1 the fall would have no step, and torch divides by their number.
             pct_start=min(pct_start, 1.0 - 1e-6),

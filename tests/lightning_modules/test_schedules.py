@@ -102,3 +102,14 @@ def test_linear_from_a_tenth_then_a_power_down_to_zero() -> None:
     assert seen[11:] == [0.0, 0.0]
     with pytest.raises(ValueError, match="LinearWarmupPolynomial: warmup 4 is not between 0 and total 4"):
         LinearWarmupPolynomial(optimizer, warmup=4, total=4)
+
+
+@pytest.mark.parametrize(("total", "peak"), [(2, 1e-2 * 2 / 64), (32, 5e-3), (64, 1e-2), (200, 1e-2)])
+def test_a_training_too_short_to_average_has_a_lower_peak_and_says_so(
+    total: int, peak: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    optimizer = one_parameter()
+    schedule = OneCycle(optimizer, 1e-2, total, full_from=64)
+    assert schedule.total_steps == total
+    assert [group["max_lr"] for group in optimizer.param_groups] == [pytest.approx(peak)]
+    assert ("disturb a network more than they teach it" in caplog.text) == (total < 64)

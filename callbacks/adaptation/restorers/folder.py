@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from datamodules.scenes.readers import CubeFile, find_cubes, open_cube
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import file_states, file_stem
 
+_CROP = re.compile(r"(.+) at (\d+), (\d+)")
+"""A crop of a large cube, by the name that `datamodules.Folder` gives it."""
+
 
 class FolderRestorer(ProxyRestorer):
     """Reads every observation's proxy from a file of its name.
 
     A scene `balloons` is read from `balloons.npy`, `balloons.mat`, `balloons.hdr`, ... or from a folder `balloons` of
-    one PNG a band; a scene named `a/b` from `b` or `a_b-...`, as this project writes such names.
+    one PNG a band; a scene named `a/b` from `b` or `a_b-...`, as this project writes such names; a cube `a.npy` of a
+    folder also from `a.img`, and a crop of it from the same place of the whole cube.
 
     Args:
         root: the folder.
@@ -54,13 +59,21 @@ class FolderRestorer(ProxyRestorer):
         """
         (name,) = batch["name"]
         centres = tuple(float(centre) for centre in batch["wavelengths"])
-        file = self._open(self._path(name), centres)
+        crop = _CROP.fullmatch(name)
+        file = self._open(self._path(crop[1] if crop else name), centres)
         if file.shape[0] != len(centres) or not _same(file.wavelengths, centres):
             raise InputError(
                 f"The proxy {file.path} has other bands than the {len(centres)} of observation {name!r}: restore the "
                 "bands as they were observed."
             )
-        return torch.from_numpy(self._values(file))[None].to(self.device)
+        height, width = batch["observation"].shape[-2:]
+        place = (int(crop[2]), int(crop[3]), height, width) if crop else (0, 0, *file.shape[1:])
+        if place[0] + place[2] > file.shape[1] or place[1] + place[3] > file.shape[2]:
+            raise InputError(
+                f"The proxy {file.path} has {file.shape[1]} x {file.shape[2]} pixels, too few for {name!r}: "
+                "restore the whole cube."
+            )
+        return torch.from_numpy(self._values(file, place))[None].to(self.device)
 
     def identity(self) -> dict[str, Any]:
         """Return name, size and time of every file, and how they are read.
@@ -76,13 +89,12 @@ class FolderRestorer(ProxyRestorer):
             "axes": self.axes,
         }
 
-    def _values(self, file: CubeFile) -> NDArray[np.float32]:
-        """Read a cube and bring its values to [0, 1]."""
-        bands, height, width = file.shape
+    def _values(self, file: CubeFile, place: tuple[int, int, int, int]) -> NDArray[np.float32]:
+        """Read a cube, or a part of it, and bring its values to [0, 1] as those of the whole cube."""
         rule = self.normalisation
-        stated = measured(file, np.arange(bands), medians=False) if reads_all_values(rule) else None
+        stated = measured(file, np.arange(file.shape[0]), medians=False) if reads_all_values(rule) else None
         scale = normalisation_of(rule, stated)
-        values = file.complete(0, 0, height, width).astype(np.float32)
+        values = file.complete(*place).astype(np.float32)
         return np.ascontiguousarray((values - np.float32(scale.offset)) / np.float32(scale.scale))
 
     def _paths(self) -> list[Path]:
@@ -92,7 +104,12 @@ class FolderRestorer(ProxyRestorer):
 
     def _path(self, name: str) -> Path:
         wanted = {name, name.split("/")[-1], file_stem(name)}
-        found = [path for path in self._paths() if {path.name, path.stem} & wanted]
+        paths = self._paths()
+        # The other program may have written another format.
+        endless = {Path(one).stem for one in wanted}
+        found = [path for path in paths if {path.name, path.stem} & wanted] or [
+            path for path in paths if path.stem in endless
+        ]
         if not found:
             listed = ", ".join(path.name for path in self._paths()[:5]) or "no cube"
             raise MissingFileError(

@@ -12,7 +12,13 @@ from callbacks.reporting.without_truth.risk import Compared
 
 REPLICATES = 1000
 SPREAD = 0.45
-"""Standard deviation of the logarithm of the error level that is not known better; see `risk.SHRINKAGE`."""
+"""Standard deviation of the logarithm of a scene's error level that is not known better; see `risk.SHRINKAGE`."""
+
+BAND_SPREAD = 0.45
+"""The same from band to band of a scene: 0.24 to 0.58 on CAVE, where the true levels are known (docs/own_cubes.md)."""
+
+VARIANCE = 0.1
+"""Relative error of the noise's measured variance: twice that of its standard deviation, 5 %."""
 
 _LEAST = 0.05
 _CONFIDENT = (0.025, 0.975)
@@ -38,7 +44,7 @@ class Gain:
 
 
 def scene_gain(compared: Compared, seed: int = 0) -> Gain:
-    """Return the gain on one scene, its blocks drawn with replacement.
+    """Return the gain on one scene: its blocks drawn with replacement, the error level and the noise in doubt.
 
     Args:
         compared: what the restorers did to it.
@@ -51,8 +57,12 @@ def scene_gain(compared: Compared, seed: int = 0) -> Gain:
     weights.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
     whole = _differences(compared, torch.ones(1, blocks, dtype=torch.float64))
     level = compared.level.double()[:, None]
-    factors = torch.exp(SPREAD * torch.randn(REPLICATES, generator=generator, dtype=torch.float64))
-    draws = _decibels(_differences(compared, weights), level * factors)
+    common, own, noise = (
+        torch.randn(rows, REPLICATES, generator=generator, dtype=torch.float64) for rows in (1, len(level), len(level))
+    )
+    factors = torch.exp(SPREAD * common + BAND_SPREAD * own)
+    wrong = VARIANCE * noise * compared.correction.double()[:, None]
+    draws = _decibels(_differences(compared, weights) + wrong, level * factors)
     low, high = _interval(draws)
     return Gain(float(_decibels(whole, level)), low, high, draws, -float(whole.mean()))
 

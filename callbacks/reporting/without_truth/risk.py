@@ -49,6 +49,7 @@ class Compared:
         counts: `4 x C x blocks`, their number.
         shares: `4 x C`, see `Recorrupted`.
         level: `C`, the squared error of the second restorer, roughly.
+        correction: `C`, the mean of Stein's term in the difference, which is wrong by as much as the noise's variance.
         residuals: statistics of what each of them removed.
     """
 
@@ -57,6 +58,7 @@ class Compared:
     counts: Tensor
     shares: Tensor
     level: Tensor
+    correction: Tensor
     residuals: tuple[Residuals, Residuals]
 
 
@@ -81,13 +83,13 @@ def compare(first: Restore, second: Restore, observation: Tensor, name: str, see
         first, second = _upright(first), _upright(second)
     generator = torch.Generator().manual_seed(seed)
     worse = recorrupted(observation, noise.bands, masks[0], masks[1], dead, generator)
-    difference, restored = _difference(first, second, observation, worse, noise, generator)
+    difference, stein, restored = _difference(first, second, observation, worse, noise, generator)
     rows, columns = _numbers(observation.shape[1]), _numbers(observation.shape[2])
     block = (rows[:, None] * BLOCKS + columns).flatten()
     sums, counts = _summed(difference * worse.kinds, block), _summed(worse.kinds.float(), block)
     level = _level(second, restored[1], observation, masks[0], noise, generator)
     stated = tuple(residuals(observation, one, masks[0], noise) for one in restored)
-    return Compared(noise, sums, counts, worse.shares, level, (stated[0], stated[1]))
+    return Compared(noise, sums, counts, worse.shares, level, stein.mean(dim=(1, 2)), (stated[0], stated[1]))
 
 
 def _difference(
@@ -97,8 +99,8 @@ def _difference(
     worse: Recorrupted,
     noise: SceneNoise,
     generator: torch.Generator,
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Return the difference of the squared errors of every pixel, unbiased, and what both restored."""
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """Return the difference of the squared errors of every pixel, unbiased, Stein's term in it, and what both made."""
     restored = (first(worse.cube), second(worse.cube))
     variance = _variance(noise, restored[1])
     signs = torch.randint(0, 2, observation.shape, generator=generator) * 2.0 - 1.0
@@ -107,8 +109,8 @@ def _difference(
     moved = worse.cube + step * signs * noisy
     slopes = [signs * (restore(moved) - one) / step for restore, one in zip((first, second), restored, strict=True)]
     errors = [(one - observation).square() for one in restored]
-    difference = errors[0] - errors[1] + 2.0 * variance * (slopes[0] - slopes[1]) * noisy
-    return difference, restored
+    stein = 2.0 * variance * (slopes[0] - slopes[1]) * noisy
+    return errors[0] - errors[1] + stein, stein, restored
 
 
 def _level(

@@ -69,3 +69,16 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
         FolderRestorer(str(tmp_path / "nowhere")).identity()
     with pytest.raises(ValueError, match="FolderRestorer got normalisation='checkpoint'"):
         FolderRestorer(str(tmp_path), "checkpoint")
+
+
+def test_a_cube_of_another_format_and_a_crop_of_a_large_one_are_found(tmp_path: Path) -> None:
+    wanted = written(tmp_path, "amber")
+    restorer = FolderRestorer(str(tmp_path), axes="CHW")
+    batch = batch_of()
+    assert torch.equal(restorer.restore({**batch, "name": ["amber.img"]})[0], wanted)
+    part = {**batch, "name": ["amber.npy at 2, 3"], "observation": batch["observation"][..., 2:8, 3:10]}
+    assert torch.equal(restorer.restore(part)[0], wanted[:, 2:8, 3:10])
+    height = wanted.shape[1]
+    beyond = {**part, "name": [f"amber.npy at {height - 5}, 3"]}
+    with pytest.raises(ValueError, match=r"too few for 'amber.npy at .*': restore the whole cube\.$"):
+        restorer.restore(beyond)

@@ -11,22 +11,35 @@ from callbacks.reporting.without_truth.risk import Compared
 from datamodules.estimation import SceneNoise
 
 
-def compared(difference: torch.Tensor, level: float) -> Compared:
+def compared(difference: torch.Tensor, level: float, correction: float = 0.0) -> Compared:
     """Return two bands of undamaged pixels, 10 a block, with these differences."""
     sums, counts = torch.zeros(4, 2, 64, dtype=torch.float64), torch.zeros(4, 2, 64, dtype=torch.float64)
     sums[0], counts[0] = 10.0 * difference, 10.0
     shares = torch.tensor([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     nothing = Residuals(0.0, 0.0, 0.0)
-    return Compared(SceneNoise("one", ()), sums, counts, shares, torch.tensor([level, level]), (nothing, nothing))
+    stein = torch.tensor([correction, correction])
+    return Compared(
+        SceneNoise("one", ()), sums, counts, shares, torch.tensor([level, level]), stein, (nothing, nothing)
+    )
 
 
 def test_a_scene_whose_error_is_halved_gains_three_decibels() -> None:
     gain = scene_gain(compared(torch.full((2, 64), 1e-3, dtype=torch.float64), 1e-3))
     assert gain.change == pytest.approx(3.0103, abs=1e-4)
     assert gain.squared == pytest.approx(-1e-3)
-    # Only the error level is uncertain here: 1 / exp(+-0.88) of the level.
-    assert gain.low == pytest.approx(1.5, abs=0.15)
-    assert gain.high == pytest.approx(5.33, abs=0.35)
+    # Only the error level is uncertain here: of two bands by exp(+-1.96 sqrt(0.45^2 + 0.45^2 / 2)), about.
+    assert gain.low == pytest.approx(1.32, abs=0.2)
+    assert gain.high == pytest.approx(6.0, abs=0.4)
+
+
+def test_noise_that_is_measured_wrong_widens_the_interval_by_as_much_as_stein_corrects() -> None:
+    flat = torch.full((2, 64), 1e-5, dtype=torch.float64)
+    sure, doubted = scene_gain(compared(flat, 1e-3)), scene_gain(compared(flat, 1e-3, correction=2e-4))
+    assert 0 < sure.low < sure.high < 0.15
+    # A tenth of 2e-4 over 1e-3 is 0.087 dB a band and deviation, 0.061 of the mean of two.
+    assert sure.low - doubted.low == pytest.approx(0.13, abs=0.06)
+    assert doubted.high - sure.high == pytest.approx(0.14, abs=0.06)
+    assert doubted.change == sure.change
 
 
 def test_differing_blocks_widen_the_interval() -> None:
