@@ -19,6 +19,7 @@ from callbacks.generators import CubeSource, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
 from callbacks.prediction.prediction_writer import PredictionWriter
 from callbacks.reporting.diagnostics.guide_diagnostics import GuideDiagnostics
+from callbacks.reporting.diagnostics.theory import TheoryDiagnostics
 from callbacks.reporting.guidance_pictures import GuidancePictures
 from callbacks.reporting.noise_report import NoiseReport
 from callbacks.reporting.pictures import Pictures
@@ -60,5 +61,6 @@ __all__ = [
     "SourceAveraging",
     "SourceRestorer",
     "SpectralTransfer",
+    "TheoryDiagnostics",
     "UnCLIPGuides",
 ]

@@ -2,13 +2,15 @@
 
 `hyperalign demo` writes the sample scenes' target domain as noisy ENVI files into a folder, and runs `hyperalign adapt`
 on that folder (`data/own_cubes`, `hir_align/demo`): the noise is estimated, nothing clean is trained on. Then it prints
-source-only beside adapted, and the estimated gain beside the true one, which only a demonstration can know.
+source-only beside adapted, and the estimated gain beside the true one, which only a demonstration can know, and writes
+`report.html`, a page with the scenes to browse.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from experiments.commands.tables import arguments_of, source_checkpoint
 from experiments.configuration.command_parser import CommandParser
 from experiments.configuration.filled_in.own_cubes import TRAINED
 from experiments.ending import ending
+from experiments.page.single import page_of_run, scenes_folder
 from hyperalign.files import replacing, write_text
 
 if TYPE_CHECKING:
@@ -50,8 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words += ["--seed_everything", str(given.seed), "--data.seed", str(given.seed)]
     words += ["--proxy.store", str(given.output / "store"), "--pictures.folder", str(given.output / "pictures")]
     words += [word for report in ("results", "noise", "gain") for word in (f"--{report}.folder", str(given.output))]
-    words += ["--verbose", "false", *extra]
-    sys.stdout.write(ending(run(["adapt", *words]), ["adapt", *words]))
+    archive = ["callbacks.SceneArchive", "--trainer.callbacks.folder", str(scenes_folder(given.output))]
+    words += ["--trainer.callbacks+", *archive, "--verbose", "false", *extra]
+    begin = time.perf_counter()
+    command = run(["adapt", *words])
+    sys.stdout.write(ending(command, ["adapt", *words]))
+    title = "Demonstration: a folder of noisy cubes, of which nothing clean is trained on"
+    page = page_of_run(command.trainer, given.output, title, time.perf_counter() - begin)
+    if page is not None:
+        sys.stdout.write(f"{'page:':<15} {page}\n")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ def test_demo_adapts_to_a_folder_of_noisy_cubes_and_leaves_tables_and_pictures(
         assert float(gain["true"]) == pytest.approx(true, abs=1e-3)
         assert float(gain["low"]) < float(gain["change"]) < float(gain["high"])
     assert (tmp_path / "noise.json").exists()
+    assert (tmp_path / "report.html").stat().st_size > 1_000_000
     for test_set in ("observed", "unobserved"):
         assert len(list((tmp_path / "pictures" / test_set).glob("*.png"))) == 2 * 3
 
@@ -70,7 +72,13 @@ def test_an_envi_image_is_read_back_with_its_wavelengths(tmp_path: Path) -> None
 
 def test_it_is_one_adaptation_whose_files_lie_in_one_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[str] = []
-    monkeypatch.setattr(demo, "run", given.extend)
+
+    def run(words: list[str]) -> SimpleNamespace:
+        given.extend(words)
+        return SimpleNamespace(trainer=None)
+
+    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr(demo, "page_of_run", lambda trainer, folder, title, seconds: None)
     monkeypatch.setattr(demo, "ending", lambda command, words: f"{words[0]} ended\n")
     monkeypatch.setattr(demo, "write_cubes", lambda cubes, clean, seed: [f"{cubes.name}_{clean.name}_{seed}"])
     assert demo.main(["--output", "there", "--seed", "7", "--trainer.max_epochs", "2"]) == 0

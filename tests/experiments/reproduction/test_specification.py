@@ -120,6 +120,14 @@ def test_the_upper_bound_starts_where_adaptation_does_and_trains_on_the_observed
         assert data["training"] == target["observed"]
 
 
+def test_the_printed_ratio_study_has_its_best_ratio_inside() -> None:
+    """Section III-D: more generated scenes than the useful ones add perturbation and no coverage (Table VII)."""
+    table = read_table("hir_align/table7", "paper")
+    for column in table.columns:
+        psnr = [one.printed["psnr"] for one in table.cells if one.column == column]
+        assert table.rows[psnr.index(max(psnr))] == "3:1"
+
+
 TABLE = """\
 title: A table
 columns: [{name: one}, {name: two}]
