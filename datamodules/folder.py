@@ -32,7 +32,7 @@ class Folder(FolderTarget):
     after another and read in strips. Their bands are matched by wavelength to those that the network was trained on,
     which the checkpoint records; nothing is matched by number. Pairs for fusion are `datamodules.FusionPair`.
 
-    Beside `callbacks.PredictionWriter`, which is what `lightning predict --output` adds, scenes come in tiles; without
+    Beside `callbacks.PredictionWriter`, which is what `hyperalign predict --output` adds, scenes come in tiles; without
     it they come whole, normalised and with the network's bands.
 
     Args:

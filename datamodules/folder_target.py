@@ -80,7 +80,7 @@ class FolderTarget(LightningDataModule):
     """The part of `datamodules.Folder` that adaptation uses (see `datamodules.target.AdaptationTarget`).
 
     Args:
-        role: `restore`, for `lightning predict`; or `target`, to adapt and to test.
+        role: `restore`, for `hyperalign predict`; or `target`, to adapt and to test.
         degradation: the task, for a target; None estimates noise from the observations; of a list, one is drawn for
             every patch (`datamodules.SeveralTasks`).
         observed: the cubes to adapt to, by names or patterns, or as a share; None takes all that are not unobserved.

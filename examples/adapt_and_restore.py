@@ -9,8 +9,8 @@ import hyperalign
 from experiments.cli import run
 
 cubes, out, *options = sys.argv[1:]
+paths = sorted(Path(cubes).glob("*.npy")) or sys.exit(f"There is no cube NAME.npy in {cubes}: name their folder.")
 run(["adapt", "--data.root", cubes, "--trainer.default_root_dir", out, *options])
 checkpoint = next(Path(out).rglob("last.ckpt"))
-first = min(Path(cubes).glob("*.npy"))
-restored = hyperalign.restore(np.load(first), checkpoint)
-np.save(Path(out) / f"{first.stem}_restored.npy", restored)
+restored = hyperalign.restore(np.load(paths[0]), checkpoint)
+np.save(Path(out) / f"{paths[0].stem}_restored.npy", restored)

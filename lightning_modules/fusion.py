@@ -249,7 +249,7 @@ class FusionModule(RestorationModule):
         if missing:
             raise InputError(
                 f"The scene {', '.join(dict.fromkeys(missing))} has no caption, which the network reads; name a "
-                "caption file by data.init_args.captions (`lightning caption` writes one), or build the network with "
+                "caption file by data.init_args.captions (`hyperalign caption` writes one), or build the network with "
                 "use_text=False."
             )
         return captions

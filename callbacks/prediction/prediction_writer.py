@@ -1,4 +1,4 @@
-"""Writes the cubes of a folder, restored, to files of their own format: what `lightning predict --output` does."""
+"""Writes the cubes of a folder, restored, to files of their own format: what `hyperalign predict --output` does."""
 
 from __future__ import annotations
 

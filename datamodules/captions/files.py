@@ -37,7 +37,7 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
     if not path.is_file():
         raise MissingFileError(
             f"There is no caption file {name}; choose {', '.join(CAPTIONS)}, give the path of a JSON file, or let "
-            "`lightning caption` write one."
+            "`hyperalign caption` write one."
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -26,6 +26,9 @@ from experiments.configuration.names import nearest_name
 from experiments.configuration.tree import CLASS_KEYS, COMMAND_LINE, ConfigTree, read_tree
 from hyperalign.errors import HyperalignError
 
+UNION = "Does not validate against any of the Union subtypes"
+"""With which the parser begins what it says about every type that a value might have been."""
+
 _STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with given class_path|Expected a path but)")
 _REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict|adapt)\.)?(.+)$")
 _GIVEN = re.compile(r"^ *Given value: (.+)$", re.MULTILINE)
@@ -197,7 +200,7 @@ def _as_sentence(key: str, reason: str, message: str) -> str:
     reason = re.sub(r"Expected (?:a )?(?:collections\.abc\.Sequence|list)\b", "expected type list", reason)
     reason = reason.replace("Expected a ", "expected type ")
     given = _GIVEN.search(message)
-    if given and ", got " not in reason and "NestedArg" not in given.group(1):
+    if given and ", got " not in reason and not re.match("Namespace|NestedArg", given.group(1)):
         reason += f", got {given.group(1)[:60]}"
     reason = _WRONG_KIND.sub(r"Import path does not correspond to a subclass of \2, got \1", reason)
     return f"{key!r}: {reason}." if key else f"{reason}."

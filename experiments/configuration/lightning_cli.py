@@ -16,7 +16,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from callbacks.reporting.network_summary import NetworkSummary
 from experiments.configuration.classes import HOUSE
-from experiments.configuration.errors import ConfigError, explain
+from experiments.configuration.errors import UNION, ConfigError, explain, innermost_reason
 from experiments.configuration.merged import one_config
 from experiments.configuration.names import CALLBACKS
 from experiments.configuration.saved import SaveRunConfig
@@ -170,6 +170,8 @@ class HyperalignCLI(LightningCLI):
         except HyperalignError:
             raise
         except (MisconfigurationException, ValueError, TypeError) as error:
+            if UNION in str(error):  # a class that the parser built itself, to see whether it fits
+                raise ConfigError(innermost_reason(str(error))) from error
             raise ConfigError(f"The configuration cannot be used: {' '.join(str(error).split())}") from error
 
     def _add_instantiators(self) -> None:

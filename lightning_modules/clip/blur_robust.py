@@ -145,7 +145,7 @@ class BlurRobustCLIP(EncoderModule):
             self.robustness.update(torch.stack(before), torch.stack(after))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores and write the table; `lightning validate` also prints it, as a fit does at its end."""
+        """Log the scores and write the table; `hyperalign validate` also prints it, as a fit does at its end."""
         if self.robustness is None:
             return
         scores = self.robustness.compute()

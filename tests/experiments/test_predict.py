@@ -1,4 +1,4 @@
-"""`lightning predict --data Folder`: the one command that restores anybody's cubes, on a real scene."""
+"""`hyperalign predict --data Folder`: the one command that restores anybody's cubes, on a real scene."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ def test_missing_inputs_are_one_sentence(tmp_path: Path) -> None:
         tmp_path,
         module,
         f"The scene {batch['name'][1]} has no caption, which the network reads; name a caption file by "
-        "data.init_args.captions (`lightning caption` writes one), or build the network with use_text=False.",
+        "data.init_args.captions (`hyperalign caption` writes one), or build the network with use_text=False.",
         caption=["seen", " ", "seen", "seen"],
     )
     del batch["multispectral"]

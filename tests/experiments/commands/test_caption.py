@@ -1,4 +1,4 @@
-"""`lightning caption`: what it writes, keeps, resumes and refuses."""
+"""`hyperalign caption`: what it writes, keeps, resumes and refuses."""
 
 from __future__ import annotations
 
