@@ -40,8 +40,8 @@ def require_cubes(observed: Tensor, method: str) -> None:
     if constant and observed.shape[-2:].numel() > 1:
         scene, band = constant[0]
         warnings.warn(
-            f"{method}: {len(constant)} bands are constant, first band {band} of scene {scene} of the batch: "
-            "they carry no signal, and count as free of noise.",
+            f"{method}: {len(constant)} constant {'band' if len(constant) == 1 else 'bands'}, first band {band} of "
+            f"scene {scene} of the batch: without signal, and counted as free of noise.",
             stacklevel=3,
         )
 

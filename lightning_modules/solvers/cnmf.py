@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lightning_modules.solvers.pairs import Fused, check_pair, check_response, solve_scenes
+from lightning_modules.solvers.pairs import Fused, check_above_zero, check_pair, check_response, solve_scenes
 from lightning_modules.solvers.resampling import enlarge
 from lightning_modules.solvers.response_estimation import estimate_response
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult, report
@@ -69,6 +69,7 @@ def cnmf(
         SolverError: the images or the response do not fit, or there are more endmembers than bands.
     """
     check_pair("CNMF", observation, multispectral, spatial.ratio)
+    check_above_zero("CNMF", observation, multispectral)
     if response is not None:
         check_response("CNMF", response, observation, multispectral)
     if inner_iterations < 1 or outer_iterations < 1:
@@ -90,7 +91,7 @@ def cnmf(
         cube = _coupled(low, high, start, weight, _Sensors(spectral, spatial), alternation)
         return Fused(cube, alternation.drop, alternation.iterations, alternation.met)
 
-    return solve_scenes(observation, multispectral, fused)
+    return solve_scenes("CNMF", observation, multispectral, fused)
 
 
 def _endmembers(given: Tensor | int | None, low: Tensor, seed: int) -> Tensor:

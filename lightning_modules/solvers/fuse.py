@@ -62,7 +62,7 @@ def fuse(
         spectral, high = _seen(low, high, response, spatial)
         return Fused(_fused(low * unit, high * unit, spectral, spatial, settings) / unit)
 
-    return solve_scenes(observation, multispectral, fused)
+    return solve_scenes("FUSE", observation, multispectral, fused)
 
 
 def fuse_blind(
@@ -110,7 +110,7 @@ def fuse_blind(
         ]
         return Fused(torch.stack(parts).sum(dim=0))
 
-    return solve_scenes(observation, multispectral, fused)
+    return solve_scenes("FUSE", observation, multispectral, fused)
 
 
 def placements(ratio: int, phase: Phase) -> list[tuple[SpatialResponse, float]]:

@@ -40,7 +40,7 @@ def gsa(observation: Tensor, multispectral: Tensor, *, ratio: int, phase: Phase)
             cube[bands] = sharpened(low[bands], high[channel], ratio, phase)
         return Fused(cube)
 
-    return solve_scenes(observation, multispectral, fused)
+    return solve_scenes("GSA", observation, multispectral, fused)
 
 
 def most_correlated(low: Tensor, channels: Tensor) -> Tensor:

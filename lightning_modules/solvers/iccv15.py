@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lightning_modules.solvers.pairs import Fused, check_pair, check_response, solve_scenes
+from lightning_modules.solvers.pairs import Fused, check_above_zero, check_pair, check_response, solve_scenes
 from lightning_modules.solvers.resampling import enlarge
 from lightning_modules.solvers.response_estimation import estimate_response
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult, report
@@ -82,6 +82,7 @@ def iccv15(
         SolverError: the images or the response do not fit, or there are more endmembers than bands.
     """
     check_pair("ICCV15", observation, multispectral, spatial.ratio)
+    check_above_zero("ICCV15", observation, multispectral)
     if response is not None:
         check_response("ICCV15", response, observation, multispectral)
     if iterations < 1:
@@ -102,7 +103,7 @@ def iccv15(
         problem = _Problem(pixels, high.flatten(1), spectral, spatial, high.shape[1:])
         return _palm(problem, spectra, start, iterations, tolerance, progress)
 
-    return solve_scenes(observation, multispectral, fused)
+    return solve_scenes("ICCV15", observation, multispectral, fused)
 
 
 def _start(spectra: Tensor, low: Tensor) -> Tensor:

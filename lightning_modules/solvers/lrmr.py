@@ -69,7 +69,9 @@ def lrmr(
 
         return each_scene(observed, solve, progress)
     require_rank(rank, min(bands, block * block), "LRMR")
-    require_positive("LRMR", threshold=threshold, step=step, iterations=iterations)
+    if iterations < 1:
+        raise SolverError(f"LRMR needs at least 1 iteration, not {iterations}.")
+    require_positive("LRMR", threshold=threshold, step=step)
     at_once = IN_CACHE // (scenes * bands * block * block) if observed.device.type == "cpu" else None
     shape = (iterations, bands, rank)
     restored, residual = _averaged(observed, block, step, at_once, shape, seed, threshold, progress)

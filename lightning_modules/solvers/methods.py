@@ -14,7 +14,7 @@ from lightning_modules.solvers.lrmr import lrmr
 from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g
 from lightning_modules.solvers.lrtv import lrtv
 from lightning_modules.solvers.rctv import rctv
-from lightning_modules.solvers.result import Progress, SolverResult
+from lightning_modules.solvers.result import Progress, SolverError, SolverResult
 from lightning_modules.solvers.whitened_rctv import whitened_rctv
 
 __all__ = ["LRMR", "LRTDTV", "LRTDTVG", "LRTV", "RCTV", "Enhanced3DTV", "TrainingFree", "WhitenedRCTV"]
@@ -42,7 +42,13 @@ class TrainingFree(nn.Module):
 
     @torch.no_grad()
     def solve(self, observation: Tensor, progress: Progress | None = None) -> SolverResult:
-        """Restore observations `B x C x H x W` and say what was reached; `progress` is told every iteration."""
+        """Restore observations `B x C x H x W` and say what was reached; `progress` is told every iteration.
+
+        Raises:
+            SolverError: for complex values, or what the method's function refuses.
+        """
+        if observation.is_complex():
+            raise SolverError(f"{type(self).__name__} restores real values, not {observation.dtype}: take one part.")
         with torch.autocast(observation.device.type, enabled=False):
             cubes = observation if observation.dtype == torch.float64 else observation.float()
             return type(self).method(cubes, **self.settings, progress=progress)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lightning_modules.solvers.result import SolverError, SolverResult
 
-__all__ = ["Fused", "SceneSolver", "check_pair", "check_response", "solve_scenes"]
+__all__ = ["Fused", "SceneSolver", "check_above_zero", "check_pair", "check_response", "solve_scenes"]
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,48 @@ def check_response(method: str, response: Tensor, observation: Tensor, multispec
         )
 
 
-def solve_scenes(observation: Tensor, multispectral: Tensor, solve: SceneSolver) -> SolverResult:
+def check_above_zero(method: str, observation: Tensor, multispectral: Tensor) -> None:
+    """Refuse images that no mixture of spectra explains: those whose mean is not above 0.
+
+    Raises:
+        SolverError: naming the image, the scene, and the share of its values below 0.
+    """
+    for name, images in (("hyperspectral", observation), ("multispectral", multispectral)):
+        dark = (images.double().flatten(1).mean(dim=1) <= 0).nonzero()
+        if len(dark):
+            scene = int(dark[0])
+            below = 100 * float((images[scene] < 0).double().mean())
+            raise SolverError(
+                f"{method} mixes spectra that are not negative, but {below:.0f} % of the {name} image of scene {scene} "
+                "is below 0 and so is its mean: undo the offset of the values, or take GSA, which asks for no sign."
+            )
+
+
+def solve_scenes(method: str, observation: Tensor, multispectral: Tensor, solve: SceneSolver) -> SolverResult:
     """Fuse a batch scene by scene in float64, so that no scene depends on its batch or on the type it came in.
 
     Args:
+        method: name for the error sentence.
         observation: `B x C x h x w`, whose type and device the result has.
         multispectral: `B x c x H x W`.
         solve: fuses one scene.
+
+    Raises:
+        SolverError: a scene has no finite answer.
     """
-    scenes = [
-        solve(scene, low, high)
-        for scene, (low, high) in enumerate(zip(observation.double(), multispectral.double(), strict=True))
-    ]
+    scenes = []
+    for scene, (low, high) in enumerate(zip(observation.double(), multispectral.double(), strict=True)):
+        try:
+            fused = solve(scene, low, high)
+            finite = bool(fused.cube.isfinite().all())
+        except ZeroDivisionError:
+            finite = False
+        if not finite:
+            raise SolverError(
+                f"{method} has no finite answer for scene {scene}: bring the values of both images to about 0 to 1, or "
+                "take GSA, which asks least of them."
+            )
+        scenes.append(fused)
     device = observation.device
     return SolverResult(
         torch.stack([one.cube for one in scenes]).to(observation),

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lightning_modules.solvers import methods
-from lightning_modules.solvers.methods import TrainingFree
-from lightning_modules.solvers.result import Progress, SolverResult
+from lightning_modules.solvers.methods import RCTV, TrainingFree
+from lightning_modules.solvers.result import Progress, SolverError, SolverResult
 
 KINDS: list[type[TrainingFree]] = [getattr(methods, name) for name in methods.__all__ if name != "TrainingFree"]
 OF_ONE_CALL = {"progress", "start", "noise"}
@@ -67,3 +67,8 @@ def test_settings_tell_one_use_from_another() -> None:
     assert "threshold=0.15" in repr(methods.LRMR())
     assert list(methods.RCTV().parameters()) == []
     assert [kind.__name__ for kind in KINDS if kind.local] == ["LRMR"]
+
+
+def test_complex_values_are_refused_before_a_part_of_them_is_lost() -> None:
+    with pytest.raises(SolverError, match=r"RCTV restores real values, not torch\.complex64: take one part"):
+        RCTV(rank=2)(torch.rand(1, 3, 8, 8).to(torch.complex64))

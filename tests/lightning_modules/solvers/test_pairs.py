@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_modules import CNMF, GSA, ICCV15
 from lightning_modules.solvers import SolverError, SolverResult, SpatialResponse, cnmf, fuse, fuse_blind, gsa, iccv15
+from lightning_modules.solvers.pairs import Fused, solve_scenes
 from tests.lightning_modules.solvers.fusion_cases import Pairs, mean_psnr, pairs
 
 Solver = Callable[[Tensor, Tensor, Tensor | None], SolverResult]
@@ -105,3 +107,23 @@ def test_a_response_that_does_not_fit_is_refused(name: str) -> None:
         SOLVERS[name](PAIRS.observation, PAIRS.multispectral, PAIRS.response[:, :8])
     with pytest.raises(SolverError, match="zero or not finite; choose the response of the sensor"):
         SOLVERS[name](PAIRS.observation, PAIRS.multispectral, PAIRS.response * torch.tensor([[1.0], [0.0], [1.0]]))
+
+
+def test_images_below_zero_have_no_mixture() -> None:
+    low = PAIRS.observation - 2
+    for method in (CNMF(endmembers=3, inner_iterations=5), ICCV15(endmembers=3, iterations=5)):
+        with pytest.raises(SolverError, match="100 % of the hyperspectral image of scene 0 is below 0"):
+            method.solve(low, PAIRS.multispectral, 1.5)
+        with pytest.raises(SolverError, match="100 % of the multispectral image of scene 0 is below 0"):
+            method.solve(PAIRS.observation, PAIRS.multispectral - 2, 1.5)
+    assert bool(GSA().solve(low, PAIRS.multispectral, 1.5).restored.isfinite().all())
+
+
+def test_an_answer_that_is_not_finite_is_none() -> None:
+    def divide(_scene: int, low: Tensor, _high: Tensor) -> Fused:
+        return Fused(low / (low.sum() * 0), 1 / float(low.sum() > 1e9))
+
+    with pytest.raises(SolverError, match="X has no finite answer for scene 0: bring the values"):
+        solve_scenes("X", PAIRS.observation, PAIRS.multispectral, divide)
+    with pytest.raises(SolverError, match="X has no finite answer for scene 0"):
+        solve_scenes("X", PAIRS.observation, PAIRS.multispectral, lambda *images: Fused(images[1] / 0))
