@@ -18,7 +18,8 @@ VERBS = frozenset(
         r"\w+",
         """
 Activate Adapt Add Answer Apply Ask Attend Begin Bin Bind Blend Blur Brighten Bring Build Caption Check Choose Close
-Code Compare Complete Compute Continue Convert Convolve Copy Count Cut Damage Decide Decode Define Degrade Delete
+Code Collect Compare Complete Compute Continue Convert Convolve Copy Count Cut Damage Decide Decode Define Degrade
+Delete
 Denoise Descend Describe Double Draw Embed Encode End Enlarge Estimate Export Extend Fill Find Finish Fit Fold
 Forget Frame Free Fuse Gather Generate Give Go Group Guide Halve Hand Hash Have Iterate Join Keep Lay Learn Leave
 Lend Let Load Log Look Loop Make Map Match Measure Merge Minimise Mix Modulate Move Multiply Name Noise Normalise
@@ -36,7 +37,7 @@ GIVES = {"Return", "Returns", "Get", "Gets", "Give", "Gives", "Tell", "Tells", "
 
 CAPITALS = re.compile(r"(?:[A-Z][a-z]+|A) (?!x )")
 NAMES = re.compile(
-    r"(?:Adam|Eq|Euclidean|Frechet|Gaussian|Gaussians|Huber|Laplace|Laplacian|Lightning|Poisson|Python|Sinkhorn|Table|True|Trainer|None|False)\b"
+    r"(?:Adam|Eq|Euclidean|Frechet|Frobenius|Gaussian|Gaussians|Huber|Laplace|Laplacian|Lightning|Poisson|Python|Sinkhorn|Table|True|Trainer|None|False)\b"
 )
 """Words that are written with a capital within a sentence."""
 
