@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning.pytorch.loggers import Logger
@@ -32,3 +33,32 @@ def log_picture(loggers: Iterable[Logger], name: str, path: Path, step: int) -> 
             with Image.open(path) as picture:
                 pixels = np.asarray(picture.convert("RGB"))
             add_image(name, pixels, global_step=step, dataformats="HWC")
+
+
+def log_configuration(loggers: Iterable[Logger], settings: Mapping[str, Any]) -> None:
+    """Give the whole configuration of a run to the loggers that compare runs by it (Weights & Biases).
+
+    The others keep files, beside which `config.yaml` lies already.
+
+    Args:
+        loggers: the Trainer's.
+        settings: nested, plain values.
+    """
+    for logger in loggers:
+        if callable(getattr(logger, "log_image", None)):
+            logger.log_hyperparams(dict(settings))
+
+
+def log_table(loggers: Iterable[Logger], name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Show a table in every logger that shows tables (Weights & Biases).
+
+    Args:
+        loggers: the Trainer's.
+        name: what it is called there.
+        columns: headings.
+        rows: one sequence a line, as long as the headings.
+    """
+    for logger in loggers:
+        shown = getattr(logger, "log_table", None)
+        if callable(shown):
+            shown(key=name, columns=list(columns), data=[list(row) for row in rows])

@@ -13,6 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from callbacks.reporting.loggers import log_table
 from callbacks.reporting.product_table import ProductRow, gathered_products, product_row, write_products
 from datamodules.degradations import Degradation
 from datamodules.scenes.measured import MeasuredKind
@@ -110,6 +111,8 @@ class ResultsTable(Callback):
         write_text(folder / "results.csv", as_csv(self.rows))
         write_text(folder / "results.md", as_markdown(self.rows, header))
         Console().print(as_table(self.rows, header))
+        columns = ("test_set", "scene", "model", *METRICS)
+        log_table(trainer.loggers, "results", columns, [[getattr(one, name) for name in columns] for one in self.rows])
         self.written = folder / "results.md"
 
 

@@ -37,6 +37,9 @@ _NOISE = (
 """Beginnings of Lightning's warnings that tell a user of this house nothing: of its own code, of a target without
 validation scenes or a prediction that is finished, and of testing a checkpoint of another run."""
 
+ROOT = "runs"
+"""Where runs go by default."""
+
 _WRITING = ("adapt", "predict")
 """The commands that write restored cubes."""
 
@@ -110,7 +113,7 @@ class HyperalignCLI(LightningCLI):
             parser_kwargs={"prog": "hyperalign", "allow_abbrev": False},
             subclass_mode_model=True,
             subclass_mode_data=True,
-            trainer_defaults={"default_root_dir": "runs"},
+            trainer_defaults={"default_root_dir": ROOT},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             args=list(arguments),
@@ -154,6 +157,15 @@ class HyperalignCLI(LightningCLI):
     def subcommands() -> dict[str, set[str]]:
         """Return the commands that run a Trainer, with the arguments that no user gives."""
         return {**LightningCLI.subcommands(), "adapt": {"model", "datamodule"}}
+
+    def before_instantiate_classes(self) -> None:
+        """Put loggers whose overlay left their folder to the default below the run's own root."""
+        trainer = self._get(self.config, "trainer")
+        given = trainer.get("logger")
+        for logger in given if isinstance(given, list) else [given]:
+            settings = getattr(logger, "init_args", None)
+            if settings is not None and settings.get("save_dir") == ROOT:
+                settings["save_dir"] = trainer["default_root_dir"]
 
     def instantiate_classes(self) -> None:
         """Build the objects of the configuration; what they refuse is a mistake of the configuration.

@@ -76,7 +76,9 @@ def planned(cell: Cell, seed: int, places: Places, extra: Sequence[str] = ()) ->
     Raises:
         ConfigNotFoundError: where it names a configuration that does not exist.
     """
-    source, checkpoint = _started(cell.source, seed, places, extra)
+    # What a network needs to be built, its source needs as well.
+    of_network = {name: option for name, option in cell.needs.items() if option.startswith("--model.network.")}
+    source, checkpoint = _started(cell.source, seed, places, extra, of_network)
     lacks, paths = _found(cell.needs, places)
     words = (*cell.run.line(), *extra)
     own_lacks, own_paths = _data(words, places)
@@ -88,22 +90,25 @@ def planned(cell: Cell, seed: int, places: Places, extra: Sequence[str] = ()) ->
         seed,
         source,
         checkpoint,
-        (*own_lacks, *lacks, *(source.lacks if source else ())),
+        tuple(dict.fromkeys((*own_lacks, *lacks, *(source.lacks if source else ())))),
         (*own_paths, *paths),
     )
 
 
-def _started(given: Source | None, seed: int, places: Places, extra: Sequence[str]) -> tuple[Run | None, str | None]:
+def _started(
+    given: Source | None, seed: int, places: Places, extra: Sequence[str], needs: Mapping[str, str]
+) -> tuple[Run | None, str | None]:
     if given is None:
         return None, None
     if given.checkpoint is not None:
         return None, source_checkpoint(given.checkpoint, None)
-    before, checkpoint = _started(given.start, seed, places, extra)
+    before, checkpoint = _started(given.start, seed, places, extra, needs)
     words = (*given.fit.line(), *extra)
     lacks, paths = _data(words, places)
     digest = _digest("fit", words, seed, {"source": before.digest if before else _weights(checkpoint)})
-    lacks = (*lacks, *(before.lacks if before else ()))
-    return Run(digest, "fit", words, seed, before, checkpoint, lacks, paths), None
+    own_lacks, own_paths = _found(needs, places)
+    lacks = tuple(dict.fromkeys((*lacks, *own_lacks, *(before.lacks if before else ()))))
+    return Run(digest, "fit", words, seed, before, checkpoint, lacks, (*paths, *own_paths)), None
 
 
 def settings_of(words: Sequence[str]) -> dict[str, Any]:

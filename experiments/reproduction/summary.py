@@ -97,3 +97,19 @@ def _cell(table: ShownTable, row: str, column: str, store: ResultsStore) -> str:
     ours = " / ".join(shown(summary.values[one], one) for one in table.metrics)
     text = ours if summary.status == "done" else summary.reason
     return f"{text} (printed {' / '.join(printed)})" if printed else text
+
+
+def ranked(table: ShownTable, store: ResultsStore) -> str:
+    """Return a sweep's runs as a Markdown table, the largest first metric first, and how many of them were made."""
+    heads = " | ".join(HEADINGS[metric] for metric in table.metrics)
+    lines = []
+    for cell in table.cells:
+        summary = summarised(cell, table.metrics, store)
+        values = [summary.values[metric].mean for metric in table.metrics]
+        if values[0] is not None:
+            numbers = " | ".join("" if one is None else f"{one:.3f}" for one in values)
+            lines.append((values[0], f"| {cell.row} | {numbers} |"))
+    lines.sort(key=lambda pair: -pair[0])
+    made = f"{len(lines)} of {len(table.cells)} runs were made. {table.note}"
+    rows = [f"| {table.title} | {heads} |", "| --- |" + " ---: |" * len(table.metrics), *(line for _, line in lines)]
+    return "\n".join(rows) + f"\n\n{made}\n"

@@ -3,7 +3,8 @@
 `hyperalign report STORE` writes `STORE/report.html`: every table with ours, the printed number, the difference and the
 spread over seeds; scenes to browse (any three bands, a wipe between observation, source-only, restored and target,
 error maps, spectra of any pixel); proxies, guides and synthesised scenes; t-SNE; the estimated degradation. Tables can
-be downloaded as CSV, LaTeX and JSON, figures as pictures. `hyperalign reproduce` fills a store.
+be downloaded as CSV, LaTeX and JSON, figures as pictures. `hyperalign reproduce` fills a store. `--include PAGE` writes
+tables into the marked places of a Markdown page, so that none of its numbers is typed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from experiments.configuration.command_parser import CommandParser
 from experiments.page.build import write_page
+from experiments.page.documents import with_tables
 from experiments.page.exports import as_csv, as_json, as_latex
 from experiments.reproduction.store import ResultsStore
 from hyperalign.files import write_text
@@ -26,8 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=None, help="the HTML file; STORE/report.html by default")
     parser.add_argument("--scenes", type=int, default=8, help="scenes to browse, at most; 8 by default")
     parser.add_argument("--export", type=Path, default=None, help="folder for the tables as CSV, LaTeX and JSON")
+    parser.add_argument("--include", type=Path, action="append", default=[], help="Markdown page to write tables into")
     given = parser.parse_args(arguments)
     store = ResultsStore(given.store)
+    for document in given.include:
+        write_text(document, with_tables(document.read_text(encoding="utf-8"), store))
     path = write_page(store, given.output or given.store / "report.html", given.scenes)
     if given.export is not None:
         for table in store.tables():

@@ -19,7 +19,7 @@ from experiments.reproduction.plan import Places, Run, places_of, planned
 from experiments.reproduction.shares import array_task, is_first, share
 from experiments.reproduction.specification import Cell, Source, Words
 from experiments.reproduction.store import ResultsStore, Shown, ShownTable
-from experiments.reproduction.summary import HEADINGS, summarised
+from experiments.reproduction.summary import ranked
 from experiments.reproduction.sweeps import Sweep, read_sweep, sweep_names
 from hyperalign.errors import UsageError
 
@@ -107,19 +107,3 @@ def _made(
     if is_first():
         sys.stdout.write(ranked(table, store))
     return int(failed > 0)
-
-
-def ranked(table: ShownTable, store: ResultsStore) -> str:
-    """Return a sweep's runs as a Markdown table, the one with the largest first metric first."""
-    heads = " | ".join(HEADINGS[metric] for metric in table.metrics)
-    lines = []
-    for cell in table.cells:
-        summary = summarised(cell, table.metrics, store)
-        values = [summary.values[metric].mean for metric in table.metrics]
-        order = float("-inf") if values[0] is None else values[0]
-        numbers = ["" if one is None else f"{one:.3f}" for one in values]
-        lines.append((order, f"| {cell.row} | {' | '.join(numbers)} |"))
-    lines.sort(key=lambda pair: -pair[0])
-    return (
-        "\n".join([f"| {table.title} | {heads} |", "| --- | ---: | ---: | ---: |", *(line for _, line in lines)]) + "\n"
-    )

@@ -52,6 +52,15 @@ def test_what_is_not_there_is_said_and_how_to_give_it(tmp_path: Path, monkeypatc
     )
 
 
+def test_what_a_network_needs_its_source_needs_too() -> None:
+    needs = {"text": "--model.network.text_embedding.encoder", "unclip": "--synthesis.guides.checkpoint"}
+    run = planned(replace(CELL, source=FIT, needs=needs), 0, Places({"CAVE": ".", "ICVL": "."}, {"text": "."}))
+    assert run.lacks == ("unclip is not given (--file unclip=PATH)",)
+    assert run.source is not None
+    assert run.source.lacks == ()
+    assert run.source.paths == ("--data.root", ".", "--model.network.text_embedding.encoder", ".")
+
+
 def test_a_source_that_starts_from_another_is_two_runs() -> None:
     bound = Source(None, Words(CONFIGS, ("--data.role", "source")), FIT)
     run = planned(replace(CELL, command="test", source=bound), 0, NOWHERE).source

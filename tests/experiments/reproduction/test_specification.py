@@ -26,6 +26,14 @@ PAPER = {
 }
 
 
+def test_a_network_read_by_a_text_encoder_asks_for_it() -> None:
+    cells = read_table("hir_align/table4", "paper").cells
+    asked = {cell.needs["mp_hsir_text"] for cell in cells if "MP-HSIR" in cell.column}
+    assert asked == {f"--model.network.{inner}text_embedding.encoder" for inner in ("", "network.")}
+    assert not [cell for cell in cells if "PromptIR" in cell.column and "mp_hsir_text" in cell.needs]
+    assert not [cell for cell in read_table("hir_align/table4", "small").cells if cell.needs]
+
+
 def fits(source: Source | None) -> Iterator[tuple[str, Words]]:
     while source is not None and source.checkpoint is None:
         yield "fit", source.fit

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.reproduction.store import Record, ResultsStore
-from experiments.reproduction.summary import as_markdown, shown, summarised
+from experiments.reproduction.summary import as_markdown, ranked, shown, summarised
 from tests.experiments.reproduction.test_store import CELL, RECORD, TABLE
 
 
@@ -49,3 +49,10 @@ def test_the_markdown_table_shows_both_numbers(store: ResultsStore) -> None:
     ]
     waiting = replace(TABLE, cells=(replace(CELL, runs={"0": "none"}),))
     assert "| row | not run yet (printed 31.5) |" in as_markdown(waiting, store)
+
+
+def test_a_sweep_is_ranked_and_says_what_was_not_made(store: ResultsStore) -> None:
+    cells = tuple(replace(CELL, row=row, runs={"0": digest}) for row, digest in (("a", "d1"), ("b", "d2"), ("c", "no")))
+    lines = ranked(replace(TABLE, cells=cells), store).splitlines()
+    assert lines[2:4] == ["| b | 33.000 |", "| a | 32.000 |"]
+    assert lines[-1] == "2 of 3 runs were made. note"
