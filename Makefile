@@ -6,12 +6,14 @@ PYTHON ?= python3
 TESTS  ?= tests
 # One process a core; a file's tests stay together as far as the load allows.
 WORKERS ?= auto
+# Percent of the lines of the packages that tests must come by.
+COVERED ?= 95
 
 BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow mutants lint types docs benchmark clean
+.PHONY: help demo test slow mutants coverage lint types docs benchmark clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,12 @@ slow: $(READY)  ## run the tests that take long: 5,000 damaged files a format, k
 
 mutants: $(READY)  ## mutation testing of the numerical core (about 20 minutes on one core)
 	$(BIN)/python tests/mutation/mutants.py
+
+coverage: $(READY)  ## run the tests and count the lines they come by, of errors too: fails below 95 % (COVERED=0: never)
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/python -m coverage run -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(TESTS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --fail-under=$(COVERED)
 
 lint: $(READY)  ## check style and format
 	$(BIN)/ruff check .

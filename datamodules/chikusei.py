@@ -176,7 +176,7 @@ class Chikusei(SceneDataModule):
         except OSError as error:
             raise FileAccessError(
                 f"The largest value of Chikusei cannot be written to the cache folder {record.parent} "
-                f"({error.strerror}): free space there, or name another folder with `cache`."
+                f"({error.strerror or error}): free space there, or name another folder with `cache`."
             ) from error
         return maximum
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -10,6 +11,12 @@ from hyperalign.errors import HyperalignError, sentence
 
 MISUSE, FAILURE = 2, 1
 _RAISED = re.compile(r"^((?:\w+\.)+\w+): ", flags=re.MULTILINE)
+
+
+_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
+"""What a disk answers that takes no more; libraries often leave the file's name out."""
+_CUT = re.compile(r"^\d+ requested and \d+ written$")
+"""What NumPy says then."""
 
 
 def told(error: BaseException) -> tuple[str, int] | None:
@@ -42,6 +49,9 @@ def told(error: BaseException) -> tuple[str, int] | None:
 
 def _of_file(error: OSError) -> tuple[str, int] | None:
     """A file that is not there or cannot be used, by its name."""
+    if error.filename is None and (error.errno in _DISK or _CUT.match(str(error))):
+        reason = os.strerror(error.errno) if error.errno in _DISK else "The disk is full"
+        return f"{reason}: a file could not be written; free some space, or name another folder for it.", FAILURE
     if error.filename is None or error.strerror is None:
         text = " ".join(str(error).split())
         return (text, FAILURE) if isinstance(error, FileNotFoundError) and text else None

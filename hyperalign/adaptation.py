@@ -102,7 +102,7 @@ def adapt(
             return _adapted(run(["adapt", *words, *options]))
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise FileAccessError(
-            f"The folder {place} cannot be written ({error.strerror}): choose another one."
+            f"The folder {place} cannot be written ({error.strerror or error}): choose another one."
         ) from error
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +19,7 @@ from callbacks.prediction.quick_look import QuickLook
 from datamodules.pairs.pair_scene import PairScene
 from datamodules.sampling.tile_stream import StreamedScene
 from datamodules.scenes.writers import CubeWriter, writer_for
-from hyperalign.errors import FileAccessError, InputError
+from hyperalign.errors import FileAccessError, HyperalignError, InputError
 from hyperalign.files import beside
 from lightning_modules.tiles import BlendedTiles
 
@@ -100,7 +102,8 @@ class RestoredCube:
                 "such as --config solvers/gsa."
             )
         if finished is not None:
-            self._write(*finished)
+            with self._telling():
+                self._write(*finished)
         return (top, left) == self._last
 
     def close(self) -> Path:
@@ -110,7 +113,8 @@ class RestoredCube:
             OSError: if it cannot be written.
         """
         assert self._writer is not None  # noqa: S101 - a scene has at least one tile
-        self._writer.close()
+        with self._telling():
+            self._writer.close()
         path = self._writer.path
         if self._clipped:
             log.warning(
@@ -122,6 +126,19 @@ class RestoredCube:
         if self._look is not None:
             self._look.save(beside(path, ".restored.png"), beside(path, ".spectra.png"))
         return path
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn what the system says about a file that cannot be written into one sentence."""
+        try:
+            yield
+        except HyperalignError:
+            raise
+        except OSError as error:
+            raise FileAccessError(
+                f"The restored cube {self.path} cannot be written ({error.strerror or error}): free some space, or set "
+                "--output to another disk."
+            ) from error
 
     def abandon(self) -> None:
         """Remove what was written so far."""
@@ -261,6 +278,11 @@ def check_space(path: Path, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if size > free:
         raise FileAccessError(
-            f"The restored cube {path} needs {size / 2**30:.1f} GiB and the disk has {free / 2**30:.1f} GiB left: free "
-            "some space, or set --output to another disk."
+            f"The restored cube {path} needs {_size(size)} and the disk has {_size(free)} left: free some space, or "
+            "set --output to another disk."
         )
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes in GiB, or in MiB where it is less than one."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

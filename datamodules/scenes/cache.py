@@ -127,8 +127,8 @@ class SceneCache:
                 file.write(json.dumps(facts, indent=1).encode())
         except OSError as error:
             raise CacheWriteError(
-                f"The cube of scene {name!r} cannot be written to the cache folder {cube.parent} ({error.strerror}): "
-                "free space there, or name another folder with `cache`."
+                f"The cube of scene {name!r} cannot be written to the cache folder {cube.parent} "
+                f"({error.strerror or error}): free space there, or name another folder with `cache`."
             ) from error
         return MappedScene(name, cube, scene.wavelengths, scene.caption)
 

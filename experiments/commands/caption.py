@@ -124,7 +124,7 @@ def _write(output: Path, owner: str, captions: dict[str, str], unreviewed: set[s
         write_captions(output, owner, captions, sorted(unreviewed & captions.keys()))
     except OSError as error:
         raise CaptionOutputError(
-            f"The captions cannot be written to {output} ({error.strerror}); name another file by `--output`."
+            f"The captions cannot be written to {output} ({error.strerror or error}); name another file by `--output`."
         ) from error
 
 

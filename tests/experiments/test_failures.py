@@ -34,6 +34,24 @@ def test_which_errors_are_told() -> None:
     assert told(ValueError("of elsewhere")) is None
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(27, "File too large"), "File too large"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(30, "Can't write data (file write failed)"), "Read-only file system"),
+        (OSError("18000 requested and 4096 written"), "The disk is full"),
+    ],
+)
+def test_a_full_disk_is_told_though_no_file_is_named(error: OSError, reason: str) -> None:
+    assert told(error) == (f"{reason}: a file could not be written; free some space, or name another folder for it.", 1)
+
+
+def test_other_errors_without_a_file_keep_their_traceback() -> None:
+    assert told(OSError("something else")) is None
+    assert told(OSError(104, "Connection reset")) is None
+
+
 def test_an_error_of_a_loaders_worker_is_the_same_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "worker.yaml").write_text("data: {class_path: tests.experiments.fakes.DamagedScenes}\n")
     assert main(["fit", "--config", "tiny", "--config", "worker"]) == 1

@@ -1,8 +1,12 @@
 """A cube file that is written by windows and appears under its name when it is whole."""
 
+import errno
+import os
+import re
 import shutil
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +37,40 @@ class Output:
     wavelengths: Sequence[float] | None = None
 
 
-class CubeWriter(ABC):
+_ERRNO = re.compile(r"errno = (\d+)")
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turn what HDF5 says of a full disk, which is no OSError, into one sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        if (number := _ERRNO.search(str(error))) is None:
+            raise
+        raise FileAccessError(
+            f"The cube {path} cannot be written ({os.strerror(int(number[1]))}): free some space, or name another "
+            "folder for the output."
+        ) from error
+
+
+class _Discarding(ABCMeta):
+    """Makes writers that leave nothing behind where they cannot be made, as on a full disk."""
+
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        kind: Any = cls
+        writer = kind.__new__(kind)
+        try:
+            with _telling(next((one.path for one in arguments if isinstance(one, Output)), Path())):
+                writer.__init__(*arguments, **named)
+        except BaseException:
+            for temporary, _ in getattr(writer, "_renames", ()):
+                _remove(temporary)
+            raise
+        return writer
+
+
+class CubeWriter(metaclass=_Discarding):
     """What every writer of cubes offers; `writer_for` chooses the writer.
 
     Everything is written under hidden temporary names beside `path`, which get their names in `close`: a killed
@@ -51,6 +88,7 @@ class CubeWriter(ABC):
     """
 
     def __init__(self, output: Output) -> None:
+        self._renames: list[tuple[Path, Path]] = []
         path, shape, wavelengths = output.path, output.shape, output.wavelengths
         if wavelengths is not None and len(wavelengths) != shape[0]:
             raise InputError(
@@ -61,12 +99,12 @@ class CubeWriter(ABC):
         self.dtype = output.dtype
         self.wavelengths = None if wavelengths is None else tuple(float(centre) for centre in wavelengths)
         self.notes: dict[str, str] = {}
-        self._renames: list[tuple[Path, Path]] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileAccessError(
-                f"The folder {path.parent} cannot be made ({error.strerror}): name another folder for the output."
+                f"The folder {path.parent} cannot be made ({error.strerror or error}): name another folder for the "
+                "output."
             ) from error
 
     def write(self, row: int, column: int, block: NDArray[Any]) -> None:
@@ -90,7 +128,8 @@ class CubeWriter(ABC):
                 f"cube {self.path} of {bands} x {height} x {width}: give all bands of a window inside it."
             )
         rows, columns = slice(row, row + block.shape[1]), slice(column, column + block.shape[2])
-        self._put(rows, columns, converted(block, self.dtype, self.path))
+        with _telling(self.path):
+            self._put(rows, columns, converted(block, self.dtype, self.path))
 
     def close(self) -> None:
         """Finish the file and give it its name, in place of any older file of that name.
@@ -99,7 +138,8 @@ class CubeWriter(ABC):
             OSError: if the disk is full and the like; nothing is left then.
         """
         try:
-            self._finish()
+            with _telling(self.path):
+                self._finish()
             for temporary, final in self._renames:
                 put_in_place(temporary, final)
         except BaseException:
@@ -151,7 +191,12 @@ class SpooledWriter(CubeWriter):
         super().__init__(output)
         self._target = self._temporary(self.path)
         self._spool = temporary_path(self.path.parent)
-        open_memmap(self._spool, "w+", self.dtype, self.shape).flush()
+        try:
+            open_memmap(self._spool, "w+", self.dtype, self.shape).flush()
+            take_place(self._spool)
+        except BaseException:
+            _remove(self._spool)
+            raise
 
     def discard(self) -> None:
         """Remove what was written."""
@@ -191,6 +236,24 @@ def converted(block: NDArray[Any], dtype: np.dtype[Any], path: Path) -> NDArray[
     # float64 has no 2**64 - 1, so that 64-bit integers would overflow at their own limit.
     high = np.nextafter(float(limits.max), 0) if dtype.itemsize == 8 else limits.max
     return np.clip(block.astype(np.float64, copy=False), limits.min, high).astype(dtype)
+
+
+def take_place(path: Path) -> None:
+    """Have a file of its full size really take its place on the disk.
+
+    Otherwise a disk that fills up meanwhile would end the process without a word when a memory map of the file is
+    written.
+
+    Raises:
+        OSError: if there is no room.
+    """
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            # Not every file system can.
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
 
 
 def _remove(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Writers of HDF5, netCDF-4 and MATLAB v7.3 files, by windows."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import h5py
@@ -45,7 +46,9 @@ class HdfWriter(CubeWriter):
 
     def discard(self) -> None:
         """Remove what was written."""
-        self._file.close()
+        # Closing writes what is still held, which a full disk refuses once more.
+        with suppress(OSError, RuntimeError, ValueError):
+            self._file.close()
         super().discard()
 
     def _put(self, rows: slice, columns: slice, block: NDArray[Any]) -> None:

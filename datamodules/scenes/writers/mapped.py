@@ -17,7 +17,7 @@ from datamodules.scenes.readers.gdal_items import of_other_bands
 from datamodules.scenes.readers.numpy_file import NpyCube
 from datamodules.scenes.readers.tiff import TiffCube
 from datamodules.scenes.writers.bands import centres_in_own_unit, picked_bands
-from datamodules.scenes.writers.cube_writer import CubeWriter, Output
+from datamodules.scenes.writers.cube_writer import CubeWriter, Output, take_place
 from datamodules.scenes.writers.ground import envi_place, tiff_place
 from hyperalign.errors import FileAccessError, InputError
 
@@ -103,6 +103,7 @@ class NpyWriter(MappedWriter):
         self._file = self._temporary(self.path)
         mapped = open_memmap(self._file, "w+", self.dtype, stored_shape(self.shape, self._order))
         self._offset = int(mapped.offset)
+        take_place(self._file)
 
 
 class TiffWriter(MappedWriter):
@@ -144,6 +145,7 @@ class TiffWriter(MappedWriter):
             )
         self._offset = int(written[0])
         self._source = source
+        take_place(self._file)
 
     def _finish(self) -> None:
         if self.notes:
@@ -161,9 +163,10 @@ def stored_shape(shape: tuple[int, int, int], order: tuple[int, int, int]) -> tu
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Make a file of zeros that takes no place on the disk yet."""
+    """Make a file of zeros."""
     with path.open("xb") as file:
         file.truncate(size)
+    take_place(path)
 
 
 def _envi_entries(source: EnviCube, shape: tuple[int, int, int], wavelengths: Sequence[float] | None) -> Entries:

@@ -304,7 +304,7 @@ def test_a_full_disk_is_said_before_the_file_is_begun(tmp_path: Path, monkeypatc
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(
-        OSError, match=r"^The restored cube .*cube\.bsq needs 0\.0 GiB and the disk has 0\.0 GiB left: free"
+        OSError, match=r"^The restored cube .*cube\.bsq needs 0\.0 MiB and the disk has 0\.0 MiB left: free"
     ):
         predict(tmp_path / "in", tmp_path / "out")
     assert names(tmp_path / "out") == []

@@ -148,3 +148,13 @@ def test_the_front_door_sets_it_for_one_call(tmp_path: Path) -> None:
     assert rests[1] < 0.6 * rests[0]
     with pytest.raises(ValueError, match="`back_projection` is -1"):
         hyperalign.restore(cube, tmp_path / "x4.ckpt", back_projection=-1)
+
+
+def test_back_projection_takes_pixels_in_the_middle_of_their_blocks_and_no_others() -> None:
+    network = UpsampledInput(nn.Identity(), 4, back_projection=1).eval()
+    observation = torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(network(observation, phase=1.5), network(observation))
+    for phase in (1.0, 2.0, 2.5):
+        with pytest.raises(ValueError, match=f"these have the phase {phase:g}; set it to 0"):
+            network(observation, phase=phase)
+    assert repr(network).count("back_projection=1") == 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,3 +85,28 @@ def test_closing_fails_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(OSError, match="No space left"):
         writer.close()
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def _limited(folder: Path, kind: str, answers: Any) -> None:  # noqa: ANN401
+    """Write a cube where no file may grow beyond some bytes, as on a full disk."""
+    source = open_cube(write_cube(folder / "in", kind, cube_values(), CENTRES), axes="CHW" if kind == "npy" else None)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+    try:
+        with writer_for(source, folder / "out" / source.path.name, shape=(5, 60, 75)) as writer:
+            writer.write(0, 0, np.zeros((5, 60, 75)))
+    except OSError as error:
+        answers.send((isinstance(error, OSError), [path.name for path in (folder / "out").rglob("*")]))
+    else:
+        answers.send((False, []))
+
+
+@pytest.mark.parametrize("kind", ["bsq", "npy", "npz", "tiff", "mat5", "mat73", "h5", "png", "exr_float"])
+def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_limited, args=(tmp_path, kind, sender))
+    process.start()
+    sender.close()
+    answer = receiver.recv()
+    process.join(60)
+    assert answer == (True, [])
