@@ -99,3 +99,12 @@ def test_ergas_is_relative_to_band_means_and_leaves_black_bands_out() -> None:
     own = math.sqrt((0.01 / 0.36 + 0.01 / 0.1225 + 1) / 3)
     assert ergas(restored, target, 1.0, "squared", restored) == pytest.approx(100 * own, rel=1e-5)
     assert ergas(restored, target, 1.0, "squared", torch.zeros(3, 2, 2)) == 0.0
+
+
+def test_rounding_above_a_cosine_of_one_is_no_angle() -> None:
+    spectra = torch.rand(31, 64, 64, generator=torch.Generator().manual_seed(1))
+    x = spectra.double().flatten(1)
+    cosine = (x * x).sum(0) / (x.norm(dim=0) * x.norm(dim=0))
+    assert float(cosine.max()) > 1.0
+    assert sam(spectra, spectra, "right_angle") == pytest.approx(0.0, abs=1e-5)
+    assert sam(spectra, -spectra, "right_angle") == pytest.approx(180.0, abs=1e-5)

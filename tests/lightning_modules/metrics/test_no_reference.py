@@ -1,9 +1,11 @@
 """Scores without truth: best for the truth, worse for what is blurred or of wrong colours."""
 
+import pytest
 import torch
 from torch import Tensor
+from torchmetrics.functional.image import universal_image_quality_index
 
-from lightning_modules.metrics.no_reference import no_reference
+from lightning_modules.metrics.no_reference import SIGMA, WINDOW, _quality, no_reference
 from lightning_modules.solvers.resampling import block_phase, enlarge
 from lightning_modules.solvers.spatial_response import SpatialResponse
 from tests.pairs import smooth
@@ -39,3 +41,22 @@ def test_the_blur_and_its_place_are_those_that_are_told() -> None:
     low = SpatialResponse.separable(told.tolist(), 1, 4).reduce(cube)
     assert no_reference(cube, low, high, phase=2.0, blur=told).d_lambda < 1e-9
     assert no_reference(cube, low, high).d_lambda > 1e-3
+
+
+@pytest.mark.parametrize(("size", "window"), [((24, 30), WINDOW), ((30, 8), 7), ((5, 40), 5)])
+def test_the_window_is_odd_and_fits(size: tuple[int, int], window: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    one, other = (torch.rand(size, generator=generator, dtype=torch.float64) for _ in range(2))
+    assert WINDOW % 2 == 1
+    expected = universal_image_quality_index(
+        one[None, None], other[None, None], kernel_size=(window, window), sigma=(SIGMA, SIGMA)
+    )
+    assert torch.equal(_quality(one, other), expected)
+
+
+def test_the_ratio_is_told_by_the_columns_of_images_that_are_not_square() -> None:
+    cube, low, high = pair()
+    part = no_reference(cube[..., :48], low[..., :12], high[..., :48])
+    assert part.d_lambda < 1e-5
+    turned = no_reference(cube[:, :48], low[:, :12], high[:, :48])
+    assert turned.d_lambda < 1e-5

@@ -113,3 +113,8 @@ def test_two_processes_give_the_same_means_as_one(tmp_path: Path, shares: list[l
     metrics.update(restored, target, names=NAMES)
     for rank in (0, 1):
         assert torch.load(tmp_path / f"result.{rank}", weights_only=True) == computed(metrics)
+
+
+def test_what_is_said_of_it_is_true() -> None:
+    assert SceneMean.is_differentiable is False
+    assert SceneMean.full_state_update is False
