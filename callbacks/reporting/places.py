@@ -11,6 +11,7 @@ from callbacks.adaptation.proxy_generation import ProxyGeneration
 from callbacks.prediction.prediction_writer import PredictionWriter
 from callbacks.reporting.pictures import Pictures
 from callbacks.reporting.results_table import ResultsTable
+from callbacks.reporting.without_truth.gain_table import GainWithoutTruth
 from hyperalign.trainers import callbacks_of
 
 
@@ -39,6 +40,8 @@ def places_of(trainer: Trainer, trained: bool) -> dict[str, Path]:
     for one in callbacks_of(trainer):
         if isinstance(one, ResultsTable) and one.written is not None:
             found["table"] = one.written
+        elif isinstance(one, GainWithoutTruth) and one.written is not None:
+            found["estimated gain"] = one.written
         elif isinstance(one, Pictures) and one.root is not None and one.root.is_dir():
             found["pictures"] = one.root
         elif isinstance(one, ProxyGeneration) and trained:

@@ -40,6 +40,12 @@ validation scenes or a prediction that is finished, and of testing a checkpoint 
 ROOT = "runs"
 """Where runs go by default."""
 
+_STATES = "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint need to be provided"
+"""Beginning of Lightning's warning that states of callbacks are lost: true of a fit that goes on, of nothing else."""
+
+_TRAINING = ("adapt", "fit")
+"""The commands that may go on with an interrupted training."""
+
 _WRITING = ("adapt", "predict")
 """The commands that write restored cubes."""
 
@@ -98,7 +104,7 @@ class HyperalignCLI(LightningCLI):
         # lightning advertises packages that nothing here uses, and explains at length why scores go to a CSV file
         logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
         warnings.filterwarnings("ignore", message="Starting from v1.9.0, `tensorboardX` has been removed")
-        for message in _NOISE:
+        for message in _NOISE if arguments[:1] and arguments[0] in _TRAINING else (*_NOISE, _STATES):
             warnings.filterwarnings("ignore", message=f".{{0,2}}{message}")
         show_messages()
         for package in HOUSE:

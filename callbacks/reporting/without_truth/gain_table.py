@@ -79,6 +79,8 @@ class GainWithoutTruth(Callback):
         self.side = side
         self.seed = seed
         self.rows: list[GainRow] = []
+        self.written: Path | None = None
+        """The table of the last test, on the first rank."""
         self._pair: tuple[Restorer, Restorer] | None = None
         self._skipped: dict[str, str] = {}
 
@@ -87,7 +89,7 @@ class GainWithoutTruth(Callback):
         adapted = restorer_of(pl_module, "GainWithoutTruth")
         source = adapted.source_restorer() if adapted.needs == ("observation",) else None
         self._pair = None if source is None else (source, adapted)
-        self.rows, self._skipped = [], {}
+        self.rows, self._skipped, self.written = [], {}, None
 
     def on_test_batch_end(
         self,
@@ -129,7 +131,8 @@ class GainWithoutTruth(Callback):
             log.warning("No error of %s is estimated without truth: %s.", name, why)
         if self.rows:
             write_text(folder / "gain.csv", as_csv(self.rows))
-            write_text(folder / "gain.md", as_markdown(self.rows))
+            self.written = folder / "gain.md"
+            write_text(self.written, as_markdown(self.rows))
             Console().print(as_table(self.rows), highlight=False)
 
     def _compared(

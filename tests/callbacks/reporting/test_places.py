@@ -8,7 +8,7 @@ import pytest
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from callbacks import Pictures, PredictionWriter, ProxyGeneration, ResultsTable
+from callbacks import GainWithoutTruth, Pictures, PredictionWriter, ProxyGeneration, ResultsTable
 from callbacks.reporting.places import checkpoint_of, places_of
 
 
@@ -55,14 +55,17 @@ def test_a_run_names_what_it_left_and_nothing_else(tmp_path: Path) -> None:
     keeper.last_model_path = str(tmp_path / "last.ckpt")
     (tmp_path / "last.ckpt").write_text("weights")
     stages = ProxyGeneration(store=str(tmp_path / "store"))
-    trainer = trainer_of(keeper, table, pictures, stages, PredictionWriter(str(tmp_path / "out")))
+    gain = GainWithoutTruth()
+    trainer = trainer_of(keeper, table, gain, pictures, stages, PredictionWriter(str(tmp_path / "out")))
     trained = {"checkpoint": tmp_path / "last.ckpt", "store": tmp_path / "store"}
     assert places_of(trainer, True) == trained | {"restored cubes": tmp_path / "out"}
     table.written, pictures.root = tmp_path / "results.md", tmp_path / "pictures"
     assert places_of(trainer, False) == {"table": tmp_path / "results.md", "restored cubes": tmp_path / "out"}
     pictures.root.mkdir()
+    gain.written = tmp_path / "gain.md"
     assert places_of(trainer, False) == {
         "table": tmp_path / "results.md",
+        "estimated gain": tmp_path / "gain.md",
         "pictures": tmp_path / "pictures",
         "restored cubes": tmp_path / "out",
     }

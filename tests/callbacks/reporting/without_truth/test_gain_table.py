@@ -52,7 +52,9 @@ def run_test(folder: Path, sigma: float, clean: bool, table: GainWithoutTruth) -
 
 
 def test_scenes_are_listed_with_the_true_change_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_test(tmp_path, 0.1, True, GainWithoutTruth(str(tmp_path)))
+    callback = GainWithoutTruth(str(tmp_path))
+    run_test(tmp_path, 0.1, True, callback)
+    assert callback.written == tmp_path / "gain.md"
     rows = list(csv.DictReader((tmp_path / "gain.csv").open()))
     assert [row["scene"] for row in rows] == ["amber.npy", "birch.npy"]
     for row in rows:
