@@ -47,6 +47,7 @@ COMMANDS = {
     "solver-table": "training-free methods beside each other and a trained network, in one table",
     "ablations": "CO2IF beside its ablations, in one table",
     "text-table": "CO2IF with its own captions, other ones and noise, in one table",
+    "own-cubes-table": "noise measured and gain estimated beside the truth, on noisy files of known scenes",
     "fusion-solvers": "training-free fusion methods beside each other, in one table",
     "fusion-table": "every fusion network of CO2IF's Table 1 at one small budget, in one table",
     "flops": "operations of CO2IF and its ablations",
