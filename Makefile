@@ -27,7 +27,7 @@ test: $(READY)  ## run the tests (about 12 minutes on 2 cores; TESTS=tests/exper
 slow: $(READY)  ## run the tests that take long: 5,000 damaged files a format, kill -9 at 20 moments, ablations
 	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --benchmark-skip -m slow $(TESTS)
 
-mutants: $(READY)  ## mutation testing of the numerical core (about 20 minutes on one core)
+mutants: $(READY)  ## mutation testing of the numerical core (about 40 minutes on one core)
 	$(BIN)/python tests/mutation/mutants.py
 
 coverage: $(READY)  ## run the tests and count the lines they come by, of errors too: fails below 95 % (COVERED=0: never)
