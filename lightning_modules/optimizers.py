@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.cli import ReduceLROnPlateau as NamedPlateau
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from hyperalign.errors import InputError
+from hyperalign.ranks import world
 
-__all__ = ["Interval", "configured_optimizers"]
+__all__ = ["Interval", "configured_optimizers", "lay_gradients_out"]
 
 Interval = Literal["step", "epoch"]
 """When a schedule steps."""
@@ -46,6 +47,8 @@ def configured_optimizers(
             "The network has no parameter that learns, so there is nothing to fit: test or predict with it, or choose "
             "a network with trainable weights."
         )
+    if world()[0] > 1:
+        lay_gradients_out(learning)
     made = optimizer(learning) if optimizer else torch.optim.Adam(learning, lr=default_rate)
     if scheduler is None:
         return made
@@ -59,3 +62,26 @@ def configured_optimizers(
             "lightning.pytorch.cli.ReduceLROnPlateau with monitor=val/psnr or another logged name."
         )
     return {"optimizer": made, "lr_scheduler": schedule}
+
+
+def lay_gradients_out(parameters: Iterable[nn.Parameter]) -> None:
+    """Give gradients the strides of their parameters, where both hold the same numbers in the same order.
+
+    The weight of a depthwise convolution has an axis of length 1, whose stride means nothing; behind images that are
+    laid out channels last its gradient has another one there than the weight, which DistributedDataParallel takes for
+    another layout, and warns. No number changes and nothing is copied.
+
+    Args:
+        parameters: what learns.
+    """
+    for parameter in parameters:
+        if 1 in parameter.shape and parameter.is_contiguous():
+            parameter.register_hook(_laid_out(parameter.shape, parameter.stride()))
+
+
+def _laid_out(shape: torch.Size, stride: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
+    def laid(gradient: Tensor) -> Tensor:
+        same = gradient.shape == shape and gradient.is_contiguous()
+        return gradient.as_strided(shape, stride) if same and gradient.stride() != stride else gradient
+
+    return laid

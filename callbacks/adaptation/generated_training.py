@@ -48,6 +48,7 @@ class GeneratedTraining(AfterProxies):
         if stage == "fit":
             with Ranks().meeting():
                 check_sources_files(self.source, target_data(trainer))
+                self.source.settings()  # finds out whether its weights are there, and keeps their digests
 
     @property
     def made_scenes(self) -> list[MappedScene]:

@@ -17,6 +17,7 @@ from callbacks.guides.quality import ALIGNED
 from callbacks.reporting.progress import StageBar
 from callbacks.transfer import SpectralTransfer
 from datamodules.scenes.scene import MappedScene
+from hyperalign.ranks import Ranks
 
 log = logging.getLogger(__name__)
 Training = Literal["proxy_only", "generated_only", "mixed"]
@@ -56,6 +57,13 @@ class DistributionAdaptiveSynthesis(AfterProxies):
     def made_scenes(self) -> list[MappedScene]:
         """The current round's synthesised scenes, proxy by proxy."""
         return [one.scene for one in self.synthesised]
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find out, before any proxy is made, whether what the guides need is there."""
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit" and self.training != "proxy_only":
+            with Ranks().meeting():
+                self.guides.settings()
 
     def make_scenes(self, trainer: Trainer, pl_module: LightningModule, stage: ProxyGeneration) -> None:
         """Synthesise from the proxies of a round."""

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import ReduceLROnPlateau
 from torch import nn
 
 from lightning_modules import BlurRobustCLIP, RestorationModule
-from lightning_modules.optimizers import configured_optimizers
+from lightning_modules.optimizers import configured_optimizers, lay_gradients_out
 
 
 def plateau(optimizer: torch.optim.Optimizer) -> ReduceLROnPlateau:
@@ -43,3 +43,20 @@ def test_a_schedule_that_names_no_metric_is_refused() -> None:
         configured_optimizers(
             nn.Linear(1, 1).parameters(), None, torch.optim.lr_scheduler.ReduceLROnPlateau, "epoch", default_rate=1e-3
         )
+
+
+def test_gradients_behind_images_of_channels_last_have_the_strides_of_their_weights() -> None:
+    """What DistributedDataParallel warns of, with the same numbers."""
+    images = torch.rand(2, 6, 6, 4, generator=torch.Generator().manual_seed(0)).permute(0, 3, 1, 2)
+    gradients = []
+    for laid in (False, True):
+        torch.manual_seed(0)
+        layer = nn.Conv2d(4, 4, 3, padding=1, groups=4)
+        if laid:
+            lay_gradients_out(layer.parameters())
+        layer(images).square().sum().backward()
+        assert layer.weight.grad is not None
+        gradients.append(layer.weight.grad)
+    assert gradients[0].stride() != layer.weight.stride()
+    assert gradients[1].stride() == layer.weight.stride()
+    assert torch.equal(*gradients)

@@ -15,6 +15,7 @@ from torch import Tensor
 from callbacks import DistributionAdaptiveSynthesis, PhotometricGuides, ProxyGeneration
 from callbacks.adaptation.synthesis import Training
 from datamodules import MappedScene
+from hyperalign.errors import MissingFileError
 from tests.callbacks.tiny import (
     stages,
     store_files,
@@ -121,3 +122,17 @@ def test_random_stream_of_training_does_not_depend_on_whether_the_stage_computed
         trainer.fit(module, datamodule=tiny_data(tmp_path))
         draws.append(torch.rand(3))
     assert torch.equal(draws[0], draws[1])
+
+
+def test_guides_whose_weights_are_missing_are_noticed_before_the_proxies_are_made(tmp_path: Path) -> None:
+    class Missing(PhotometricGuides):
+        def settings(self) -> dict[str, object]:
+            raise MissingFileError("There is no folder of weights.")
+
+    callbacks = stages(tmp_path / "store")
+    assert isinstance(callbacks[1], DistributionAdaptiveSynthesis)
+    callbacks[1].guides = Missing()
+    trainer = tiny_trainer(tmp_path, callbacks)
+    with pytest.raises(MissingFileError, match="There is no folder of weights"):
+        trainer.fit(tiny_module(tmp_path), datamodule=tiny_data(tmp_path))
+    assert not (tmp_path / "store").exists()
