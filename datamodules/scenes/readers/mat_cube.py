@@ -221,11 +221,5 @@ def _marks(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[float, ..
     return tuple(mark for name in names for mark in declared_marks(read_mat(path, name)))
 
 
-def _flags(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[list[float]]:
-    """Lists of good and bad bands."""
-    names = [name for name, shape in shapes.items() if names_good_bands(_field(name)) and np.prod(shape) == max(shape)]
-    return [read_mat(path, name).ravel().tolist() for name in names]
-
-
 def _field(name: str) -> str:
     return name.rpartition(".")[2]
