@@ -23,6 +23,8 @@ __all__ = ["build", "check_importable", "class_path", "described", "described_ne
 
 HOUSE = "lightning_modules"
 KEYS = {"class_path", "init_args"}
+OF_A_MACHINE = {"backend", "scan_backend"}
+"""Arguments of this project's networks that suit the machine of a run: elsewhere each is chosen again."""
 
 
 class _UnknownError(Exception):
@@ -72,7 +74,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what YAML knows
 
 
 def build(description: object, origin: str, trust: Sequence[str] = ()) -> Any:  # noqa: ANN401 - of the class described
-    """Build what a checkpoint describes; weights come afterwards.
+    """Build what a checkpoint describes; weights come afterwards, and what suits a machine is chosen on this one.
 
     Args:
         description: `class_path` and `init_args`, which may hold further descriptions.
@@ -93,7 +95,8 @@ def build(description: object, origin: str, trust: Sequence[str] = ()) -> Any:  
         )
     if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
         raise CheckpointError(f"Checkpoint {origin} describes its {kind.__name__} in no readable way: give its config.")
-    given = {name: _built(value, origin, trust) for name, value in arguments.items()}
+    machine = OF_A_MACHINE if kind.__module__.split(".")[0] == HOUSE else set()
+    given = {name: _built(value, origin, trust) for name, value in arguments.items() if name not in machine}
     try:
         inspect.signature(kind).bind(**given)
         return kind(**given)

@@ -12,7 +12,8 @@ from torch import nn
 
 from lightning_modules import GDRRN, MPHSIR, SERT, TRQ3DNet, UpsampledInput
 from lightning_modules.checkpoints import CheckpointError, build, check_importable, described_network
-from lightning_modules.networks import SSTFUNet
+from lightning_modules.networks import CO2IF, SSTFUNet
+from tests.experiments.compact_co2if import COMPACT
 from tests.lightning_modules.checkpoints.toys import Forgetful, Kept, Plain
 
 SMALL = {"dim": 8, "window_sizes": (8,), "depths": (1,), "num_heads": (2,), "split_sizes": (1,)}
@@ -49,6 +50,12 @@ def test_a_described_network_is_built_again(network: nn.Module) -> None:
     assert {name: value.shape for name, value in again.state_dict().items()} == {
         name: value.shape for name, value in network.state_dict().items()
     }
+
+
+def test_what_suited_the_machine_of_the_run_is_chosen_again_elsewhere() -> None:
+    described = described_network(CO2IF(4, ratio=2, text_width=4, image_width=4, **COMPACT, backend="compiled"))
+    assert described["init_args"]["backend"] == "compiled"
+    assert described_network(build(described, "run.ckpt"))["init_args"] == described["init_args"] | {"backend": "auto"}
 
 
 def test_a_users_class_is_known_by_its_attributes_or_not_at_all() -> None:
