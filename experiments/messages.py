@@ -23,10 +23,29 @@ class _ErrorStream(logging.Handler):
         tqdm.write(f"{start}{text}", file=sys.stderr)
 
 
+class _OtherPackages(_ErrorStream):
+    """Shows warnings of other packages, as Python does where no handler is set.
+
+    Where the root logger has no handler, the first `logging.warning` of another package sets one there, by which every
+    message of this project would be told a second time.
+    """
+
+    def __init__(self) -> None:
+        """Start at warnings."""
+        super().__init__(logging.WARNING)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave out what this project's packages tell themselves."""
+        return record.name.partition(".")[0] not in PACKAGES and bool(super().filter(record))
+
+
 def show_messages() -> None:
     """Let this project's packages tell what they do, once for all processes of a run; again, it changes nothing."""
     if any(os.environ.get(name, "0") != "0" for name in RANK_VARIABLES):
         return
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(_OtherPackages())
     for package in PACKAGES:
         logger = logging.getLogger(package)
         if not any(isinstance(handler, _ErrorStream) for handler in logger.handlers):

@@ -170,6 +170,13 @@ class StreamedPairs(SceneDataModule):
                 failures[stem] = str(error)
         return tuple(scenes), failures
 
+    def _scene_captions(self) -> dict[str, str]:
+        """Captions by stem; messages call a pair by the file that is written, so that name is a key as well."""
+        captions = super()._scene_captions()
+        stems = self.pairs_found()
+        by_stem = {Path(name).stem: text for name, text in captions.items() if name not in stems}
+        return by_stem | captions
+
     def open_scene(
         self, pair: OpenPair, number: int = 0, trained: tuple[float, ...] = (), caption: str = ""
     ) -> PairScene:

@@ -213,7 +213,9 @@ def checked_names(kind: str, given: Sequence[str], known: Sequence[str]) -> None
     for name in given:
         if name not in known:
             nearest = nearest_name(name, known)
-            raise UsageError(f"There is no {kind} {name!r}: the nearest one is {nearest!r}, of {', '.join(known)}.")
+            # a name that holds a comma itself is told from its neighbours by quotation marks
+            told = ", ".join(repr(one) if "," in one else one for one in known)
+            raise UsageError(f"There is no {kind} {name!r}: the nearest one is {nearest!r}, of {told}.")
 
 
 def arguments_of(

@@ -35,6 +35,18 @@ def test_what_is_told_is_told_once_and_warnings_are_marked(capsys: pytest.Captur
     assert captured.err.splitlines() == ["Proxies: 4 are made", "warning: the split leaks"]
 
 
+def test_a_warning_of_another_package_is_shown_and_doubles_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    show_messages()
+    logging.warning("no weights")  # what open_clip calls: without a handler at the root it makes one
+    logging.getLogger("other").info("not asked for")
+    logging.getLogger("callbacks").info("told once")
+    assert len(logging.getLogger().handlers) == 1
+    assert capsys.readouterr().err.splitlines() == ["warning: no weights", "told once"]
+
+
 def test_messages_follow_stderr_to_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
     show_messages()
     with capsys.disabled():

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from datamodules import FusionObservation
+from datamodules.captions import write_captions
 from datamodules.pairs import streaming
 from datamodules.pairs.streaming import StreamedPairs
 from datamodules.sampling.tile_stream import TileStream, Tiling
 from tests.datamodules.pairs.arrays import BANDS, pairs, values, write_pair
 
-TILES = Tiling(4, lambda length: range(0, length, 4), 2)
+TILES = Tiling(4, lambda length, _: range(0, length, 4), 2)
 
 
 @pytest.fixture
@@ -43,6 +44,15 @@ def test_pairs_come_in_tiles_of_both_images(folder: Path) -> None:
     assert torch.equal(first["observation"][1], torch.from_numpy(values(3, 8, 8, 0)[:, :4, 4:] / np.float32(4)))
     assert torch.equal(first["multispectral"][1], torch.from_numpy(values(2, 16, 16, 10)[:, :8, 8:] / np.float32(4)))
     assert data.delivers == ("observation", "multispectral", "caption")
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("a.npy", "b.npy", "c.npy")], ids=["stems", "as messages say"])
+def test_captions_are_found_by_stem_and_by_the_name_that_messages_use(names: tuple[str, ...], folder: Path) -> None:
+    captions = {name: f"words on {name[0]}" for name in names}
+    write_captions(folder / "captions.json", "FusionPair", captions)
+    data = pairs(folder, captions=str(folder / "captions.json"))
+    scenes, _ = data.open_scenes()
+    assert [(scene.name, scene.caption) for scene in scenes] == [(f"{one}.npy", f"words on {one}") for one in "abc"]
 
 
 def test_ranks_share_the_pairs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

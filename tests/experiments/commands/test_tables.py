@@ -62,3 +62,5 @@ def test_words_that_no_option_takes_are_refused_and_others_go_to_the_runs() -> N
         arguments_of(parser, ["--data.x=a", "b"])
     with pytest.raises(UsageError, match=r"^There is no ablation 'ful': the nearest one is 'full', of full, other\.$"):
         checked_names("ablation", ["full", "ful"], ["full", "other"])
+    with pytest.raises(UsageError, match=r"is 'full', of full, 'ours, mixed', mixed\.$"):
+        checked_names("row", ["ful"], ["full", "ours, mixed", "mixed"])
