@@ -35,8 +35,13 @@ class _OtherPackages(_ErrorStream):
         super().__init__(logging.WARNING)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Leave out what this project's packages tell themselves."""
-        return record.name.partition(".")[0] not in PACKAGES and bool(super().filter(record))
+        """Leave out what a logger below the root, such as this project's, shows already."""
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None and logger.parent is not None:
+            if logger.handlers:
+                return False
+            logger = logger.parent
+        return bool(super().filter(record))
 
 
 def show_messages() -> None:
