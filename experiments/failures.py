@@ -7,6 +7,7 @@ import os
 import re
 import sys
 
+from experiments.sigterm import TERMINATED
 from hyperalign.errors import HyperalignError, sentence
 
 MISUSE, FAILURE = 2, 1
@@ -17,6 +18,10 @@ _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
 """What a disk answers that takes no more; libraries often leave the file's name out."""
 _CUT = re.compile(r"^\d+ requested and \d+ written$")
 """What NumPy says then."""
+
+
+_WORKER = re.compile(r"^DataLoader worker \(pid \d+\) is killed by signal: (\w+(?: \w+)*)")
+"""What PyTorch raises in the main process when a process that loads patches is gone."""
 
 
 def told(error: BaseException) -> tuple[str, int] | None:
@@ -39,6 +44,8 @@ def told(error: BaseException) -> tuple[str, int] | None:
             "--trainer.precision bf16-mixed.",
             FAILURE,
         )
+    if isinstance(error, RuntimeError) and (killed := _WORKER.match(str(error))):
+        return _of_worker(killed[1])
     watch = sys.modules.get("hyperalign.watch")
     if watch is not None and (lost := watch.lost_rank(error)):
         return lost, FAILURE
@@ -57,6 +64,17 @@ def _of_file(error: OSError) -> tuple[str, int] | None:
         return (text, FAILURE) if isinstance(error, FileNotFoundError) and text else None
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     return f"{error.strerror}: {name}; check the path, its permissions and the space on its disk.", FAILURE
+
+
+def _of_worker(signal_name: str) -> tuple[str, int]:
+    """A process that loads patches, ended from outside: with the run, as schedulers do, or for want of memory."""
+    if signal_name == "Terminated":
+        return "A process that loads patches was ended by SIGTERM, and the run with it: start it again.", TERMINATED
+    return (
+        f"A process that loads patches was ended from outside ({signal_name}), as where the memory of the machine is "
+        "full: make --data.num_workers or --data.batch_size smaller.",
+        FAILURE,
+    )
 
 
 def _of_process(text: str) -> tuple[str, int] | None:

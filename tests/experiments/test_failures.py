@@ -34,6 +34,19 @@ def test_which_errors_are_told() -> None:
     assert told(ValueError("of elsewhere")) is None
 
 
+def test_a_loader_that_was_ended_from_outside_is_told() -> None:
+    ended = "DataLoader worker (pid 14943) is killed by signal: Terminated. "
+    assert told(RuntimeError(ended)) == (
+        "A process that loads patches was ended by SIGTERM, and the run with it: start it again.",
+        143,
+    )
+    full = told(RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "))
+    assert full is not None
+    assert full[0].startswith("A process that loads patches was ended from outside (Killed), as where the memory")
+    assert full[1] == 1
+    assert told(RuntimeError("DataLoader worker is missing")) is None
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
