@@ -18,7 +18,7 @@ from experiments.configuration.filled_in.own_cubes import completed
 from experiments.configuration.names import nearest_name
 from experiments.configuration.unimported.answers import DATA_COMMANDS, answered
 from experiments.ending import ending
-from experiments.failures import told
+from experiments.failures import INTERRUPTED, told
 from experiments.sigterm import ends_on_sigterm
 from experiments.surroundings import let_own_code_in
 from hyperalign.errors import UsageError
@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what stands after the program's name; the process's own arguments by default.
 
     Returns:
-        The exit code: 0, 2 for a mistake in the command or the configuration, 1 for a failure while running.
+        The exit code: 0, 2 for a mistake in the command or the configuration, 1 for a failure while running, 130 where
+        the keyboard interrupted it.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in {"-h", "--help", "help"}:
@@ -130,6 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         let_own_code_in()
         with ends_on_sigterm():
             return _dispatch(given)
+    except KeyboardInterrupt:
+        if os.environ.get("HYPERALIGN_TRACEBACK") == "1":
+            raise
+        sys.stderr.write("error: Interrupted: what was finished is kept.\n")
+        return INTERRUPTED
     except Exception as error:
         found = told(error)
         if found is None or os.environ.get("HYPERALIGN_TRACEBACK") == "1":

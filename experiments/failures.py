@@ -10,7 +10,7 @@ import sys
 from experiments.sigterm import TERMINATED
 from hyperalign.errors import HyperalignError, sentence
 
-MISUSE, FAILURE = 2, 1
+MISUSE, FAILURE, INTERRUPTED = 2, 1, 130
 _RAISED = re.compile(r"^((?:\w+\.)+\w+): ", flags=re.MULTILINE)
 
 
@@ -46,6 +46,12 @@ def told(error: BaseException) -> tuple[str, int] | None:
         )
     if isinstance(error, RuntimeError) and (killed := _WORKER.match(str(error))):
         return _of_worker(killed[1])
+    if isinstance(error, RuntimeError) and str(error).startswith("You set `--ntasks="):
+        return (
+            "SLURM_NTASKS is set and SLURM_NTASKS_PER_NODE is not: ask SLURM for --ntasks-per-node, or unset "
+            "SLURM_NTASKS where the command is not started by srun.",
+            MISUSE,
+        )
     watch = sys.modules.get("hyperalign.watch")
     if watch is not None and (lost := watch.lost_rank(error)):
         return lost, FAILURE

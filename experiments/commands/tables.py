@@ -218,6 +218,17 @@ def checked_names(kind: str, given: Sequence[str], known: Sequence[str]) -> None
             raise UsageError(f"There is no {kind} {name!r}: the nearest one is {nearest!r}, of {told}.")
 
 
+def seed_of(word: str) -> int:
+    """Return a seed of the command line: 0 to 2^32 - 1, as every generator takes it.
+
+    Raises:
+        ArgumentTypeError: where it is another.
+    """
+    if not (word.isdecimal() and int(word) < 2**32):
+        raise argparse.ArgumentTypeError(f"{word!r} is no seed: give a whole number from 0 to {2**32 - 1}")
+    return int(word)
+
+
 def arguments_of(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 ) -> tuple[argparse.Namespace, tuple[str, ...]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from experiments.page.exports import as_strict_json
 from experiments.page.payload import payload
 from experiments.reproduction.provenance import commit
 from experiments.reproduction.store import ResultsStore
@@ -53,7 +53,7 @@ def page(data: Mapping[str, Any]) -> str:
             (ASSETS / name).read_text(encoding="utf-8") for name in ("tables.js", "scenes.js", "page.js")
         ),
         # Nothing in the data may end the element that holds them.
-        "data": json.dumps({**data, "made": made}, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": as_strict_json({**data, "made": made}).replace("<", "\\u003c"),
     }
     text = (ASSETS / "page.html").read_text(encoding="utf-8")
     for name, content in parts.items():

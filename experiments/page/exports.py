@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments.reproduction.store import ResultsStore, ShownTable
@@ -49,7 +50,21 @@ def as_csv(table: ShownTable, store: ResultsStore) -> str:
 def as_json(table: ShownTable, store: ResultsStore) -> str:
     """Return the table as JSON with its title, budget and protocol."""
     about = {"table": table.name, "title": table.title, "budget": table.budget, "note": table.note}
-    return json.dumps({**about, "protocol": table.protocol, "cells": as_rows(table, store)}, indent=1) + "\n"
+    return as_strict_json({**about, "protocol": table.protocol, "cells": as_rows(table, store)}, indent=1) + "\n"
+
+
+def as_strict_json(content: Mapping[str, Any], indent: int | None = None) -> str:
+    """Return JSON that browsers read: numbers that are not finite become null, which JSON has no word for."""
+    separators = None if indent else (",", ":")
+    return json.dumps(_finite(content), indent=indent, separators=separators, allow_nan=False)
+
+
+def _finite(content: object) -> object:
+    if isinstance(content, Mapping):
+        return {key: _finite(one) for key, one in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(one) for one in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def as_latex(table: ShownTable, store: ResultsStore) -> str:

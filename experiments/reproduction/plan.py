@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.tables import source_checkpoint
+from experiments.commands.tables import checked_names, source_checkpoint
 from experiments.configuration.files import resolve_configs
 from experiments.configuration.tree import read_tree
 from experiments.reproduction.specification import Cell, Source
+from hyperalign.errors import UsageError
 from hyperalign.files import file_digest, settings_digest
 
 _DIGITS = 16
@@ -156,18 +157,30 @@ def places_of(roots: Sequence[str], files: Sequence[str]) -> Places:
     """Return the places that the options `--root NAME=FOLDER` and `--file NAME=PATH` say.
 
     A `--root` without a name is CAVE's where it holds its scenes, else the folder above data sets by their names.
+
+    Raises:
+        UsageError: where a name or a path is empty, or a data set is none of the tables'.
     """
     found: dict[str, str] = {}
     for word in roots:
         name, equals, folder = word.partition("=")
         if equals:
+            checked_names("data set", [name], _DATA)
+            _given("root", word, folder)
             found[name] = folder
             continue
         below = {one.name: str(one) for one in Path(word).iterdir() if one.is_dir()} if Path(word).is_dir() else {}
         named = {name: path for name, path in below.items() if name in _DATA}
         found |= named or {"CAVE": word}
-    pairs = (word.partition("=") for word in files)
+    pairs = [word.partition("=") for word in files]
+    for name, _, path in pairs:
+        _given("file", name, path)
     return Places(found, {name: path for name, _, path in pairs})
+
+
+def _given(option: str, word: str, path: str) -> None:
+    if not path:
+        raise UsageError(f"The option --{option} {word} names no path: give it as --{option} NAME=PATH.")
 
 
 _DATA = ("CAVE", "KAIST", "ICVL", "Harvard", "Chikusei", "HSIDwrD")

@@ -138,11 +138,11 @@ class ResultsStore:
             InputError: where its file is damaged.
         """
         path = self._run(digest)
-        return Record(**_loaded(path)) if path.is_file() else None
+        return _record(path) if path.is_file() else None
 
     def records(self) -> list[Record]:
         """Return all records, in the order of their digests."""
-        return [Record(**_loaded(path)) for path in sorted((self.root / "runs").glob("*.json"))]
+        return [_record(path) for path in sorted((self.root / "runs").glob("*.json"))]
 
     def write(self, record: Record) -> None:
         """Keep a record in the place of an older one."""
@@ -176,7 +176,10 @@ class ResultsStore:
     def _tables(self) -> Iterator[ShownTable]:
         for path in sorted((self.root / "tables").rglob("*.json")):
             content = _loaded(path)
-            yield ShownTable(**{**content, "cells": tuple(Shown(**one) for one in content["cells"])})
+            try:
+                yield ShownTable(**{**content, "cells": tuple(Shown(**one) for one in content["cells"])})
+            except (TypeError, KeyError) as error:
+                raise _damaged(path) from error
 
 
 def _same(one: ShownTable, other: ShownTable) -> bool:
@@ -193,12 +196,29 @@ def _text(content: Mapping[str, Any]) -> str:
     return json.dumps({"format": FORMAT, **content}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def _record(path: Path) -> Record:
+    try:
+        record = Record(**_loaded(path))
+        known = all({"test_set", "scene"} <= set(scene) for scene in record.scenes)
+        numbers = [record.seed, record.seconds, record.memory]
+        whole = known and all(isinstance(one, int | float) for one in numbers) and not isinstance(record.words, str)
+    except TypeError as error:
+        raise _damaged(path) from error
+    if not whole:
+        raise _damaged(path)
+    return record
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"The file {path} of the results store is damaged: remove it, and run again.")
+
+
 def _loaded(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content.pop("format")
     except (ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"The file {path} of the results store is damaged: remove it, and run again.") from error
+        raise _damaged(path) from error
     if found != FORMAT:
         raise InputError(f"The file {path} has format {found} where {FORMAT} is read: fill a store of its own.")
     return dict(content)

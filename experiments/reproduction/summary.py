@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -64,7 +65,7 @@ def summarised(cell: Shown, metrics: Sequence[str], store: ResultsStore) -> Summ
 
 def _value(metric: str, records: Sequence[Record], cell: Shown) -> Value:
     means = [mean for record in records if (mean := record.mean(metric, cell.test_set)) is not None]
-    spread = stdev(means) if len(means) > 1 else None
+    spread = stdev(means) if len(means) > 1 and all(map(math.isfinite, means)) else None
     return Value(fmean(means) if means else None, spread, len(means), cell.printed.get(metric))
 
 
@@ -109,7 +110,7 @@ def ranked(table: ShownTable, store: ResultsStore) -> str:
         if values[0] is not None:
             numbers = " | ".join("" if one is None else f"{one:.3f}" for one in values)
             lines.append((values[0], f"| {cell.row} | {numbers} |"))
-    lines.sort(key=lambda pair: -pair[0])
+    lines.sort(key=lambda pair: math.inf if math.isnan(pair[0]) else -pair[0])
     made = f"{len(lines)} of {len(table.cells)} runs were made. {table.note}"
     rows = [f"| {table.title} | {heads} |", "| --- |" + " ---: |" * len(table.metrics), *(line for _, line in lines)]
     return "\n".join(rows) + f"\n\n{made}\n"

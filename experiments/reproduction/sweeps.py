@@ -69,17 +69,32 @@ def read_sweep(name: str, folder: Path = SWEEPS) -> Sweep:
     if not path.is_file():
         names = sweep_names(folder)
         raise UsageError(f"There is no sweep {name!r}: the nearest one is {nearest_name(name, names)!r}.")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = _content(path)
     for key in ("command", "parameters", "metric"):
         if not content.get(key):
             raise ConfigError(f"The sweep {path.stem} has no {key}: an agent needs it.")
+    metric, command, parameters = content["metric"], content["command"], content["parameters"]
+    if not (isinstance(metric, Mapping) and metric.get("name") and isinstance(command, list)):
+        raise ConfigError(f"The sweep {path.stem} needs a metric with a name and a command that is a list of words.")
+    if not isinstance(parameters, Mapping) or not all(isinstance(one, Mapping) for one in parameters.values()):
+        raise ConfigError(f"The parameters of the sweep {path.stem} are no mapping of names to values, min and max.")
     return Sweep(
         path.stem,
-        str(content["metric"]["name"]),
-        tuple(str(word) for word in content["command"]),
-        {key: _values(path.stem, key, one) for key, one in content["parameters"].items()},
+        str(metric["name"]),
+        tuple(str(word) for word in command),
+        {key: _values(path.stem, key, one) for key, one in parameters.items()},
         content.get("method") == "grid",
     )
+
+
+def _content(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The sweep {path} is no YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"The sweep {path} is no mapping: it needs command, parameters and metric.")
+    return content
 
 
 def _values(sweep: str, key: str, parameter: Mapping[str, Any]) -> list[Any]:

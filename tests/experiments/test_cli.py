@@ -68,3 +68,15 @@ def test_the_module_is_the_same_command(option: str, capsys: pytest.CaptureFixtu
     main([option])
     assert finished.stdout == capsys.readouterr().out
     assert "torch" not in {line.rpartition("|")[2].strip() for line in finished.stderr.splitlines()}
+
+
+def test_an_interruption_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(given: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_dispatch", interrupted)
+    assert main(["reproduce"]) == 130
+    assert capsys.readouterr().err == "error: Interrupted: what was finished is kept.\n"
+    monkeypatch.setenv("HYPERALIGN_TRACEBACK", "1")
+    with pytest.raises(KeyboardInterrupt):
+        main(["reproduce"])

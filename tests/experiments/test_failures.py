@@ -90,3 +90,11 @@ def test_every_command_has_help_and_refuses_an_unknown_option(capsys: pytest.Cap
     assert capsys.readouterr().err == "error: hyperalign flops has no option '--sid': the nearest one is '--side'.\n"
     assert main(["ablations", "--rows", "ful"]) == 2
     assert main(["--config", "x"]) == 2
+
+
+def test_half_of_slurms_variables_is_a_sentence() -> None:
+    found = told(RuntimeError("You set `--ntasks=2` in your SLURM bash script, but this variable is not supported."))
+    assert found is not None
+    assert found[0].startswith("SLURM_NTASKS is set and SLURM_NTASKS_PER_NODE is not: ")
+    assert found[1] == 2
+    assert told(RuntimeError("Something else.")) is None

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.commands.tables import arguments_of, checked_names
+from experiments.commands.tables import arguments_of, checked_names, seed_of
 from experiments.configuration.command_parser import CommandParser
 from experiments.reproduction.plan import Places, Run, places_of, planned
 from experiments.reproduction.shares import array_task, is_first, share
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--budget", choices=BUDGETS, default="small", help="small by default")
     parser.add_argument("--rows", nargs="+", default=None, metavar="ROW", help="some rows, by name")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of noise, guides and training; 0 by default")
+    parser.add_argument(
+        "--seeds", type=seed_of, nargs="+", default=[0], help="of noise, guides and training; 0 by default"
+    )
     parser.add_argument("--root", action="append", default=[], metavar="NAME=FOLDER", help="folder of a data set")
     parser.add_argument("--file", action="append", default=[], metavar="NAME=PATH", help="weights that a row needs")
     parser.add_argument(
@@ -107,7 +109,9 @@ def _made(runs: Sequence[Run], store: ResultsStore, names: Sequence[str], given:
     # Decided before the first run, so that all ranks agree on what there is to do.
     waiting = [run for run in unique(wanted) if missing(run, store)]
     task, tasks = array_task()
-    own = share(waiting, lambda run: run.shared, task, tasks)
+    # Shared before what is done is left out: tasks that begin at different times would else divide different lists.
+    possible = [run for run in unique(wanted) if not run.lacks]
+    own = [run for run in share(possible, lambda run: run.shared, task, tasks) if run in waiting]
     log.info("%d of %d runs are missing, %d of them are this process's", len(waiting), len(unique(wanted)), len(own))
     failed = 0
     for run in own:

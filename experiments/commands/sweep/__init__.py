@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.tables import arguments_of
+from experiments.commands.tables import arguments_of, seed_of
 from experiments.configuration.command_parser import CommandParser
 from experiments.reproduction.plan import Places, Run, places_of, planned
 from experiments.reproduction.shares import array_task, is_first, share
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a grid from the command line; 1 where a run failed."""
     parser = CommandParser("sweep", __doc__)
     parser.add_argument("sweep", help=f"a packaged sweep or a file: {', '.join(sweep_names())}")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of noise, guides and training; 0 by default")
+    parser.add_argument(
+        "--seeds", type=seed_of, nargs="+", default=[0], help="of noise, guides and training; 0 by default"
+    )
     parser.add_argument("--root", action="append", default=[], metavar="NAME=FOLDER", help="folder of a data set")
     parser.add_argument(
         "--output", type=Path, default=Path("results/store"), help="the store; results/store by default"
@@ -102,8 +104,17 @@ def _made(
     for run in every:
         if is_first():
             note_absent(run, store)
-    own = share([run for run in every if missing(run, store)], lambda run: run.digest, *array_task())
-    failed = sum(make(run, store).status != "done" for run in own)
+    # Shared before what is done is left out, as in `hyperalign reproduce`.
+    possible = [run for run in every if not run.lacks]
+    own = [run for run in share(possible, lambda run: run.digest, *array_task()) if missing(run, store)]
+    failed = 0
+    for run in own:
+        record = make(run, store)
+        failed += record.status != "done"
+        if record.status != "done" and is_first():
+            sys.stderr.write(f"error: run {run.digest} failed: {record.reason}\n")
     if is_first():
         sys.stdout.write(ranked(table, store))
+        lacking = [lack for run in every for lack in run.lacks]
+        sys.stdout.writelines(f"Not run: {lack}\n" for lack in dict.fromkeys(lacking))
     return int(failed > 0)

@@ -55,6 +55,7 @@ function drawScene() {
   if (!browser.scene) return;
   const canvas = document.getElementById("scene-canvas"), context = canvas.getContext("2d"), [, height, width] = browser.scene.shape;
   canvas.width = width; canvas.height = height;
+  canvas.parentElement.style.aspectRatio = `${width} / ${height}`;
   const edge = Math.round(browser.wipe * width);
   context.putImageData(paint(browser.left), 0, 0);
   if (edge < width) context.putImageData(paint(browser.right), 0, 0, edge, 0, width - edge, height);

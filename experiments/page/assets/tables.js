@@ -47,6 +47,7 @@ function number(value, metric, sign = false) {
 
 function valueCell(value, metric) {
   const cell = element("td");
+  if (value.mean === null && value.seeds) cell.append("not finite");
   if (value.mean !== null) cell.append(number(value.mean, metric) + (value.spread === null ? "" : ` ± ${number(value.spread, metric)}`));
   if (value.printed === null) return cell;
   cell.append(element("small", {}, `printed ${number(value.printed, metric)}`));

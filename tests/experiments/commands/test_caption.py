@@ -81,8 +81,7 @@ def test_an_interrupted_command_goes_on_and_keeps_what_a_person_wrote(
         return real(self, picture)
 
     monkeypatch.setattr(Captioner, "__call__", counted)
-    with pytest.raises(KeyboardInterrupt):
-        caption(blip)
+    assert caption(blip) == 130
     first = content()
     assert list(first["captions"]) == first["unreviewed"] == ["balloons", "beads"]
     write_captions(Path("captions.json"), "CAVE", {**first["captions"], "beads": "glossy beads"}, ["balloons"])

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from experiments.commands import tables
-from experiments.commands.tables import Table, arguments_of, averages, checked_names, scored, table_parser, without
+from experiments.commands.tables import (
+    Table,
+    arguments_of,
+    averages,
+    checked_names,
+    scored,
+    seed_of,
+    table_parser,
+    without,
+)
 from hyperalign.errors import UsageError
 
 
@@ -64,3 +74,10 @@ def test_words_that_no_option_takes_are_refused_and_others_go_to_the_runs() -> N
         checked_names("ablation", ["full", "ful"], ["full", "other"])
     with pytest.raises(UsageError, match=r"is 'full', of full, 'ours, mixed', mixed\.$"):
         checked_names("row", ["ful"], ["full", "ours, mixed", "mixed"])
+
+
+def test_a_seed_is_a_number_that_generators_take() -> None:
+    assert [seed_of(word) for word in ("0", "7", "4294967295")] == [0, 7, 2**32 - 1]
+    for word in ("-1", "4294967296", "1.0", "x", ""):
+        with pytest.raises(ArgumentTypeError, match="is no seed: give a whole number from 0 to 4294967295"):
+            seed_of(word)

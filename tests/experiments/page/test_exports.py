@@ -5,9 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
-from experiments.page.exports import as_csv, as_json, as_latex, as_rows, cells_of
+import pytest
+
+from experiments.page.build import page
+from experiments.page.exports import as_csv, as_json, as_latex, as_rows, as_strict_json, cells_of
+from experiments.page.payload import payload
 from tests.experiments.page.small_store import small_store
 
 
@@ -35,3 +41,16 @@ def test_latex_is_a_tabular_with_special_letters_escaped(tmp_path: Path) -> None
     assert r"far & -- (31.00) & -- (0.9500) & -- (4.00) \\" in lines
     assert lines[1] == r"\begin{tabular}{lrrr}"
     assert lines[-1] == r"\end{tabular}"
+
+
+def test_numbers_that_are_not_finite_are_null_in_json(tmp_path: Path) -> None:
+    text = as_strict_json({"a": [math.nan, (math.inf, 1.5)], "b": {"c": -math.inf, "d": 'ä "</script>'}})
+    assert json.loads(text) == {"a": [None, [None, 1.5]], "b": {"c": None, "d": 'ä "</script>'}}
+    store = small_store(tmp_path)
+    record = store.record("d0")
+    assert record is not None
+    store.write(replace(record, scenes=({**record.scenes[0], "psnr": math.nan}, *record.scenes[1:])))
+    (table,) = store.tables()
+    first = json.loads(as_json(table, store), parse_constant=pytest.fail)["cells"][0]
+    assert (first["ours"], first["spread"], first["seeds"]) == (None, None, 2)
+    assert page(payload(store, 2)).count(":NaN") == page({}).count(":NaN")

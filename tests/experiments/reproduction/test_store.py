@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,3 +62,26 @@ def test_damage_and_emptiness_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has format 99 where 1 is read"):
         store.record("d1")
     assert list((tmp_path / "runs").iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"extra": 1}, {"scenes": 3}, {"scenes": [{"psnr": 3.0}]}, {"scenes": [4]}, {"seed": "x"}, {"words": "--a"}],
+)
+def test_a_record_of_another_shape_is_damaged(tmp_path: Path, change: dict[str, object]) -> None:
+    store = ResultsStore(tmp_path)
+    store.write(RECORD)
+    path = tmp_path / "runs" / "d1.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    for read in (store.records, lambda: store.record("d1")):
+        with pytest.raises(InputError, match=r"d1\.json of the results store is damaged: remove it, and run again\.$"):
+            read()
+
+
+@pytest.mark.parametrize("content", [{"name": "x"}, {"cells": 3}, {"cells": [{"row": "a"}]}, {"cells": []}])
+def test_a_table_of_another_shape_is_damaged(tmp_path: Path, content: dict[str, object]) -> None:
+    store = ResultsStore(tmp_path)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "t.json").write_text(json.dumps({"format": 1, **content}))
+    with pytest.raises(InputError, match=r"t\.json of the results store is damaged"):
+        store.tables()

@@ -64,5 +64,15 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     path.write_text("metric: {name: a}\ncommand: [hyperalign, fit]\nparameters: {x: {distribution: normal}}\n")
     with pytest.raises(ConfigError, match=r"^The parameter x of the sweep mine has neither values"):
         read_sweep(str(path))
+    for text, sentence in (
+        ("a: [", r"^The sweep .*mine\.yaml is no YAML: while parsing"),
+        ("- a", r"mine\.yaml is no mapping: it needs command, parameters and metric\.$"),
+        ("metric: a\ncommand: [x]\nparameters: {x: {value: 3}}", "needs a metric with a name and a command that"),
+        ("metric: {name: a}\ncommand: x y\nparameters: {x: {value: 3}}", "needs a metric with a name and a command"),
+        ("metric: {name: a}\ncommand: [x]\nparameters: {x: 3}", "^The parameters of the sweep mine are no mapping"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=sentence):
+            read_sweep(str(path))
     path.write_text("metric: {name: a}\ncommand: [x]\nparameters: {x: {min: 1, max: 2}, y: {value: 3}}\n")
     assert read_sweep(str(path)).combinations() == [{"x": 1, "y": 3}, {"x": 2, "y": 3}]

@@ -62,6 +62,16 @@ def test_tasks_of_an_array_make_different_runs(folder: Path, made: list[str], mo
     assert len(made) == len(set(made)) == 8
 
 
+def test_tasks_that_begin_one_after_another_leave_nothing_out(
+    folder: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")
+    for task in "021":
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", task)
+        assert main(["reproduce", "hir_align/table6", "--root", str(folder), "--output", "store"]) == 0
+    assert len(made) == len(set(made)) == 8
+
+
 def test_rows_without_their_data_are_shown_as_such(
     folder: Path, made: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +104,10 @@ def test_a_failed_run_is_told_and_ends_with_1(
     [
         (["hir_align/tabel6"], "There is no table 'hir_align/tabel6': the nearest one is 'hir_align/table6'"),
         (["hir_align/table6", "--rows", "mixt"], "There is no row 'mixt': the nearest one is "),
+        (["hir_align/table6", "--seeds", "-1"], "Argument --seeds: '-1' is no seed"),
+        (["hir_align/table6", "--root", "CAVES=x"], "There is no data set 'CAVES': the nearest one is 'CAVE'"),
+        (["hir_align/table6", "--root", "CAVE="], "The option --root CAVE= names no path"),
+        (["hir_align/table6", "--file", "unclip"], "The option --file unclip names no path"),
         (["hir_align/table6", "--budget", "big"], "Argument --budget: invalid choice: 'big'"),
     ],
 )

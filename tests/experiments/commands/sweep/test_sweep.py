@@ -59,3 +59,15 @@ def test_a_grid_is_run_once_and_shown_with_the_best_first(
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| max_lr")][:24]
     numbers = [float(row.split("|")[2]) for row in rows]
     assert numbers == sorted(numbers, reverse=True)
+
+
+def test_what_failed_and_what_lacks_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(execution, "make", lambda run, store: Record(run.digest, "adapt", (), 0, "failed", "It broke."))
+    assert main(["sweep", "adaptation_small", "--root", str(folder), "--output", "store"]) == 1
+    assert capsys.readouterr().err.count("failed: It broke.\n") == 24
+    assert main(["sweep", "adaptation_small", "--root", "nowhere", "--output", "store"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].startswith("0 of 24 runs were made.")
+    assert said[-1] == "Not run: CAVE is not at nowhere (--root CAVE=FOLDER)"
