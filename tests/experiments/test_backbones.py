@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from experiments.cli import run
 from lightning_modules import RestorationModule
@@ -83,3 +84,12 @@ def test_all_three_stages_adapt_it(stem: str, tmp_path: Path) -> None:
     command.trainer.test(module, datamodule=command.datamodule, verbose=False)
     with (tmp_path / "results" / "results.csv").open(newline="") as file:
         assert {row["scene"] for row in csv.DictReader(file)} == {"motorcycle_01", "motorcycle_02"}
+
+
+def test_sfcsr_band_by_band_differs_from_sfcsr_in_how_it_steps_alone() -> None:
+    folder = Path(__file__).resolve().parents[2] / "experiments" / "backbones"
+    whole, bandwise = (
+        yaml.safe_load((folder / name).read_text())["model"] for name in ("sfcsr.yaml", "bandwise/sfcsr.yaml")
+    )
+    assert (whole["class_path"], bandwise["class_path"]) == ("RestorationModule", "BandwiseRestorationModule")
+    assert whole["init_args"] == bandwise["init_args"]
