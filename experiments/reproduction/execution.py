@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from experiments.cli import run as run_command
+from experiments.configuration.files import resolve_configs
+from experiments.configuration.unimported.answers import answered
 from experiments.failures import told
 from experiments.reproduction import artifacts
 from experiments.reproduction.plan import Run, settings_of
 from experiments.reproduction.provenance import Taken, provenance, taken
-from experiments.reproduction.shares import is_first
+from experiments.reproduction.shares import array_task, is_first, share
 from experiments.reproduction.specification import METRICS
 from experiments.reproduction.store import Record, ResultsStore
 from hyperalign.errors import MissingFileError
@@ -37,6 +40,37 @@ def note_absent(run: Run, store: ResultsStore) -> None:
     record = store.record(run.digest)
     if run.lacks and (record is None or record.status != "done"):
         store.write(Record(run.digest, run.command, run.words, run.seed, "absent", "; ".join(run.lacks)))
+
+
+def make_share(runs: Sequence[Run], store: ResultsStore, group: Callable[[Run], str]) -> int:
+    """Make this process's share of the runs that are missing, and return how many of it failed.
+
+    Args:
+        runs: of all processes, each once.
+        store: where their files and records go.
+        group: what runs have in common that one process should make, see `shares.share`.
+
+    Raises:
+        ConfigError: where a run names a key or a class that does not exist; then none is made.
+    """
+    if is_first():
+        for run in runs:
+            note_absent(run, store)
+    # Decided before the first run, so that all ranks agree on what there is to do; and shared before what is done is
+    # left out, since tasks that begin at different times would else divide different lists.
+    waiting = {run.digest for run in runs if missing(run, store)}
+    possible = [run for run in runs if not run.lacks]
+    own = [run for run in share(possible, group, *array_task()) if run.digest in waiting]
+    for run in own:
+        answered(resolve_configs(line_of(run, store)))
+    log.info("%d of %d runs are missing, %d of them are this process's", len(waiting), len(runs), len(own))
+    failed = 0
+    for run in own:
+        record = make(run, store)
+        failed += record.status != "done"
+        if record.status != "done" and is_first():
+            sys.stderr.write(f"error: run {run.digest} failed: {record.reason}\n")
+    return failed
 
 
 def make(run: Run, store: ResultsStore) -> Record:

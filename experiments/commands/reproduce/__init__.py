@@ -9,7 +9,6 @@ core runs in minutes. Several tables may fill one store; `hyperalign report STOR
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,12 +16,10 @@ from pathlib import Path
 from experiments.commands.tables import arguments_of, checked_names, seed_of
 from experiments.configuration.command_parser import CommandParser
 from experiments.reproduction.plan import Places, Run, places_of, planned
-from experiments.reproduction.shares import array_task, is_first, share
+from experiments.reproduction.shares import is_first
 from experiments.reproduction.specification import BUDGETS, TableSpecification, read_table, table_names
 from experiments.reproduction.store import ResultsStore, Shown, ShownTable
 from experiments.reproduction.summary import as_markdown
-
-log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = list(dict.fromkeys(row for table in tables for row in table.rows))
     checked_names("row", given.rows or [], rows)
     store = ResultsStore(given.output)
+    known = {name for one in table_names() for cell in read_table(one, "paper").cells for name in cell.needs}
+    checked_names("file of a table", [word.partition("=")[0] for word in given.file], sorted(known))
     places = places_of(given.root, given.file)
     runs = list[Run]()
     for table in tables:
@@ -100,25 +99,10 @@ def _listed(runs: Sequence[Run], store: ResultsStore) -> int:
 
 def _made(runs: Sequence[Run], store: ResultsStore, names: Sequence[str], given: object) -> int:
     """Make this process's share of the runs that are missing, and say how the tables stand."""
-    from experiments.reproduction.execution import make, missing, note_absent, unique
+    from experiments.reproduction.execution import make_share, unique
 
     wanted = unique([run.source for run in runs if run.source and not run.lacks]) if vars(given)["sources"] else runs
-    for run in unique(wanted):
-        if is_first():
-            note_absent(run, store)
-    # Decided before the first run, so that all ranks agree on what there is to do.
-    waiting = [run for run in unique(wanted) if missing(run, store)]
-    task, tasks = array_task()
-    # Shared before what is done is left out: tasks that begin at different times would else divide different lists.
-    possible = [run for run in unique(wanted) if not run.lacks]
-    own = [run for run in share(possible, lambda run: run.shared, task, tasks) if run in waiting]
-    log.info("%d of %d runs are missing, %d of them are this process's", len(waiting), len(unique(wanted)), len(own))
-    failed = 0
-    for run in own:
-        record = make(run, store)
-        failed += record.status != "done"
-        if record.status != "done" and is_first():
-            sys.stderr.write(f"error: run {run.digest} failed: {record.reason}\n")
+    failed = make_share(unique(wanted), store, lambda run: run.shared)
     if is_first():
         _told(store, names, vars(given)["budget"])
     return int(failed > 0)

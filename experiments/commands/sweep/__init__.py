@@ -16,7 +16,7 @@ from typing import Any
 from experiments.commands.tables import arguments_of, seed_of
 from experiments.configuration.command_parser import CommandParser
 from experiments.reproduction.plan import Places, Run, places_of, planned
-from experiments.reproduction.shares import array_task, is_first, share
+from experiments.reproduction.shares import is_first
 from experiments.reproduction.specification import Cell, Source, Words
 from experiments.reproduction.store import ResultsStore, Shown, ShownTable
 from experiments.reproduction.summary import ranked
@@ -84,7 +84,7 @@ def _made(
     extra: Sequence[str],
     store: ResultsStore,
 ) -> int:
-    from experiments.reproduction.execution import make, missing, note_absent
+    from experiments.reproduction.execution import make_share
 
     runs: dict[str, list[Run]] = {
         label: [planned(cell, seed, places, extra) for seed in seeds] for label, cell in cells.items()
@@ -101,18 +101,7 @@ def _made(
     if is_first():
         store.write_table(table)
     every = [run for own in runs.values() for run in own]
-    for run in every:
-        if is_first():
-            note_absent(run, store)
-    # Shared before what is done is left out, as in `hyperalign reproduce`.
-    possible = [run for run in every if not run.lacks]
-    own = [run for run in share(possible, lambda run: run.digest, *array_task()) if missing(run, store)]
-    failed = 0
-    for run in own:
-        record = make(run, store)
-        failed += record.status != "done"
-        if record.status != "done" and is_first():
-            sys.stderr.write(f"error: run {run.digest} failed: {record.reason}\n")
+    failed = make_share(every, store, lambda run: run.digest)
     if is_first():
         sys.stdout.write(ranked(table, store))
         lacking = [lack for run in every for lack in run.lacks]

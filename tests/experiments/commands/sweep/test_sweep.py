@@ -61,6 +61,15 @@ def test_a_grid_is_run_once_and_shown_with_the_best_first(
     assert numbers == sorted(numbers, reverse=True)
 
 
+def test_a_key_that_does_not_exist_is_refused_before_anything_is_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(execution, "make", lambda run, store: pytest.fail("a run was made"))
+    words = ["sweep", "adaptation_small", "--root", str(folder), "--output", "store"]
+    assert main([*words, "--synthesis.ratoi", "2"]) == 2
+    assert "There is no key 'synthesis.ratoi'" in capsys.readouterr().err
+
+
 def test_what_failed_and_what_lacks_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
