@@ -60,12 +60,6 @@ ONE_FILE_A_NAME = {
 TESTED = ("callbacks", "datamodules", "experiments", "hyperalign", "lightning_modules")
 """Folders in which every module has a test of its name."""
 
-UNTESTED = {
-    "lightning_modules/solver_guided/base.py": "abstract: what it does shows in test_subspace and test_memory",
-    "lightning_modules/solver_guided/guided.py": "a few lines over its base, tested beside it in test_subspace",
-}
-"""Modules of these folders without one, each with the reason."""
-
 BUILT_IN_ERRORS = {
     "FileNotFoundError",
     "FloatingPointError",
@@ -256,7 +250,7 @@ def test_every_module_of_these_folders_has_its_test() -> None:
             if path.stem.startswith("__") or (ROOT / "tests" / name.parent / f"test_{path.name}").is_file():
                 continue
             missing.add(name.as_posix())
-    assert missing == set(UNTESTED)
+    assert not missing
 
 
 def test_every_top_level_package_begins_with_the_torchvision_repair() -> None:

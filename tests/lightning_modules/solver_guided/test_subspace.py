@@ -6,48 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import hyperalign
-from lightning_modules import SERT, WhitenedRCTV
+from lightning_modules import WhitenedRCTV
 from lightning_modules.checkpoints import network_identity
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.restorer import WHOLE, NetworkRestorer
-from lightning_modules.solver_guided import Guided, Subspace, scene_wide
+from lightning_modules.solver_guided import Subspace, scene_wide
 from lightning_modules.solvers import band_noise, whitened_rctv
-
-
-class Local(nn.Module):
-    """A pixelwise backbone, so that tiles cannot change what it gives."""
-
-    def __init__(self, input_channels: int) -> None:
-        super().__init__()
-        self.input_channels = input_channels
-        self.layer = nn.Conv2d(input_channels, input_channels, 1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        restored: Tensor = images + 0.1 * self.layer(images)
-        return restored
-
-
-def observation(bands: int = 12, side: int = 40) -> Tensor:
-    generator = torch.Generator().manual_seed(bands)
-    abundances = nn.functional.interpolate(torch.rand(1, 3, 5, 5, generator=generator), size=(side, side))
-    clean = torch.einsum("bkhw,kc->bchw", abundances, torch.rand(3, bands, generator=generator)) / 3
-    deviation = torch.linspace(0.02, 0.1, bands)[:, None, None]
-    return clean + deviation * torch.randn(clean.shape, generator=generator)
-
-
-def compact_sert(channels: int) -> SERT:
-    return SERT(
-        input_channels=channels,
-        dim=8,
-        window_sizes=[8],
-        depths=[1],
-        num_heads=[2],
-        split_sizes=[1],
-        initialisation="identity",
-    )
+from tests.lightning_modules.solver_guided.scenes import Local, compact_sert, observation
 
 
 @pytest.mark.parametrize("bands", [4, 12, 31])
@@ -132,34 +100,6 @@ def test_its_checkpoint_restores_any_sensor(tmp_path: Path) -> None:
         hyperalign.restore(observation(3)[0], tmp_path / "subspace.ckpt", normalisation="none")
 
 
-def test_guided_starts_as_the_solver_and_keeps_its_bands() -> None:
-    guided = Guided(WhitenedRCTV(rank=3), compact_sert(12)).eval()
-    observed = observation()
-    solved = whitened_rctv(observed, rank=3).restored
-    images, _ = guided.prepared(observed)
-    assert torch.equal(images, torch.cat([solved, observed], 1))
-    assert guided.input_channels == 12
-    assert not guided.any_bands
-    start = Guided(WhitenedRCTV(rank=3), _Same(12)).eval()
-    torch.testing.assert_close(start(observed), solved, rtol=0, atol=1e-6)
-
-
-class _Same(nn.Identity):
-    """Says how many bands it was built for."""
-
-    def __init__(self, input_channels: int) -> None:
-        super().__init__()
-        self.input_channels = input_channels
-
-
-def test_networks_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="gives its network 6 channels, but SERT was built for 4"):
-        Subspace(WhitenedRCTV(), compact_sert(4))
+def test_a_rank_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="rank=0"):
         Subspace(WhitenedRCTV(), nn.Identity(), rank=0)
-    with pytest.raises(ValueError, match="must know how many bands Identity was built for"):
-        Guided(WhitenedRCTV(), nn.Identity())
-    enlarging = _Same(4)
-    enlarging.scale = 4  # type: ignore[assignment]
-    with pytest.raises(ValueError, match="keeps the image size, which _Same does not"):
-        Subspace(WhitenedRCTV(), enlarging, rank=4)

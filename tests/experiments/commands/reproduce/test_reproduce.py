@@ -108,7 +108,10 @@ def test_a_failed_run_is_told_and_ends_with_1(
         (["hir_align/table6", "--root", "CAVES=x"], "There is no data set 'CAVES': the nearest one is 'CAVE'"),
         (["hir_align/table6", "--root", "CAVE="], "The option --root CAVE= names no path"),
         (["hir_align/table6", "--file", "unclip"], "The option --file unclip names no path"),
-        (["hir_align/table6", "--file", "unlcip=x"], "There is no file of a table 'unlcip': the nearest one is 'unclip'"),
+        (
+            ["hir_align/table6", "--file", "unlcip=x"],
+            "There is no file of a table 'unlcip': the nearest one is 'unclip'",
+        ),
         (["hir_align/table6", "--budget", "big"], "Argument --budget: invalid choice: 'big'"),
     ],
 )
