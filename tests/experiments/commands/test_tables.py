@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from experiments.commands.tables import (
     without,
 )
 from hyperalign.errors import UsageError
+from lightning_modules import GSA, FusionSolverModule
 
 
 def test_a_row_is_run_once_with_the_shared_words_and_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +83,14 @@ def test_a_seed_is_a_number_that_generators_take() -> None:
     for word in ("-1", "4294967296", "1.0", "x", ""):
         with pytest.raises(ArgumentTypeError, match="is no seed: give a whole number from 0 to 4294967295"):
             seed_of(word)
+
+
+def test_costs_are_the_mean_of_seconds_and_the_largest_memory_where_a_method_keeps_them() -> None:
+    module = FusionSolverModule(GSA())
+    command = SimpleNamespace(model=module)
+    assert tables.costs_of_a_scene(command) == {}  # type: ignore[arg-type]
+    module.seconds, module.gibibytes = [1.0, 3.0], [0.5, 0.25]
+    assert tables.costs_of_a_scene(command) == {"seconds": 2.0, "gibibytes": 0.5}  # type: ignore[arg-type]
+    lines = [{"model": "a", "seconds": "1", "gibibytes": "0.5"}, {"model": "a", "seconds": "2", "gibibytes": "0.25"}]
+    assert tables.told_costs([*lines, {"model": "b"}], model="a") == "1.50 / 0.50"
+    assert tables.told_costs([*lines, {"model": "b"}], model="b") == ""

@@ -43,8 +43,9 @@ def by_singular_vectors(cube: Tensor, ranks: tuple[int, int, int]) -> tuple[Tens
         return torch.linalg.svd(unfolded, full_matrices=False)[0][:, : ranks[axis]]
 
     vectors = [leading(cube, axis) for axis in range(3)]
-    before = cube
-    for sweep in range(1, 7):
+    before, sweeps = cube, 0
+    for _ in range(6):
+        sweeps += 1
         for axis in (1, 2, 0):
             part = cube
             for other in {0, 1, 2} - {axis}:
@@ -56,7 +57,7 @@ def by_singular_vectors(cube: Tensor, ranks: tuple[int, int, int]) -> tuple[Tens
         change, before = (now - before).norm(), now
         if change <= 1e-3 * cube.norm():
             break
-    return before, sweep
+    return before, sweeps
 
 
 def test_sweeps_are_those_of_full_cubes_and_end_when_theirs_do() -> None:
