@@ -36,11 +36,12 @@ def by_singular_vectors(cube: Tensor, ranks: tuple[int, int, int]) -> tuple[Tens
     """The published sweeps in full cubes: rows, columns, bands; also how many there were."""
 
     def projected(part: Tensor, axis: int, vectors: Tensor) -> Tensor:
-        return torch.tensordot(vectors @ vectors.mT, part, dims=([1], [axis])).movedim(0, axis)
+        product: Tensor = torch.tensordot(vectors @ vectors.mT, part, dims=([1], [axis]))
+        return product.movedim(0, axis)
 
     def leading(part: Tensor, axis: int) -> Tensor:
-        unfolded = part.movedim(axis, 0).flatten(1)
-        return torch.linalg.svd(unfolded, full_matrices=False)[0][:, : ranks[axis]]
+        left: Tensor = torch.linalg.svd(part.movedim(axis, 0).flatten(1), full_matrices=False)[0]
+        return left[:, : ranks[axis]]
 
     vectors = [leading(cube, axis) for axis in range(3)]
     before, sweeps = cube, 0
