@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from tests.benchmarks.envi import envi_header
+
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -18,17 +20,6 @@ BANDS, WIDTH, CROP = 12, 512, 64
 SHORT, LONG = 256, 8192
 """Rows of two scenes; the long one holds 192 MiB of float32."""
 
-HEADER = """ENVI
-samples = {width}
-lines = {rows}
-bands = {bands}
-header offset = 0
-data type = 4
-interleave = bil
-byte order = 0
-wavelength units = Nanometers
-wavelength = {{{centres}}}
-"""
 COMMAND = """
 import json, resource, sys
 from experiments.cli import main
@@ -40,9 +31,8 @@ print(json.dumps({"code": code, "peak": resource.getrusage(resource.RUSAGE_SELF)
 def noisy_scene(folder: Path, rows: int) -> Path:
     """An ENVI file of smooth spectra under noise, written in strips."""
     folder.mkdir(parents=True)
-    centres = ", ".join(str(450 + 20 * band) for band in range(BANDS))
-    header = HEADER.format(width=WIDTH, rows=rows, bands=BANDS, centres=centres)
-    (folder / "scene.hdr").write_text(header)
+    centres = (450 + 20 * band for band in range(BANDS))
+    (folder / "scene.hdr").write_text(envi_header(rows, WIDTH, BANDS, "bil", centres))
     stream, columns = np.random.default_rng(0), np.arange(WIDTH) / 40
     bands = np.arange(BANDS)[:, None]
     with (folder / "scene.img").open("wb") as file:

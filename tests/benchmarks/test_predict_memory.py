@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
+from tests.benchmarks.envi import envi_header
+
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -20,17 +22,6 @@ BANDS = 31
 LIMIT = 3.0
 """GiB, of the whole process, at 4,000 x 4,000 x 31 float32."""
 
-HEADER = """ENVI
-samples = {side}
-lines = {side}
-bands = {bands}
-header offset = 0
-data type = 4
-interleave = bsq
-byte order = 0
-wavelength units = Nanometers
-wavelength = {{{centres}}}
-"""
 PREDICT = """
 import hyperalign  # noqa: F401
 import json, resource, sys, time, torch
@@ -56,8 +47,8 @@ def synthetic_scene(folder: Path, side: int) -> Path:
     """An ENVI file whose value tells its band, row and column, written band by band."""
     folder.mkdir()
     image = folder / "scene.bsq"
-    centres = ", ".join(str(400 + 10 * band) for band in range(BANDS))
-    image.with_suffix(".hdr").write_text(HEADER.format(side=side, bands=BANDS, centres=centres))
+    centres = (400 + 10 * band for band in range(BANDS))
+    image.with_suffix(".hdr").write_text(envi_header(side, side, BANDS, "bsq", centres))
     with image.open("wb") as file:
         for band in range(BANDS):
             file.write(plane(band, side).tobytes())

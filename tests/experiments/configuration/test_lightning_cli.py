@@ -9,11 +9,10 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch import Callback
-from lightning.pytorch.loggers.logger import DummyLogger
 
 from experiments.cli import run
 from hyperalign.errors import UsageError
-from tests.experiments.fakes import TinyNetwork, TinyRestorer, TinyScenes, TinyStage
+from tests.experiments.fakes import RemoteLogger, TinyNetwork, TinyRestorer, TinyScenes, TinyStage
 
 TINY = ["--config", "tiny"]
 
@@ -86,20 +85,12 @@ def test_the_yaml_wins_over_hyper_parameters_of_a_checkpoint(folder: Path) -> No
     assert command.trainer.callback_metrics["test/learning_rate"].item() == pytest.approx(0.7)
 
 
-class SharedFolderLogger(DummyLogger):
+class SharedFolderLogger(RemoteLogger):
     """Like W&B's logger: one `save_dir` for all runs, a version for each."""
 
     def __init__(self, version: str) -> None:
         super().__init__()
         self._version = version
-
-    @property
-    def name(self) -> str:
-        return "project"
-
-    @property
-    def version(self) -> str:
-        return self._version
 
     @property
     def save_dir(self) -> str:
