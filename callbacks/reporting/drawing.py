@@ -31,19 +31,28 @@ def error_map(restored: Tensor, target: Tensor) -> Picture:
     return np.asarray((restored - target).abs().mean(0).detach().cpu().numpy(), dtype=np.float32)
 
 
-def save_panels(path: Path, panels: Mapping[str, Picture], columns: int = 4, error_limit: float | None = None) -> None:
-    """Draw titled pictures in a grid; `H x W` panels are error maps with one common colour scale.
+def save_panels(
+    path: Path,
+    panels: Mapping[str, Picture],
+    columns: int = 4,
+    limit: float | None = None,
+    lowest: float = 0.0,
+    meaning: str = "mean absolute error",
+) -> None:
+    """Draw titled pictures in a grid; `H x W` panels are maps with one common colour scale.
 
     Args:
         path: PNG to write.
         panels: title -> `H x W x 3` in [0, 1] or `H x W`.
         columns: pictures in a row.
-        error_limit: top of the error scale; the 99th percentile of all maps when None.
+        limit: top of the maps' scale; the 99th percentile of all maps when None.
+        lowest: its bottom.
+        meaning: what the maps show.
     """
     from matplotlib.figure import Figure
 
     maps = [panel for panel in panels.values() if panel.ndim == 2]
-    limit = error_limit or (float(np.percentile(np.concatenate([m.ravel() for m in maps]), 99)) if maps else 1.0)
+    top = limit or (float(np.percentile(np.concatenate([m.ravel() for m in maps]), 99)) if maps else 1.0)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.8 * rows), layout="constrained")
@@ -53,12 +62,12 @@ def save_panels(path: Path, panels: Mapping[str, Picture], columns: int = 4, err
     shown = None
     for axis, (title, panel) in zip(axes, panels.items(), strict=False):
         if panel.ndim == 2:
-            shown = axis.imshow(panel, cmap="magma", vmin=0, vmax=max(limit, 1e-6))
+            shown = axis.imshow(panel, cmap="magma", vmin=lowest, vmax=max(top, lowest + 1e-6))
         else:
             axis.imshow(panel, interpolation="nearest")
         axis.set_title(title, fontsize=8)
     if shown is not None:
-        figure.colorbar(shown, ax=axes.tolist(), shrink=0.6, label="mean absolute error")
+        figure.colorbar(shown, ax=axes.tolist(), shrink=0.6, label=meaning)
     save_figure(path, figure)
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from callbacks.reporting.drawing import POINTS, pseudo_rgb, save_figure, save_point_spectra
+from callbacks.reporting.drawing import pseudo_rgb, save_panels, save_spectra
 from callbacks.reporting.loggers import log_picture
 from hyperalign.errors import InputError, UsageError
 from hyperalign.files import file_stem
 from hyperalign.folders import run_folder
-from hyperalign.rgb import Picture
 from hyperalign.trainers import datamodule_of
 from lightning_modules.evaluation import test_set_name
 from lightning_modules.fusion import FusionModule
@@ -26,12 +24,8 @@ from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.fusion.co2if.transport import Transport
 from lightning_modules.restorer import WHOLE
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 CHANNELS = 3
 """Channels of W that are drawn: those that vary most over the image."""
-COLUMNS = 4
 
 
 class GuidancePictures(Callback):
@@ -132,21 +126,20 @@ def draw_guidance(folder: Path, module: FusionModule, batch: Mapping[str, Any]) 
     told = module.towers.words(batch["caption"][0])
     words = [word for word, real in zip(told, mask[0].tolist(), strict=False) if real]
     wavelengths = batch["wavelengths"]
-    maps = {
-        word: (shares[:, place] * shares.shape[1]).view(lattice)
-        for place, word in unique_names(words).items()
-        if place < shares.shape[1]
-    }
+    maps = {word: shares[:, place] * shares.shape[1] for place, word in unique_names(words).items()}
     weight = transport.weight[0].float()
     varied = weight.flatten(1).var(dim=1).topk(min(CHANNELS, len(weight))).indices.tolist()
     stem = file_stem(batch["name"][0])
     paths = [folder / f"{stem}_{what}.png" for what in ("words", "weight", "weight_spectra")]
-    picture = pseudo_rgb(fused, wavelengths)
-    save_maps(paths[0], picture, maps, "share of the word, 1: as all words alike")
-    save_maps(paths[1], picture, {f"channel {channel} of W": weight[channel] for channel in varied}, "W")
+    fused_picture = {"fused": pseudo_rgb(fused, wavelengths)}
+    drawn = {word: share.view(lattice).numpy() for word, share in maps.items()}
+    save_panels(paths[0], fused_picture | drawn, meaning="share of the word, 1: as all words alike")
+    channels = {f"channel {channel} of W": weight[channel].numpy() for channel in varied}
+    low = float(np.percentile(np.stack(list(channels.values())), 1))
+    save_panels(paths[1], fused_picture | channels, lowest=low, meaning="W")
     cubes = {"fused": fused, "the same without W": plain}
     cubes |= {"target": batch["target"][0].cpu()} if "target" in batch else {}
-    save_point_spectra(paths[2], _spectra(cubes), wavelengths)
+    save_spectra(paths[2], cubes, wavelengths)
     return paths
 
 
@@ -186,35 +179,3 @@ def unique_names(words: list[str]) -> dict[int, str]:
         earlier = words[:place].count(word)
         named[place] = f"{word} ({earlier + 1})" if earlier else word
     return named
-
-
-def _spectra(cubes: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Spectra of several cubes at the points that all pictures show."""
-    points: dict[str, dict[str, Tensor]] = {}
-    for down, across in POINTS:
-        for label, cube in cubes.items():
-            row, column = int(down * (cube.shape[1] - 1)), int(across * (cube.shape[2] - 1))
-            points.setdefault(f"row {row}, column {column} of the middle", {})[label] = cube[:, row, column]
-    return points
-
-
-def save_maps(path: Path, picture: Picture, maps: Mapping[str, Tensor], meaning: str) -> None:
-    """Draw a picture and, beside it, titled maps `H x W` with one colour scale, which is named."""
-    from matplotlib.figure import Figure
-
-    rows = -(-(len(maps) + 1) // COLUMNS)
-    figure = Figure(figsize=(2.6 * COLUMNS, 2.8 * rows), layout="constrained")
-    axes: list[Axes] = figure.subplots(rows, COLUMNS, squeeze=False).ravel().tolist()
-    for axis in axes:
-        axis.set_axis_off()
-    axes[0].imshow(picture, interpolation="nearest")
-    axes[0].set_title("fused", fontsize=8)
-    values = torch.stack(list(maps.values())).numpy() if maps else np.zeros(1)
-    low, high = np.percentile(values, [1, 99])
-    shown = None
-    for axis, (title, one) in zip(axes[1:], maps.items(), strict=False):
-        shown = axis.imshow(one.numpy(), cmap="viridis", vmin=low, vmax=max(high, low + 1e-6))
-        axis.set_title(title, fontsize=8)
-    if shown is not None:
-        figure.colorbar(shown, ax=axes, shrink=0.6, label=meaning)
-    save_figure(path, figure)

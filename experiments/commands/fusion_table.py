@@ -87,6 +87,7 @@ def measured(kind: str, settings: dict[str, Any]) -> dict[str, float]:
     """Return a network's parameters, operations, and seconds and peak memory of one scene; call in a fresh process."""
     import torch
 
+    from lightning_modules.metrics.memory import PeakMemory
     from lightning_modules.networks.flops import count_flops
 
     torch.manual_seed(0)
@@ -99,19 +100,13 @@ def measured(kind: str, settings: dict[str, Any]) -> dict[str, float]:
         cube = torch.rand(1, network.input_channels, low, low)
         return cube, torch.rand(1, network.multispectral_channels, side, side)
 
-    before = _peak()
     begin = time.perf_counter()
-    with torch.no_grad():
+    with torch.no_grad(), PeakMemory() as peak:
         network(*images(SIDE), *tokens)
-    found = {"seconds": time.perf_counter() - begin, "gibibytes": _peak() - before}
+    found = {"seconds": time.perf_counter() - begin}
+    found |= {} if peak.gibibytes is None else {"gibibytes": peak.gibibytes}
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return found | {"parameters": parameters, "gigaflops": count_flops(network, *images(COUNTED), *tokens).total / 1e9}
-
-
-def _peak() -> float:
-    """Peak memory of this process in GiB."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
 
 
 def costs(row: str, output: Path) -> dict[str, float]:
@@ -140,7 +135,10 @@ def summary(rows: Sequence[Scores], output: Path) -> str:
         else:
             cost = costs(row, output)
             cells += [f"{cost['parameters']:,}", f"{cost['gigaflops']:.2f}", f"{cost['seconds']:.1f}"]
-            cells += [f"{cost['gibibytes']:.2f}", "{:.2f} / {:.4f} / {:.3f} / {:.3f}".format(*PRINTED[row])]
+            cells += [
+                f"{cost['gibibytes']:.2f}" if "gibibytes" in cost else "",
+                "{:.2f} / {:.4f} / {:.3f} / {:.3f}".format(*PRINTED[row]),
+            ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import subprocess
 import time
 from collections.abc import Iterator
@@ -54,14 +53,16 @@ def commit(folder: Path = PACKAGED) -> str:
 @contextmanager
 def taken() -> Iterator[Taken]:
     """Measure what the block takes; its memory is the peak of this process, GPU memory that of its devices."""
-    found = Taken()
-    _forget_peak()
+    from lightning_modules.metrics.memory import PeakMemory
+
+    found, memory = Taken(), PeakMemory()
     begin, cpu = time.perf_counter(), time.process_time()
     try:
-        yield found
+        with memory:
+            yield found
     finally:
         found.seconds, found.cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
-        found.memory, found.device_memory = _peak(), _device_peak()
+        found.memory, found.device_memory = memory.peak, _device_peak()
 
 
 def _git(folder: Path, *words: str) -> str:
@@ -89,19 +90,6 @@ def _machine() -> dict[str, Any]:
     if torch.cuda.is_available():
         found["device"] = torch.cuda.get_device_name()
     return found
-
-
-def _forget_peak() -> None:
-    # Linux forgets the peak of a process that writes 5 here; elsewhere it is that of all runs so far.
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _peak() -> float:
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _device_peak() -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 __all__ = ["PeakMemory"]
 
@@ -12,32 +14,47 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Context in which the peak of resident memory is watched; only on Linux, which alone can forget an older peak.
+    """Context in which the peak of the process's resident memory is watched; blocks may lie in each other.
 
     Attributes:
-        gibibytes: what was resident at most over what was resident at the start, in GiB; None while the block runs,
-            and where the system does not tell.
+        peak: the most that was resident, in GiB; outside of Linux, which alone can forget an older peak, the most since
+            the process began. 0 while the block runs.
+        gibibytes: that less what was resident at the start; None while the block runs, and outside of Linux.
     """
 
+    _around: ClassVar[list[PeakMemory]] = []
+
     def __init__(self) -> None:
+        self.peak = 0.0
         self.gibibytes: float | None = None
         self._before: float | None = None
+        self._seen = 0.0
 
     def __enter__(self) -> Self:
-        """Forget the older peak."""
-        try:
+        """Forget the older peak, but for the blocks around."""
+        for outer in self._around:
+            outer._seen = max(outer._seen, _highest())
+        with suppress(OSError, StopIteration):
             RESET.write_text("5", encoding="ascii")
             self._before = _resident("VmRSS")
-        except (OSError, StopIteration):
-            self._before = None
+        self._around.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Keep the peak."""
+        self._around.remove(self)
+        self.peak = max(self._seen, _highest())
         if self._before is not None:
-            self.gibibytes = max(0.0, _resident("VmHWM") - self._before)
+            self.gibibytes = max(0.0, self.peak - self._before)
+
+
+def _highest() -> float:
+    """Return the peak since it was last forgotten in GiB."""
+    with suppress(OSError, StopIteration):
+        return _resident("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _resident(entry: str) -> float:

@@ -31,3 +31,13 @@ def test_without_such_a_system_nothing_is_told(monkeypatch: pytest.MonkeyPatch, 
     with PeakMemory() as peak:
         held(1)
     assert peak.gibibytes is None
+
+
+def test_a_block_keeps_the_peak_that_came_before_a_block_in_it() -> None:
+    with PeakMemory() as outer:
+        held(200)
+        with PeakMemory() as inner:
+            held(50)
+    assert inner.gibibytes == pytest.approx(50 / 1024, abs=0.03)
+    assert outer.gibibytes == pytest.approx(200 / 1024, abs=0.03)
+    assert outer.peak > inner.peak
