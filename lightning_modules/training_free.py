@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from hyperalign.errors import UsageError
 from lightning_modules.metrics import MetricProtocol
-from lightning_modules.metrics.memory import PeakMemory
+from lightning_modules.metrics.device_cost import DeviceCost
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.restorer import WHOLE
 from lightning_modules.solvers import SolverResult, TrainingFree, TrainingFreeFusion
@@ -32,8 +31,8 @@ class TrainingFreeModule(RestorationModule):
         source: weights of a method that has a trained prior (HIR-Diff), ours or its authors'; None for the others.
 
     Attributes:
-        seconds: CPU seconds of every scene since the last test, validation or prediction began.
-        gibibytes: memory that each of these batches of scenes took at most, where the system tells (Linux).
+        seconds: of every scene since the last test, validation or prediction began, as `DeviceCost` counts them.
+        gibibytes: memory that each of these batches of scenes took at most, where the system tells.
     """
 
     adapted: ClassVar[str] = "RestorationModule"
@@ -92,11 +91,11 @@ class TrainingFreeModule(RestorationModule):
                 self._told = True
             return result.restored.to(pieces[0].dtype)
 
-        begin, scenes = time.process_time(), len(images[0])
-        with PeakMemory() as peak:
+        scenes = len(images[0])
+        with DeviceCost(self.device) as cost:
             restored = in_tiles(solved, *images, tile=tile or self.tile)
-        self.seconds += [(time.process_time() - begin) / scenes] * scenes
-        self.gibibytes += [] if peak.gibibytes is None else [peak.gibibytes]
+        self.seconds += [cost.seconds / scenes] * scenes
+        self.gibibytes += [] if cost.gibibytes is None else [cost.gibibytes]
         return restored
 
 

@@ -108,7 +108,8 @@ def scored(
             write_text(known, json.dumps(dict(facts(command))) + "\n")
     own = {"model": label, "seed": str(seed)}
     if facts is not None:
-        own |= {name: f"{value:.4g}" for name, value in json.loads(known.read_text(encoding="utf-8")).items()}
+        kept = json.loads(known.read_text(encoding="utf-8"))
+        own |= {name: str(value) if isinstance(value, int) else f"{value:.4g}" for name, value in kept.items()}
     with scores.open(newline="", encoding="utf-8") as file:
         return [{**line, **own} for line in csv.DictReader(file)]
 

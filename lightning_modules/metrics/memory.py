@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,9 @@ class PeakMemory:
         """Forget the older peak, but for the blocks around."""
         for outer in self._around:
             outer._seen = max(outer._seen, _highest())
+        with suppress(OSError, AttributeError):
+            # What earlier work let go is still resident, and would be used again without being counted.
+            ctypes.CDLL(None).malloc_trim(0)
         with suppress(OSError, StopIteration):
             RESET.write_text("5", encoding="ascii")
             self._before = _resident("VmRSS")

@@ -2,65 +2,76 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-import yaml
+import torch
 
 from experiments.commands import fusion_table
-from experiments.commands.fusion_table import PRINTED, configs_of, network_settings, summary
+from experiments.commands.fusion_solvers import METHODS
+from experiments.commands.fusion_table import PRINTED, UNTRAINED, configs_of, gigaflops, summary
 from experiments.configuration.files import PACKAGED
 from hyperalign.errors import UsageError
-from lightning_modules import SSTFUNet
+from lightning_modules import S2CycleDiff, SSTFUNet
+from lightning_modules.networks.flops import count_flops
 from tests.experiments.small_fusion import overlay
+
+
+def cells(table: str) -> dict[str, list[str]]:
+    """Cells of every row by its name."""
+    lines = [[cell.strip() for cell in line.strip("| ").split(" |")] for line in table.splitlines()[2:] if line]
+    return {line[0]: line[1:] for line in lines}
 
 
 def test_the_table_holds_every_row_and_does_not_run_it_again(tmp_path: Path) -> None:
     output = tmp_path / "table"
     words = ["--root", str(tmp_path / "cave"), "--config", overlay(tmp_path, None), "--output", str(output)]
-    assert fusion_table.main([*words, "--rows", "bicubic", "sstf_unet"]) == 0
-    table = (output / "table.md").read_text()
-    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["bicubic", "sstf_unet"]
-    assert "48.57 / 0.9835 / 2.295 / 1.801" in table
-    found = json.loads((output / "costs" / "sstf_unet.json").read_text())
+    # settings of models are the networks' alone
+    words += ["--model.optimizer.lr", "1e-4"]
+    assert fusion_table.main([*words, "--rows", "sstf_unet"]) == 0
+    assert fusion_table.main([*words, "--rows", "bicubic", "gsa", "sstf_unet"]) == 0
+    rows = cells((output / "table.md").read_text())
+    assert list(rows) == ["bicubic", "gsa", "sstf_unet"]
+    assert rows["sstf_unet"][-1] == "48.57 / 0.9835 / 2.295 / 1.801"
     network = SSTFUNet(ratio=8, levels=1)
-    assert found["parameters"] == sum(parameter.numel() for parameter in network.parameters())
-    assert min(found.values()) > 0
+    assert rows["sstf_unet"][4] == f"{sum(parameter.numel() for parameter in network.parameters()):,}"
+    assert rows["sstf_unet"][5] == f"{gigaflops(network):.2f}"
+    assert all(float(row[6]) >= 0 for row in rows.values())
+    assert rows["bicubic"][4:6] == rows["gsa"][4:6] == ["", ""]
     before = {path: path.stat().st_mtime_ns for path in output.rglob("results.csv")}
     assert fusion_table.main([*words, "--rows", "sstf_unet"]) == 0
     assert before == {path: path.stat().st_mtime_ns for path in output.rglob("results.csv")}
 
 
-@pytest.mark.parametrize("row", ["bicubic", *PRINTED])
+@pytest.mark.parametrize("row", [*UNTRAINED, *PRINTED])
 def test_every_row_has_its_configurations(row: str) -> None:
-    assert all((PACKAGED / f"{config}.yaml").is_file() for config in configs_of(row))
-    if row == "bicubic":
-        return
-    kind, settings = network_settings(row)
-    assert kind.rpartition(".")[2].lower() == row.replace("_", "")
-    assert settings
+    for size in ("compact", "published"):
+        configs = configs_of(row, size)
+        assert all((PACKAGED / f"{config}.yaml").is_file() for config in configs)
+        assert any("compact" in config for config in configs) == (size == "compact" and row in PRINTED)
+    assert (row in METHODS) == (configs_of(row) == (f"solvers/{row}",))
 
 
-def test_later_configurations_change_what_earlier_ones_say() -> None:
-    _, settings = network_settings("co2if")
-    cave, compact = (
-        yaml.safe_load((PACKAGED / "co2if" / f"{name}.yaml").read_text())["model"]["init_args"]["network"]["init_args"]
-        for name in ("cave", "compact")
-    )
-    assert settings == cave | compact
-    assert settings != cave
+def test_all_steps_of_a_sampling_network_are_counted() -> None:
+    torch.manual_seed(0)
+    network = S2CycleDiff(ratio=8, inner=8, multipliers=(1, 1), blocks=1, groups=2, steps=5)
+    images = torch.rand(1, 31, 16, 16), torch.rand(1, 3, 128, 128)
+    assert gigaflops(network) == pytest.approx(count_flops(network.eval(), *images).total / 1e9, rel=1e-9)
+    assert network.steps == 5
 
 
-def test_lines_are_means_costs_and_what_is_printed(tmp_path: Path) -> None:
-    (tmp_path / "costs").mkdir()
-    found = {"parameters": 12345, "gigaflops": 1.234, "seconds": 0.56, "gibibytes": 0.789}
-    (tmp_path / "costs" / "bdt.json").write_text(json.dumps(found))
+def test_lines_are_means_with_spreads_costs_and_what_is_printed() -> None:
     scores = {"ssim": "0.9", "sam": "2", "ergas": "1.5"}
-    rows = [{"model": name, "psnr": psnr, **scores} for name in ("bicubic", "bdt") for psnr in ("30", "31")]
-    assert summary(rows, tmp_path).splitlines()[2:] == [
-        "| bicubic | 30.50 | 0.9000 | 2.00 | 1.50 |  |  |  |  |  |",
-        "| bdt | 30.50 | 0.9000 | 2.00 | 1.50 | 12,345 | 1.23 | 0.6 | 0.79 | 48.16 / 0.9822 / 2.096 / 1.891 |",
+    rows = [{"model": "bicubic", "seed": "0", "psnr": psnr, **scores, "seconds": "0.001"} for psnr in ("30", "31")]
+    for seed, psnr, seconds, memory in (("0", "30", "0.25", "0.75"), ("1", "32", "0.75", "0.25")):
+        cost = {"parameters": "12345", "gigaflops": "1.234", "seconds": seconds, "gibibytes": memory}
+        rows.append({"model": "bdt", "seed": seed, "psnr": psnr, **scores, **cost})
+    assert summary(rows[:2]).splitlines()[2:] == ["| bicubic | 30.50 | 0.9000 | 2.00 | 1.50 |  |  | 0.00 |  |  |"]
+    spread = "| bdt | 31.00 ± 1.41 | 0.9000 ± 0.0000 | 2.00 ± 0.00 | 1.50 ± 0.00"
+    assert summary(rows).splitlines()[3:] == [
+        f"{spread} | 12,345 | 1.23 | 0.50 | 0.75 | 48.16 / 0.9822 / 2.096 / 1.891 |",
+        "",
+        "Seeds 0, 1; ± is the standard deviation over seeds.",
     ]
 
 
