@@ -19,6 +19,7 @@ from experiments.configuration.names import nearest_name
 from experiments.configuration.unimported.answers import DATA_COMMANDS, answered
 from experiments.ending import ending
 from experiments.failures import INTERRUPTED, told
+from experiments.launchers import check_launcher
 from experiments.sigterm import ends_on_sigterm
 from experiments.surroundings import let_own_code_in
 from hyperalign.errors import UsageError
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"hyperalign {hyperalign.__version__}\n")
         return 0
     try:
+        check_launcher()
         let_own_code_in()
         with ends_on_sigterm():
             return _dispatch(given)

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 
+from experiments.launchers import lacking_variable
 from experiments.sigterm import TERMINATED
 from hyperalign.errors import HyperalignError, sentence
 
@@ -18,6 +19,14 @@ _DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS)
 """What a disk answers that takes no more; libraries often leave the file's name out."""
 _CUT = re.compile(r"^\d+ requested and \d+ written$")
 """What NumPy says then."""
+
+
+_TRACKERS = ("wandb.", "mlflow.", "comet_ml.", "neptune.")
+"""Packages of services that keep results, whose errors are of their own kinds."""
+
+
+_OTHER_TASKS = re.compile(r"^You set `(devices|num_nodes)=")
+"""What Lightning raises where SLURM or torchrun started another number of processes than the Trainer has."""
 
 
 _WORKER = re.compile(r"^DataLoader worker \(pid \d+\) is killed by signal: (\w+(?: \w+)*)")
@@ -44,6 +53,8 @@ def told(error: BaseException) -> tuple[str, int] | None:
             "--trainer.precision bf16-mixed.",
             FAILURE,
         )
+    if any(name.startswith(_TRACKERS) for name in names):
+        return _of_tracker(error)
     if isinstance(error, RuntimeError) and (killed := _WORKER.match(str(error))):
         return _of_worker(killed[1])
     if isinstance(error, RuntimeError) and str(error).startswith("You set `--ntasks="):
@@ -52,6 +63,10 @@ def told(error: BaseException) -> tuple[str, int] | None:
             "SLURM_NTASKS where the command is not started by srun.",
             MISUSE,
         )
+    if isinstance(error, ValueError) and _OTHER_TASKS.match(str(error)):
+        return " ".join(str(error).split()).replace("HINT: Set", "HINT: set"), MISUSE
+    if (lacking := lacking_variable(error)) is not None:
+        return lacking, MISUSE
     watch = sys.modules.get("hyperalign.watch")
     if watch is not None and (lost := watch.lost_rank(error)):
         return lost, FAILURE
@@ -70,6 +85,13 @@ def _of_file(error: OSError) -> tuple[str, int] | None:
         return (text, FAILURE) if isinstance(error, FileNotFoundError) and text else None
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
     return f"{error.strerror}: {name}; check the path, its permissions and the space on its disk.", FAILURE
+
+
+def _of_tracker(error: BaseException) -> tuple[str, int]:
+    """What a service that keeps results says where it cannot be reached or wants a key."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    service = type(error).__module__.partition(".")[0]
+    return f"{service} cannot keep this run: {text}; or choose another logger, such as --config logger/csv.", MISUSE
 
 
 def _of_worker(signal_name: str) -> tuple[str, int]:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperalign.errors import MissingFileError
+
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
@@ -17,10 +19,21 @@ def cache_folder(*parts: str) -> Path:
 
     Args:
         *parts: names of folders below it.
+
+    Raises:
+        MissingFileError: if none of them is set and the user has no home, as in containers under a foreign number.
     """
     if folder := os.environ.get("HYPERALIGN_CACHE"):
         return Path(folder, *parts)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").joinpath("hyperalign", *parts)
+    if folder := os.environ.get("XDG_CACHE_HOME"):
+        return Path(folder, "hyperalign", *parts)
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise MissingFileError(
+            "There is no folder for the cache, as this user has no home: set the variable HYPERALIGN_CACHE to one."
+        ) from error
+    return home.joinpath(".cache", "hyperalign", *parts)
 
 
 def run_folder(trainer: Trainer) -> Path:

@@ -18,6 +18,7 @@ from torch import Tensor
 from callbacks.prediction.quick_look import QuickLook
 from datamodules.pairs.pair_scene import PairScene
 from datamodules.sampling.tile_stream import StreamedScene
+from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.writers import CubeWriter, writer_for
 from hyperalign.errors import FileAccessError, HyperalignError, InputError
 from hyperalign.files import beside
@@ -118,10 +119,11 @@ class RestoredCube:
         path = self._writer.path
         if self._clipped:
             log.warning(
-                "%s: %d restored values were beyond the range of %s and were clipped; writer.dtype float32 keeps them.",
+                "%s: %d restored values were beyond the range of %s and were clipped%s.",
                 path,
                 self._clipped,
-                self._dtype,
+                self._dtype if self.scene.file.marks.valid == Missing().valid else "what the observation calls valid",
+                "; writer.dtype float32 keeps them" if np.issubdtype(self._dtype, np.integer) else "",
             )
         if self._look is not None:
             self._look.save(beside(path, ".restored.png"), beside(path, ".spectra.png"))
@@ -159,7 +161,7 @@ class RestoredCube:
             self._writer.write(row, 0, self._stored(values))
             return
         marks = marked(self.scene, row, holes, self._blended.scale, self._dtype)
-        values[holes] = 0.0
+        values[holes] = np.clip(0.0, *self.scene.file.marks.valid)
         stored = self._stored(values)
         # Marks beyond the range of float32 are those of files of doubles.
         self._writer.write(
@@ -195,6 +197,11 @@ class RestoredCube:
 
     def _stored(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return rows on the scale of the file, where the writer rounds and clips them; count what is clipped."""
+        if self._gain == 1.0:
+            # A file that says what is valid (`valid_range`) would lose what lies beyond.
+            valid = self.scene.file.marks.valid
+            self._clipped += int(np.count_nonzero(rows < valid[0]) + np.count_nonzero(rows > valid[1]))
+            np.clip(rows, *valid, out=rows)
         if not np.issubdtype(self._dtype, np.integer):
             return rows
         limits = np.iinfo(self._dtype)

@@ -34,6 +34,15 @@ def test_which_errors_are_told() -> None:
     assert told(ValueError("of elsewhere")) is None
 
 
+def test_a_service_that_wants_a_key_is_told() -> None:
+    kind = type("UsageError", (Exception,), {"__module__": "wandb.errors.errors"})
+    assert told(kind("No API key configured. Use\n `wandb login` to log in.")) == (
+        "wandb cannot keep this run: No API key configured. Use `wandb login` to log in; or choose another logger, "
+        "such as --config logger/csv.",
+        2,
+    )
+
+
 def test_a_loader_that_was_ended_from_outside_is_told() -> None:
     ended = "DataLoader worker (pid 14943) is killed by signal: Terminated. "
     assert told(RuntimeError(ended)) == (

@@ -5,10 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-from hyperalign.folders import claim_run_folder, run_folder
+from hyperalign.errors import MissingFileError
+from hyperalign.folders import cache_folder, claim_run_folder, run_folder
 
 
 def trainer(folder: Path, logger: CSVLogger) -> Trainer:
@@ -38,3 +40,18 @@ def test_a_version_that_was_asked_for_is_left_alone(tmp_path: Path) -> None:
     claim_run_folder(one)
     assert run_folder(one) == tmp_path / "runs" / "mine"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_cache_is_where_variables_say_and_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setenv("HYPERALIGN_CACHE", "/one")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/two")
+    assert cache_folder("a", "b") == Path("/one/a/b")
+    monkeypatch.delenv("HYPERALIGN_CACHE")
+    assert cache_folder("a") == Path("/two/hyperalign/a")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with pytest.raises(MissingFileError, match=r"^There is no folder for the cache, .*: set the variable HYPERALIGN_"):
+        cache_folder()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ class Missing:
         declared: what the file, or its user, says; NaN and infinite values are missing in any case.
         usual: marks that count without being declared.
         word: how the file calls its marks (`data ignore value`), for sentences.
+        valid: the least and the largest value that the file calls valid; what lies outside is missing.
     """
 
     declared: tuple[float, ...] = ()
     usual: tuple[float, ...] = USUAL_MARKS
     word: str = "declared"
+    valid: tuple[float, float] = (-math.inf, math.inf)
 
     def mask(self, values: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Return where values of a file's own type are missing; None if nowhere.
@@ -47,11 +49,15 @@ class Missing:
             found = values == mark
             if found.any():
                 mask = found if mask is None else mask | found
+        if self._bounds(values.dtype):
+            outside = (values < self.valid[0]) | (values > self.valid[1])
+            if outside.any():
+                mask = outside if mask is None else mask | outside
         return mask
 
     def may_occur(self, dtype: np.dtype[Any]) -> bool:
         """Tell whether values of a type can be missing at all."""
-        return bool(np.issubdtype(dtype, np.floating) or self._marks(dtype))
+        return bool(np.issubdtype(dtype, np.floating) or self._marks(dtype) or self._bounds(dtype))
 
     def written(self, dtype: np.dtype[Any]) -> float | None:
         """Return the mark that is written where a value is missing; None if the type can hold none.
@@ -64,7 +70,12 @@ class Missing:
                 return mark
             if _as_stored(mark, dtype) is not None:
                 return mark
-        return math.nan if np.issubdtype(dtype, np.floating) else None
+        if np.issubdtype(dtype, np.floating):
+            return math.nan
+        if not self._bounds(dtype):
+            return None
+        limits = np.iinfo(dtype)
+        return float(limits.min if limits.min < self.valid[0] else limits.max)
 
     def shown(self, values: NDArray[Any]) -> str:
         """Return missing values, as they are stored, for a sentence: `-9999, its data ignore value`.
@@ -78,8 +89,19 @@ class Missing:
         number = f"{float(first):.9g}"
         if self.mask(values.ravel()[:1]) is None:
             return "where its mask is 0"
+        if not self.valid[0] <= first <= self.valid[1]:
+            return f"{number}, outside of its valid range"
         declared = {_as_stored(mark, values.dtype) for mark in self.declared}
         return f"{number}, its {self.word}" if first in declared else f"{number}, which usually marks them"
+
+    def _bounds(self, dtype: np.dtype[Any]) -> bool:
+        """Tell whether a type can hold values that are not valid."""
+        if self.valid == (-math.inf, math.inf) or not np.issubdtype(dtype, np.number):
+            return False
+        if np.issubdtype(dtype, np.floating):
+            return True
+        limits = np.iinfo(dtype)
+        return bool(limits.min < self.valid[0] or limits.max > self.valid[1])
 
     def _marks(self, dtype: np.dtype[Any]) -> list[Any]:
         """Return the marks as values of a type, those left out that it cannot hold."""
@@ -121,6 +143,46 @@ def refuse_marks(values: NDArray[Any], path: Path, marks: Missing | None = None)
             f"The file {path} holds missing values ({marks.shown(found)}), {found.size} in all: fill or crop them, or "
             "leave the scene out."
         )
+
+
+def valid_range(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the least and the largest valid value that netCDF's `valid_range`, or `valid_min` and `valid_max`, state.
+
+    Values of packed data are compared as they are stored. Limits of another type than theirs are of unpacked values
+    (netCDF's conventions), and are packed.
+
+    Args:
+        attributes: of the variable.
+        dtype: type of its values.
+
+    Returns:
+        Infinite limits where there are none, or what is stated is no range.
+    """
+    stated = {name.lower(): np.asarray(value) for name, value in attributes.items() if name.lower() in _VALID}
+    ends = [stated.get("valid_min"), stated.get("valid_max")]
+    if (both := stated.get("valid_range")) is not None and both.size == 2:
+        ends = [both.ravel()[:1], both.ravel()[1:]]
+    low, high = (_end(end, attributes, dtype, open_end) for end, open_end in zip(ends, _OPEN, strict=True))
+    return (low, high) if low < high else _OPEN
+
+
+_VALID = ("valid_range", "valid_min", "valid_max")
+_OPEN = (-math.inf, math.inf)
+
+
+def _end(stated: Any, attributes: Mapping[str, Any], dtype: np.dtype[Any], open_end: float) -> float:  # noqa: ANN401
+    """Return one limit as a stored value."""
+    if stated is None or stated.size != 1:
+        return open_end
+    try:
+        value = float(stated.item())
+        if stated.dtype != dtype and stated.dtype.kind == "f" and dtype.kind in "iu":
+            value = (value - float(np.asarray(attributes.get("add_offset", 0.0)).item())) / float(
+                np.asarray(attributes.get("scale_factor", 1.0)).item()
+            )
+    except (TypeError, ValueError, ZeroDivisionError):
+        return open_end
+    return value if math.isfinite(value) else open_end
 
 
 def declared_marks(stated: object) -> tuple[float, ...]:

@@ -13,12 +13,22 @@ _LARGEST_MICROMETRES = 100.0
 _SMALLEST_NANOMETRES = 50.0
 """Below, a list is of no optical sensor: its unit is another one than its numbers suggest."""
 
+_LARGEST_NANOMETRES = 1e5
+"""Above, what a list of frequencies or energies comes to is of no optical sensor."""
+
 _ANGSTROM = re.compile(r"^(å|Å|a|ang(str(o|ö)m)?s?)$", re.IGNORECASE)
 _OTHER = re.compile(
-    r"wave ?number|cm ?\^?-1|1/cm|kayser|[kmgt]?hz|hertz|^(index|indices|band ?(number|index)s?)$|^(m|meters?|metres?)$"
-    r"|^(mm|cm|millimet(er|re)s?|centimet(er|re)s?)$|^e?v$|electron ?volts?",
+    r"wave ?number|^(index|indices|band ?(number|index)s?)$|^(m|meters?|metres?)$"
+    r"|^(mm|cm|millimet(er|re)s?|centimet(er|re)s?)$|hz|hertz|e?v$|volts?",
     re.IGNORECASE,
 )
+"""Words for units that are no wavelength's, or do not say enough: a wavenumber may count per cm or per m."""
+_PER_CENTIMETRE = re.compile(r"cm ?\^?\{?(-1|⁻¹)|1 ?/ ?cm|kayser|(inverse|reciprocal) ?cent", re.IGNORECASE)
+_FREQUENCY = re.compile(r"^(k|m|g|t|p|kilo|mega|giga|tera|peta)?(?:hz|hertz)$", re.IGNORECASE)
+_ENERGY = re.compile(r"^(m|milli)?[ -]?(?:ev|electron ?volts?)$", re.IGNORECASE)
+_PER_SECOND = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
+_LIGHT, _PLANCK = 2.99792458e17, 1239.8419843320026
+"""The speed of light in nm/s; Planck's constant times it in eV nm (SI, both exact)."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +39,19 @@ class Centres:
         nanometres: in nm.
         stated: as the file states them, in its own unit.
         unit: one of the file's units in nm.
+        reciprocal: whether wavelengths fall as the file's numbers rise, as wavenumbers, frequencies and energies do.
     """
 
     nanometres: tuple[float, ...]
     stated: tuple[float, ...]
     unit: float = 1.0
+    reciprocal: bool = False
 
     def in_unit(self, wavelengths: Sequence[float]) -> tuple[float, ...]:
         """Return wavelengths in nm in the file's unit: its own numbers where they are its own bands."""
         own = dict(zip(self.nanometres, self.stated, strict=True))
-        return tuple(own.get(centre, round(centre / self.unit, 9)) for centre in wavelengths)
+        new = [self.unit / centre if self.reciprocal else centre / self.unit for centre in wavelengths]
+        return tuple(own.get(centre, round(number, 9)) for centre, number in zip(wavelengths, new, strict=True))
 
 
 def centres_from_file(values: Iterable[Any], bands: int, where: str, unit: str = "") -> tuple[float, ...]:
@@ -50,7 +63,8 @@ def stated_centres(values: Iterable[Any], bands: int, where: str, unit: str = ""
     """Return the wavelengths that a file states, in nm and as they are stated.
 
     Nanometres and micrometres are told by the numbers and not by the file's word for them, which is often missing or
-    `Unknown`: centres below 100 are micrometres. For other units the word is needed.
+    `Unknown`: centres below 100 are micrometres. For other units the word is needed: Angstrom, wavenumbers per cm,
+    frequencies (Hz to PHz) and energies (meV, eV) are converted.
 
     Args:
         values: one number per band, as numbers or text.
@@ -59,16 +73,17 @@ def stated_centres(values: Iterable[Any], bands: int, where: str, unit: str = ""
         unit: the file's word for the unit, if it has one.
 
     Raises:
-        ValueError: if they are no positive numbers, not one per band, in a unit that is no length (wavenumbers,
-            frequencies, indices) or a rare one, or neither ascending nor descending: a list out of order is more often
-            a damaged header than a sensor, so its user has to confirm it.
+        ValueError: if they are no positive numbers, not one per band, in a unit that does not say what they are
+            (indices, wavenumbers per nobody knows what) or a rare one, or neither ascending nor descending: a list out
+            of order is more often a damaged header than a sensor, so its user has to confirm it.
     """
     try:
         centres = [float(value) for value in values]
     except (TypeError, ValueError):
         centres = []
     word = unit.strip().strip("'\"[]()")
-    if _OTHER.search(word):
+    per = _reciprocal(word)
+    if per is None and _OTHER.search(word):
         raise InputError(
             f"{where} states its wavelengths in the unit {word!r}{_example(word, centres)}: give `wavelengths`, the "
             f"centre of each of its {bands} bands in nm."
@@ -78,9 +93,14 @@ def stated_centres(values: Iterable[Any], bands: int, where: str, unit: str = ""
             f"{where} has no wavelength for each of its {bands} bands: repair it, download it again, or give "
             "`wavelengths`."
         )
-    factor = 0.1 if _ANGSTROM.match(word) else 1000.0 if max(centres) < _LARGEST_MICROMETRES else 1.0
+    factor = per or (0.1 if _ANGSTROM.match(word) else 1000.0 if max(centres) < _LARGEST_MICROMETRES else 1.0)
     # Rounded, so that 0.55 and 550 come out as the same number.
-    nanometres = tuple(round(centre * factor, 6) for centre in centres)
+    nanometres = tuple(round(per / centre if per else centre * factor, 6) for centre in centres)
+    if per and not _SMALLEST_NANOMETRES <= min(nanometres) <= max(nanometres) <= _LARGEST_NANOMETRES:
+        raise InputError(
+            f"{where} states its wavelengths in the unit {word!r}, from {min(nanometres):g} to {max(nanometres):g} nm, "
+            "which is no optical sensor's: give `wavelengths` in nm."
+        )
     if max(nanometres) < _SMALLEST_NANOMETRES:
         raise InputError(
             f"{where} states wavelengths up to {max(centres):g}, which are neither nm nor micrometres: give "
@@ -93,7 +113,7 @@ def stated_centres(values: Iterable[Any], bands: int, where: str, unit: str = ""
                 f"The wavelengths of {where[:1].lower()}{where[1:]} are not sorted ({before:g} nm beside {after:g} "
                 "nm): repair them, or give `wavelengths` in the order of the bands to confirm it."
             )
-    return Centres(nanometres, tuple(centres), factor)
+    return Centres(nanometres, tuple(centres), factor, per is not None)
 
 
 def are_numbers_of_bands(values: Sequence[float], selected: bool = False) -> bool:
@@ -112,11 +132,22 @@ def are_numbers_of_bands(values: Sequence[float], selected: bool = False) -> boo
     return len(values) > 1 and values[0] in (0, 1) and all(after - before == 1 for before, after in pairwise(values))
 
 
+def _reciprocal(word: str) -> float | None:
+    """Return what divided by a number in a unit is a wavelength in nm; None for units of length and unknown ones."""
+    if _PER_CENTIMETRE.search(word):
+        return 1e7
+    if (found := _FREQUENCY.match(word)) is not None:
+        return _LIGHT / _PER_SECOND[(found[1] or "")[:1].lower()]
+    if (found := _ENERGY.match(word)) is not None:
+        return _PLANCK * (1000.0 if found[1] else 1.0)
+    return None
+
+
 def _example(word: str, centres: Sequence[float]) -> str:
     """Return what the first of the centres would be in nm, where that is a matter of arithmetic."""
-    if not centres or not centres[0] > 0 or not re.search(r"wave ?number|cm ?\^?-1|1/cm|kayser", word, re.IGNORECASE):
+    if not centres or not centres[0] > 0 or not re.search(r"wave ?number", word, re.IGNORECASE):
         return ""
-    return f" (its first, {centres[0]:g}, would be {1e7 / centres[0]:g} nm)"
+    return f" (its first, {centres[0]:g}, would be {1e7 / centres[0]:g} nm if it is per cm)"
 
 
 def centres_from_user(values: Sequence[float], what: str) -> tuple[float, ...]:

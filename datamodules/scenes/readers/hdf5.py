@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.scenes.facts.causes import raise_true_cause
-from datamodules.scenes.facts.missing import Missing, declared_marks
+from datamodules.scenes.facts.missing import Missing, declared_marks, valid_range
 from datamodules.scenes.facts.names import (
     bad_bands,
     is_plain_list_of_bands,
@@ -31,9 +31,11 @@ class Hdf5Cube(CubeFile):
     """A three-dimensional data set of an HDF5 or netCDF-4 file, of which windows are read.
 
     Its wavelengths are an attribute of the data set, a data set anywhere in the file (`wavelength`,
-    `sensor_band_parameters/wavelengths`, ...), or a list of the attributes (`List_Cw_Vnir` of PRISMA's `VNIR_Cube`).
-    `_FillValue`, `missing_value` and a fill value of the data set's own mark missing values. Values are as stored:
-    scale factors stay in the metadata. Links into other files are never followed.
+    `sensor_band_parameters/wavelengths`, ...), or a list of the attributes (`List_Cw_Vnir` of PRISMA's `VNIR_Cube`,
+    where 0 stands for bands that are not usable).
+    `_FillValue`, `missing_value` and a fill value of the data set's own mark missing values, or a mark that its group
+    states where it has none; what lies outside of its `valid_range` is missing too. Values are as stored: scale factors
+    stay in the metadata. Links into other files are never followed.
 
     Args:
         path: the file.
@@ -65,8 +67,12 @@ class Hdf5Cube(CubeFile):
             refuse_outside(path, data)
             shape, dtype = shapes[self.key], np.dtype(data.dtype)
             stated = None if given else _stated(file, self.key, shape)
+            unlit: tuple[int, ...] = ()
+            if stated is not None and stated[0].startswith("/@"):
+                unlit = tuple(band for band, centre in enumerate(stated[1]) if centre == 0)
+                stated = stated[0], _continued(stated[1]), stated[2]
             metadata = {name: _text(value) for name, value in data.attrs.items() if _is_plain(value)}
-            marks = _marks(data)
+            marks, valid = _marks(file, data), valid_range(data.attrs, dtype)
             flags = _flags(file)
         refuse_objects(dtype, path)
         what = f"the data set {self.key!r} in {path}"
@@ -79,8 +85,8 @@ class Hdf5Cube(CubeFile):
         super().__init__(path, sizes, dtype, centres.nanometres if centres else given, {**metadata, "key": self.key})
         self.stated = centres
         self.centres_name = stated[0] if stated else None
-        self.marks = Missing(marks, word="_FillValue")
-        self.bad_bands = next((bad for stated in flags if (bad := bad_bands(stated, sizes[0]))), ())
+        self.marks = Missing(marks, word="_FillValue", valid=valid)
+        self.bad_bands = next((bad for stated in flags if (bad := bad_bands(stated, sizes[0]))), unlit)
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         with _opened(self.path) as file:
@@ -134,13 +140,28 @@ def _chosen(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> 
     return name
 
 
-def _marks(data: Any) -> tuple[float, ...]:  # noqa: ANN401
-    """Marks of missing values: attributes of the data set, or a fill value that its writer chose."""
-    found = [mark for name, value in data.attrs.items() if names_missing(name) for mark in declared_marks(value)]
+def _marks(file: Any, data: Any) -> tuple[float, ...]:  # noqa: ANN401
+    """Marks of missing values: attributes of the data set, or a fill value that its writer chose; else its groups'."""
+    found = _stated_marks(data.attrs)
     if data.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
         # A plain 0 is every writer's habit and declares nothing.
         found += [mark for mark in declared_marks(data.fillvalue) if mark != 0]
+    group = data.parent
+    while not found:
+        single = {
+            name: item[()]
+            for name, item in group.items()
+            if names_missing(name) and isinstance(item, h5py.Dataset) and is_numeric(item) and item.size == 1
+        }
+        found = _stated_marks(group.attrs) + _stated_marks(single)
+        if group == file["/"]:
+            break
+        group = group.parent
     return tuple(dict.fromkeys(found))
+
+
+def _stated_marks(stated: Mapping[str, Any]) -> list[float]:
+    return [mark for name, value in stated.items() if names_missing(name) for mark in declared_marks(value)]
 
 
 def _flags(file: Any) -> list[list[float]]:  # noqa: ANN401
@@ -182,6 +203,18 @@ def _listed(file: Any, key: str, shape: tuple[int, ...]) -> tuple[str, list[floa
         if name.lower().rpartition("_")[2] == part and (found := _list(value, shape, name)):
             return "/@" + name, found, ""
     return None
+
+
+def _continued(centres: Sequence[float]) -> list[float]:
+    """Return PRISMA's centres with those of its unused bands, 0 at an end of the list, in their neighbours' steps."""
+    filled = list(centres)
+    for numbers in (range(len(filled)), range(len(filled) - 1, -1, -1)):
+        order = list(numbers)
+        for place, band in enumerate(order):
+            before = [filled[order[other]] for other in (place - 1, place - 2) if other >= 0]
+            if filled[band] == 0 and len(before) == 2 and all(before):
+                filled[band] = round(2 * before[0] - before[1], 6)
+    return filled
 
 
 def _list(item: Any, shape: tuple[int, ...], name: str) -> list[float] | None:  # noqa: ANN401

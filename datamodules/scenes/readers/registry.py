@@ -1,12 +1,12 @@
 """Which reader opens which file: one table, and the one door that looks into it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from datamodules.scenes.facts.causes import raise_true_cause
 from datamodules.scenes.facts.limits import MAX_BYTES
-from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.readers.cube_file import CubeFile
 from datamodules.scenes.readers.envi import IMAGE_SUFFIXES, EnviCube, find_header
 from datamodules.scenes.readers.exr import ExrCube
@@ -90,7 +90,7 @@ def open_cube(
     cube.max_bytes = max_bytes
     if missing is not None:
         marks = cube.marks
-        cube.marks = Missing(tuple(dict.fromkeys((*marks.declared, *missing))), (), marks.word)
+        cube.marks = replace(marks, declared=tuple(dict.fromkeys((*marks.declared, *missing))), usual=())
     # Asked for here, so that a list that cannot be used is refused at the door and not in the middle of a run.
     _ = cube.wavelengths
     return cube

@@ -81,6 +81,9 @@ class Hdf5Writer(HdfWriter):
             self._copy_others(old, source, None if same else picked, same)
             _copy_attributes(old[source.key], self._data)
             self._attach(old[source.key])
+        if self.dtype != source.dtype:
+            for name in [name for name in self._data.attrs if name.lower().startswith("valid_")]:
+                del self._data.attrs[name]
         if source.marks.declared and (mark := source.marks.written(self.dtype)) is not None:
             self._data.attrs["_FillValue"] = np.asarray(mark, dtype=self.dtype)
         told = source.centres_name is not None and (same or (picked is not None and "@" not in source.centres_name))

@@ -52,8 +52,9 @@ def find_module(name: str) -> Module | None:
     places = list(sys.path)
     spec = None
     parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        spec = PathFinder.find_spec(".".join(parts[:length]), places)
+    for part in parts:
+        # By its last part alone: a folder without `__init__.py` asks for its parent's module, which is not imported.
+        spec = PathFinder.find_spec(part, places)
         if spec is None:
             return None
         places = list(spec.submodule_search_locations or ())

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -22,6 +23,7 @@ from callbacks.prediction.restored_cube import (
 )
 from datamodules import Folder
 from datamodules.scenes.folder_scene import FolderScene
+from datamodules.scenes.readers import open_cube
 
 TRAINED = (470.0, 550.0, 660.0)
 
@@ -63,6 +65,29 @@ def test_whole_numbers_are_clipped_and_counted(tmp_path: Path, caplog: pytest.Lo
         path = restored(opened(tmp_path, values), tmp_path / "out" / "a.npy", factor=3.0)
     assert np.load(path).tolist() == np.where(values == 90, 255, 30).tolist()
     assert f"{3 * 63} restored values were beyond the range of uint8" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+def test_what_the_observation_calls_valid_stays_valid(
+    tmp_path: Path, dtype: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = np.full((3, 8, 8), 90, dtype)
+    values[:, 2, 3], values[1, 5, 6] = 40, 101
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file["cube"] = values
+        file["cube"].attrs["valid_range"] = np.array([5, 100], dtype)
+    settings: dict[str, Any] = {"axes": "CHW", "wavelengths": list(TRAINED), "normalisation": "scale:100"}
+    scene = Folder(str(tmp_path), nan="keep", **settings).open_scenes({"wavelengths": TRAINED})[0]
+    with caplog.at_level(logging.WARNING):
+        path = restored(scene, tmp_path / "out" / "a.nc", factor=2.0)
+    cube = open_cube(path, axes="CHW")
+    found = cube.window(0, 0, 8, 8)
+    mask = cube.missing(0, 0, found)
+    assert mask is not None
+    assert np.argwhere(mask).tolist() == [[1, 5, 6]]
+    known = ~mask
+    assert np.array_equal(found[known], np.where(values == 40, 80, 100)[known])
+    assert f"{3 * 63 - 1} restored values were beyond the range of what the observation calls valid" in caplog.text
 
 
 def test_missing_values_keep_their_marks(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datamodules.scenes.facts.missing import Missing, declared_marks
+from datamodules.scenes.facts.missing import Missing, declared_marks, valid_range
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,39 @@ def test_what_is_said() -> None:
     assert marks.shown(np.array([-32768], "i2")) == "-32768, which usually marks them"
     assert marks.shown(np.array([np.inf], "f4")) == "NaN or infinite"
     assert marks.shown(np.array([7], "i2")) == "where its mask is 0"
+
+
+OPEN = (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "dtype", "found"),
+    [
+        ({}, "i2", OPEN),
+        ({"valid_range": np.array([0, 10000], "i2")}, "i2", (0.0, 10000.0)),
+        ({"valid_min": np.int16(0)}, "i2", (0.0, math.inf)),
+        ({"Valid_Max": np.array([1.5], "f4")}, "f4", (-math.inf, 1.5)),
+        ({"valid_range": np.array([0.1, 1.0]), "scale_factor": 1e-4, "add_offset": 0.1}, "i2", (0.0, 9000.0)),
+        ({"valid_range": np.array([1, 0], "i2")}, "i2", OPEN),
+        ({"valid_range": np.array([0, 1, 2], "i2")}, "i2", OPEN),
+        ({"valid_min": "none", "valid_max": math.nan}, "f4", OPEN),
+        ({"valid_range": np.array([0.0, 1.0]), "scale_factor": 0.0}, "i2", OPEN),
+    ],
+)
+def test_valid_ranges(attributes: dict[str, Any], dtype: str, found: tuple[float, float]) -> None:
+    assert valid_range(attributes, np.dtype(dtype)) == pytest.approx(found)
+
+
+def test_what_lies_outside_of_the_valid_range_is_missing() -> None:
+    marks = Missing(usual=(), valid=(0.0, 100.0))
+    values = np.array([-1, 0, 100, 101], np.int16)
+    mask = marks.mask(values)
+    assert mask is not None
+    assert mask.tolist() == [True, False, False, True]
+    assert marks.shown(values[mask]) == "-1, outside of its valid range"
+    assert marks.may_occur(np.dtype("i2"))
+    assert not Missing(usual=(), valid=(0.0, 255.0)).may_occur(np.dtype("u1"))
+    assert marks.written(np.dtype("i2")) == -32768.0
+    assert marks.written(np.dtype("u1")) == 255.0
+    assert Missing(usual=(), valid=(0.0, 255.0)).written(np.dtype("u1")) is None
+    assert Missing((-5.0,), valid=(0.0, 100.0)).shown(np.array([-5], np.int16)) == "-5, outside of its valid range"

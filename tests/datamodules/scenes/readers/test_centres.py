@@ -60,6 +60,27 @@ def test_every_unit_becomes_nanometres_and_goes_back(values: list[float], unit: 
     assert centres.in_unit([420.0, 700.0]) == pytest.approx((float(values[0]), 700.0 / centres.unit))
 
 
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        ([25000.0, 20000.0, 10000.0], "cm-1"),
+        ([25000.0, 20000.0, 10000.0], "Wavenumber (cm^-1)"),
+        ([25000.0, 20000.0, 10000.0], "1/cm"),
+        ([749481.145, 599584.916, 299792.458], "GHz"),
+        ([749.481145, 599.584916, 299.792458], "THz"),
+        ([749.481145e12, 599.584916e12, 299.792458e12], "Hz"),
+        ([3.0996049608, 2.4796839687, 1.2398419843], "eV"),
+        ([3099.6049608, 2479.6839687, 1239.8419843], "meV"),
+    ],
+)
+def test_wavenumbers_frequencies_and_energies_become_nanometres_and_go_back(values: list[float], unit: str) -> None:
+    centres = stated_centres(values, 3, "The file a", unit)
+    assert centres.nanometres == pytest.approx((400.0, 500.0, 1000.0), abs=1e-5)
+    assert centres.in_unit(centres.nanometres) == tuple(values)
+    # 800 nm is no band of the file: twice the number of 400 nm, halved.
+    assert centres.in_unit([800.0]) == pytest.approx((values[0] / 2,), rel=1e-8)
+
+
 def test_digits_of_the_file_come_back_as_they_were() -> None:
     stated = [0.4021118211, 0.5505]
     assert stated_centres(stated, 2, "The file a").in_unit([402.111821, 550.5]) == tuple(stated)
@@ -81,10 +102,14 @@ def test_numbers_of_bands_are_told_from_wavelengths() -> None:
     [
         (
             [5000.0, 4000.0],
-            "cm-1",
-            r"in the unit 'cm-1' \(its first, 5000, would be 2000 nm\): give",
+            "Wavenumber",
+            r"in the unit 'Wavenumber' \(its first, 5000, would be 2000 nm if it is per cm\): give",
         ),
-        ([300.0, 400.0], "THz", r"in the unit 'THz': give `wavelengths`"),
+        ([1.0, 2.0], "Index", r"in the unit 'Index': give `wavelengths`"),
+        ([400.0, 500.0], "GHz", r"in the unit 'GHz', from 599585 to 749481 nm, which is no optical sensor's: give"),
+        ([400.0, 500.0], "eV", r"in the unit 'eV', from 2\.47968 to 3\.0996 nm, which is no optical sensor's: give"),
+        ([400.0, 0.0], "cm-1", r"has no wavelength for each of its 2 bands"),
+        ([5000.0, 5000.0], "cm-1", r"are not sorted \(2000 nm beside 2000 nm\)"),
         ([0.004, 0.005], "", r"states wavelengths up to 0\.005, which are neither nm nor micrometres"),
         (["a", "b"], "", r"has no wavelength for each of its 2 bands"),
         ([400.0, -500.0], "", r"has no wavelength for each of its 2 bands"),

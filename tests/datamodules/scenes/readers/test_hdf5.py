@@ -53,10 +53,41 @@ def test_fill_values_of_data_sets(tmp_path: Path, fill: int | None) -> None:
     assert open_cube(tmp_path / "a.h5").marks.declared == ((-32767.0,) if fill else ())
 
 
+def test_unused_bands_of_prisma_have_no_centre_and_are_not_usable(tmp_path: Path) -> None:
+    key = "HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/VNIR_Cube"
+    for centres, found, bad in (
+        ([0, 0, 700, 690, 680], (720, 710, 700, 690, 680), (0, 1)),
+        ([700, 690, 680, 670, 0], (700, 690, 680, 670, 660), (4,)),
+    ):
+        with h5py.File(tmp_path / "a.he5", "w") as file:
+            file[key] = CUBE.transpose(1, 0, 2)
+            file.attrs["List_Cw_Vnir"] = np.array(centres, "f4")
+        cube = open_cube(tmp_path / "a.he5", axes="HCW")
+        assert (cube.wavelengths, cube.bad_bands) == (found, bad)
+
+
+def test_what_is_not_valid_and_marks_of_groups(tmp_path: Path) -> None:
+    values = (CUBE * 1000).astype(np.int16)
+    values[2, 3, 4] = 2000
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file["group/cube"] = values
+        file["group/cube"].attrs["valid_range"] = np.array([0, 1000], "i2")
+        file["group/nodata"] = values[1, 2, 3]
+        file.attrs["_FillValue"] = values[0, 0, 0]
+    cube = open_cube(tmp_path / "a.nc")
+    assert cube.marks.declared == (float(values[1, 2, 3]),)
+    mask = cube.missing(0, 0, cube.window(0, 0, 20, 24))
+    assert mask is not None
+    assert np.array_equal(mask, (values == values[1, 2, 3]) | (values == 2000))
+    assert cube.maximum(0, 0, 20, 24) == values[~mask].max()
+    with h5py.File(tmp_path / "a.nc", "a") as file:
+        del file["group/nodata"]
+    assert open_cube(tmp_path / "a.nc").marks.declared == (float(values[0, 0, 0]),)
+
+
 def test_units_of_data_sets(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["cube"] = CUBE
         file["wavelength"] = 1e7 / np.array(CENTRES)
         file["wavelength"].attrs["units"] = "cm-1"
-    with pytest.raises(ValueError, match=r"in the unit 'cm-1' \(its first, 23809.5, would be 420 nm\)"):
-        open_cube(tmp_path / "a.h5")
+    assert open_cube(tmp_path / "a.h5").wavelengths == pytest.approx(CENTRES)

@@ -87,3 +87,13 @@ def test_a_module_below_a_package_and_its_tree() -> None:
     tree = syntax(module("read_only.deep.things"))
     assert [type(node).__name__ for node in tree.body[1:3]] == ["ClassDef", "FunctionDef"]
     assert syntax(module("read_only.deep.things")) is tree  # read once
+
+
+def test_a_folder_without_init_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = tmp_path / "plain_folder" / "deeper"
+    below.mkdir(parents=True)
+    (below / "nets.py").write_text("class Net: ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert definition("plain_folder.deeper.nets.Net").name == "plain_folder.deeper.nets.Net"
+    assert find_module("plain_folder.deeper") is None
+    assert "plain_folder" not in sys.modules
