@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from datamodules.captions import load_captions
+from datamodules.captions import CaptionError, load_captions
 from datamodules.degradations import Degradation, NonIIDGaussian
 from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.cache import SceneCache
@@ -15,6 +15,7 @@ from datamodules.scenes.checks import check_names, check_scene
 from datamodules.scenes.crop import centre_crop
 from datamodules.scenes.expected import Expected
 from datamodules.scenes.measured import MeasuredKind, check_measured, check_same_grid
+from hyperalign.captions import RegionCaption
 from hyperalign.errors import InputError
 from hyperalign.folders import cache_folder
 
@@ -204,10 +205,16 @@ class SceneLibrary(ABC):
     def _complete(self, scene: MappedScene, captions: Mapping[str, str]) -> MappedScene:
         """Give a clean scene its caption and what was measured beside it."""
         measured = self.measured(scene.name)
+        caption = captions.get(scene.name, scene.caption)
+        if isinstance(caption, RegionCaption) and self.crop_of(scene.name) is not None:
+            raise CaptionError(
+                f"The caption of {scene.name} has regions, which lie in the whole scene: leave data.crop out, or give "
+                "a caption file without regions."
+            )
         check_same_grid(scene, measured)
         return replace(
             scene,
-            caption=captions.get(scene.name, scene.caption),
+            caption=caption,
             observation=measured.get("observation"),
             multispectral=measured.get("multispectral"),
         )

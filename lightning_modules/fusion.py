@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from hyperalign.captions import RegionCaption, Window, caption_of
 from hyperalign.errors import InputError
 from hyperalign.seeding import generator_for
 from lightning_modules.checkpoints import described
@@ -16,7 +17,7 @@ from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.restorer import FILE_TILE, AligningNetwork, Inputs, ObservingNetwork
+from lightning_modules.restorer import FILE_TILE, AligningNetwork, GivenByWindow, Inputs, ObservingNetwork
 from lightning_modules.tiles import MINIMUM_TILE
 
 __all__ = ["FusionModule"]
@@ -145,7 +146,16 @@ class FusionModule(RestorationModule):
         images = (batch["observation"], batch["multispectral"])
         if not self.uses_text:
             return images, ()
-        return images, self._tokens(self._captions(batch), batch["observation"].device)
+        captions, device = self._captions(batch), batch["observation"].device
+        whole = self._tokens(captions, device)
+        if not any(isinstance(caption, RegionCaption) for caption in captions):
+            return images, whole
+        ratio = images[1].shape[-1] // images[0].shape[-1]
+
+        def part(window: Window) -> tuple[Tensor, Tensor]:
+            return self._tokens([caption_of(one, window.enlarged(ratio)) for one in captions], device)
+
+        return images, GivenByWindow(whole, part)
 
     def _tokens(self, captions: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
         """Tokens and the mask of those that take part, by the network's `word_marginals`."""
@@ -244,8 +254,8 @@ class FusionModule(RestorationModule):
 
     def _captions(self, batch: Mapping[str, Any]) -> list[str]:
         """Captions of the batch, none of them empty."""
-        captions = [str(caption).strip() for caption in batch.get("caption", [""] * len(batch["name"]))]
-        missing = [name for name, caption in zip(batch["name"], captions, strict=True) if not caption]
+        captions: list[str] = list(batch.get("caption", [""] * len(batch["name"])))
+        missing = [name for name, caption in zip(batch["name"], captions, strict=True) if not caption.strip()]
         if missing:
             raise InputError(
                 f"The scene {', '.join(dict.fromkeys(missing))} has no caption, which the network reads; name a "

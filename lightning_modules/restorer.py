@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from hyperalign.captions import Window
 from hyperalign.errors import InputError, WrongTypeError
 from lightning_modules.checkpoints import network_identity, weights_digest
 from lightning_modules.metrics import MetricProtocol
 from lightning_modules.solver_guided import scene_wide
-from lightning_modules.tiles import in_tiles
+from lightning_modules.tiles import in_tiles, in_windows
 
 __all__ = [
     "FILE_TILE",
@@ -23,6 +24,7 @@ __all__ = [
     "Adaptable",
     "AligningNetwork",
     "BandNetwork",
+    "GivenByWindow",
     "Inputs",
     "NetworkRestorer",
     "ObservingNetwork",
@@ -38,7 +40,28 @@ WHOLE = 1 << 20
 """A tile in pixels that no scene exceeds."""
 Inputs: TypeAlias = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 """Images of the same ground, the one with the fewest pixels first, of which every tile is given its part; and tensors
-that every tile is given whole."""
+that every tile is given whole, unless they are `GivenByWindow`."""
+
+
+class GivenByWindow(tuple[Tensor, ...]):
+    """What is given of a whole scene beside its images, which knows what to give of a part instead.
+
+    Args:
+        whole: given of a whole scene.
+        part: what to give of a window in pixels of the first image.
+    """
+
+    part: Callable[[Window], tuple[Tensor, ...]]
+
+    def __new__(cls, whole: Iterable[Tensor], part: Callable[[Window], tuple[Tensor, ...]]) -> GivenByWindow:
+        """Return what is given of a whole scene, and of its parts."""
+        made = super().__new__(cls, whole)
+        made.part = part
+        return made
+
+    def of(self, window: Window | None) -> tuple[Tensor, ...]:
+        """Return what is given of a window; None is the whole scene."""
+        return self if window is None else self.part(window)
 
 
 @runtime_checkable
@@ -306,7 +329,13 @@ def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapp
             precision = wide.mix.weight.dtype
             # A whole scene may be large: the backbone is given tiles of it also where nobody asked for them.
             return finish(in_tiles(wide.core, prepared.to(precision), tile=min(tile or FILE_TILE, WHOLE)))
-        restored: Tensor = in_tiles(lambda *pieces: network(*pieces, *whole, **grid), *images, tile=tile)
+
+        def told(window: Window | None, *pieces: Tensor) -> Tensor:
+            given = whole.of(window) if isinstance(whole, GivenByWindow) else whole
+            restored: Tensor = network(*pieces, *given, **grid)
+            return restored
+
+        restored = in_windows(told, *images, tile=tile)
     return restored
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from hyperalign.captions import Window
 from hyperalign.errors import InputError
 
-__all__ = ["MINIMUM_TILE", "BlendedTiles", "blending_ramp", "check_tile", "in_tiles", "tile_starts"]
+__all__ = ["MINIMUM_TILE", "BlendedTiles", "blending_ramp", "check_tile", "in_tiles", "in_windows", "tile_starts"]
 
 OVERLAP = 0.25
 """Share of a tile's side that it has in common with the next one."""
@@ -29,12 +30,19 @@ def check_tile(tile: int | None, owner: str) -> None:
 
 @torch.no_grad()
 def in_tiles(network: Callable[..., Tensor], *inputs: Tensor, tile: int | None = None) -> Tensor:
-    """Apply a network to whole scenes without gradients.
+    """Apply a network to whole scenes without gradients; see `in_windows`."""
+    return in_windows(lambda _, *pieces: network(*pieces), *inputs, tile=tile)
+
+
+@torch.no_grad()
+def in_windows(network: Callable[..., Tensor], *inputs: Tensor, tile: int | None = None) -> Tensor:
+    """Apply a network that is told where its tile lies to whole scenes without gradients.
 
     Tiles overlap by a quarter and are blended with weights that fall off towards their edges, so no seam is left.
 
     Args:
-        network: takes as many tensors as there are inputs and returns one cube, larger by a whole factor if it likes.
+        network: takes the tile's `Window` in pixels of the first input, None for whole scenes, and as many tensors as
+            there are inputs; returns one cube, larger by a whole factor if it likes.
         inputs: `B x C x h x w`; the first has the coarsest pixels, the sides of the others are whole multiples of its
             (a low-resolution hyperspectral and a high-resolution multispectral image).
         tile: side of the square tiles in pixels of the first input; None applies the network once.
@@ -48,12 +56,12 @@ def in_tiles(network: Callable[..., Tensor], *inputs: Tensor, tile: int | None =
     height, width = inputs[0].shape[-2:]
     factors = [_factor(one, height, width) for one in inputs]
     if tile is None or (height <= tile and width <= tile):
-        return network(*inputs)
+        return network(None, *inputs)
     total, weights = torch.zeros(0), torch.zeros(0)
     for top in tile_starts(height, tile):
         for left in tile_starts(width, tile):
             pieces = [_window(one, factor, top, left, tile) for one, factor in zip(inputs, factors, strict=True)]
-            restored = network(*pieces)
+            restored = network(Window(top, left, *pieces[0].shape[-2:]), *pieces)
             scale = restored.shape[-2] // pieces[0].shape[-2]
             if total.numel() == 0:
                 total = restored.new_zeros(*restored.shape[:2], height * scale, width * scale)

@@ -1,11 +1,13 @@
-"""Reading and writing caption files: JSON with the data set's name and one caption per scene."""
+"""Reading and writing caption files: JSON with the data set's name and one caption per scene, perhaps with regions."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from hyperalign.captions import Region, RegionCaption, Window
 from hyperalign.errors import HyperalignError, MissingFileError
 from hyperalign.files import write_text
 
@@ -23,7 +25,10 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
 
     Args:
         name: one of `CAPTIONS`, or the path of a JSON file
-            `{"data_set": "CAVE", "captions": {"balloons": "Five glossy balloons ..."}}`.
+            `{"data_set": "CAVE", "captions": {"balloons": "Five glossy balloons ..."}}`. Instead of its caption a
+            scene may have `{"caption": ..., "regions": [{"box": [top, left, height, width], "text": ...}]}`, boxes in
+            pixels of the whole scene (of a pair: of its multispectral image): patches and tiles are then told what
+            they show.
         data_set: class name of the DataModule that asks, which the file must be for.
 
     Returns:
@@ -41,11 +46,12 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        captions = {str(scene): str(caption).strip() for scene, caption in content["captions"].items()}
+        captions = {str(scene): _caption(caption) for scene, caption in content["captions"].items()}
         owner = str(content["data_set"])
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError):
         raise CaptionError(
-            f'The caption file {path} is malformed; expected {{"data_set": ..., "captions": {{scene: caption}}}}.'
+            f'The caption file {path} is malformed; expected {{"data_set": ..., "captions": {{scene: caption}}}}, or '
+            '{"caption": ..., "regions": [{"box": [top, left, height, width], "text": ...}]} for a scene.'
         ) from None
     if owner != data_set:
         raise CaptionError(f"The caption file {path} is for {owner} but the data set is {data_set}; give its own file.")
@@ -53,6 +59,34 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
     if empty:
         raise CaptionError(f"The caption of {', '.join(empty)} in {path} is empty; write what is seen in the scene.")
     return captions
+
+
+def _caption(given: str | Mapping[str, Any]) -> str:
+    """Return one scene's caption, with its regions where it has them.
+
+    Raises:
+        KeyError, TypeError, ValueError: for anything else.
+    """
+    if isinstance(given, str):
+        return given.strip()
+    regions = [Region(_box(one["box"]), str(one["text"]).strip()) for one in given["regions"]]
+    if not all(one.text for one in regions):
+        raise ValueError
+    return RegionCaption(str(given["caption"]).strip(), regions)
+
+
+def _box(given: Sequence[int]) -> Window:
+    top, left, height, width = (int(one) for one in given)
+    if min(top, left) < 0 or min(height, width) < 1:
+        raise ValueError
+    return Window(top, left, height, width)
+
+
+def _content(caption: str) -> str | dict[str, Any]:
+    """Return what stands for a caption in a file."""
+    if not isinstance(caption, RegionCaption):
+        return caption
+    return {"caption": str(caption), "regions": [{"box": list(one.box), "text": one.text} for one in caption.regions]}
 
 
 def write_captions(path: Path, data_set: str, captions: Mapping[str, str], unreviewed: Sequence[str] = ()) -> None:
@@ -64,5 +98,6 @@ def write_captions(path: Path, data_set: str, captions: Mapping[str, str], unrev
         captions: caption by scene name.
         unreviewed: scenes whose caption no person has looked at yet.
     """
-    content = {"data_set": data_set, "unreviewed": sorted(unreviewed), "captions": dict(sorted(captions.items()))}
+    told = {scene: _content(caption) for scene, caption in sorted(captions.items())}
+    content = {"data_set": data_set, "unreviewed": sorted(unreviewed), "captions": told}
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -14,6 +14,7 @@ from datamodules.sampling.batches import Sample
 from datamodules.sampling.full_scenes import observed
 from datamodules.sampling.relighting import Relighting
 from datamodules.scenes import MappedScene, Scene, generator_for
+from hyperalign.captions import Window, caption_of
 from hyperalign.errors import InputError
 from hyperalign.ranks import world
 
@@ -154,7 +155,8 @@ class PatchDataset(Dataset[Sample]):
         if self.relighting is not None:
             check_relightable(scene.name, measured)
             target = self.relighting(target, scene.wavelengths, generator_for(self.seed, "relighting", number))
-        clean = Scene(scene.name, target, scene.wavelengths, scene.caption)
+        caption = caption_of(scene.caption, Window(row, column, size, size))
+        clean = Scene(scene.name, target, scene.wavelengths, caption)
         return observed(clean, self.degradation, generator_for(self.seed, "train", number), measured)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from datamodules.pairs.pair_scene import PairScene, Strip
 from datamodules.sampling.batches import Batch
 from datamodules.scenes.folder_scene import FolderScene
+from hyperalign.captions import Window, caption_of
 
 StreamedScene: TypeAlias = FolderScene | PairScene
 
@@ -143,7 +144,7 @@ class TileStream:
             chosen = lefts[first : first + count]
             batch = TileBatch(
                 observation=_cut(strip.observation, chosen, side),
-                caption=["" if pair is None else pair.caption] * len(chosen),
+                caption=[_caption(pair, Window(top, left, self._height(scene, top), side)) for left in chosen],
                 name=[scene.name] * len(chosen),
                 wavelengths=self.trained or scene.match.wavelengths,
                 tiles=[(scene.number, top, left) for left in chosen],
@@ -160,6 +161,11 @@ class TileStream:
 
     def _lefts(self, scene: StreamedScene) -> Sequence[int]:
         return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[2], self._side(scene))
+
+
+def _caption(pair: PairScene | None, window: Window) -> str:
+    """Return what is seen in a tile of a pair, given in pixels of its coarse image; nothing of a single image."""
+    return "" if pair is None else caption_of(pair.caption, window.enlarged(pair.ratio))
 
 
 def _cut(strip: NDArray[np.float32] | NDArray[np.bool_], lefts: Sequence[int], side: int, ratio: int = 1) -> Tensor:

@@ -13,6 +13,7 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 
 from datamodules import FusionObservation, NonIIDGaussian
+from hyperalign.captions import Region, RegionCaption, Window
 from lightning_modules import ClipTowers, FusionModule
 from lightning_modules.losses import contrastive_loss
 from tests.callbacks.tiny import MiniScenes, tiny_trainer
@@ -323,3 +324,26 @@ def test_a_network_learns_from_the_data_by_which_sensors_it_is_observed_and_when
     assert data.degradation.response is not None
     torch.testing.assert_close(response, data.degradation.response.matrix(data.wavelengths))
     assert (tuple(spread), first) == ((0.25,) * 4, 0)
+
+
+def test_a_tile_is_told_what_it_shows(tmp_path: Path) -> None:
+    """Fault: every tile was told what lies in all the others."""
+    module = fusion_module(tmp_path)
+    low = torch.rand(1, 8, 16, 40, generator=torch.Generator().manual_seed(0))
+    regions = [Region(Window(0, 0, 64, 64), "an apple"), Region(Window(0, 96, 64, 64), "salt")]
+    told = RegionCaption("the whole table", regions)
+    batch = {"observation": low, "multispectral": torch.rand(1, 3, 64, 160), "name": ["a"], "caption": [told]}
+
+    def alone(caption: str, left: int) -> Tensor:
+        columns, fine = slice(left, left + 16), slice(4 * left, 4 * left + 64)
+        part = {"observation": low[..., columns], "multispectral": batch["multispectral"][..., fine]}
+        return module.restore({**batch, **part, "caption": [caption]})
+
+    tiled = module.restore(batch, tile=16)
+    torch.testing.assert_close(tiled[..., :48], alone("an apple", 0)[..., :48], rtol=0, atol=1e-6)
+    torch.testing.assert_close(tiled[..., -48:], alone("salt", 24)[..., -48:], rtol=0, atol=1e-6)
+    assert float((alone("salt", 0) - alone("an apple", 0)).abs().max()) > 1e-4
+    whole = module.restore({**batch, "caption": ["the whole table"]})
+    torch.testing.assert_close(module.restore(batch), whole, rtol=0, atol=1e-6)
+    source = module.with_weights(module.weights())
+    torch.testing.assert_close(source.restore(batch, tile=16), tiled, rtol=0, atol=1e-6)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +65,46 @@ def test_bad_files_are_one_sentence(tmp_path: Path, text: str, message: str) -> 
 def test_a_missing_file_is_one_sentence() -> None:
     with pytest.raises(FileNotFoundError, match=r"no caption file none.json; choose cave, give the path"):
         load_captions("none.json", "CAVE")
+
+
+REGIONS = {"caption": "fruit", "regions": [{"box": [0, 0, 8, 8], "text": "an apple"}]}
+
+
+def test_regions_are_read_written_and_reach_patches(tmp_path: Path) -> None:
+    """Fault: a patch of a corner was told what lies in all the others."""
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"data_set": "CAVE", "captions": {"balloons": REGIONS, "cloth": "a cloth"}}))
+    captions = load_captions(str(path), "CAVE")
+    assert captions == {"balloons": "fruit", "cloth": "a cloth"}
+    write_captions(tmp_path / "again.json", "CAVE", captions)
+    assert json.loads((tmp_path / "again.json").read_text())["captions"] == {"balloons": REGIONS, "cloth": "a cloth"}
+    for name in ("balloons", "cloth"):
+        write_scene(tmp_path / "cave" / f"{name}_ms", name, fake_values(name, 16))
+    settings: dict[str, Any] = {
+        "training": ["balloons"],
+        "validation": ["cloth"],
+        "captions": str(path),
+        "cache": str(tmp_path / "cache"),
+    }
+    data = CAVE(str(tmp_path / "cave"), patch_size=6, patches_per_epoch=40, batch_size=40, **settings)
+    told = next(iter(data.train_dataloader()))["caption"]
+    assert set(told) == {"fruit", "an apple"}
+    with pytest.raises(CaptionError, match=r"has regions, which lie in the whole scene: leave data\.crop out"):
+        CAVE(str(tmp_path / "cave"), crop=8, **settings).scenes(["balloons"])
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [
+        {"caption": "x"},
+        {"caption": "x", "regions": [{"box": [0, 0, 0, 8], "text": "y"}]},
+        {"caption": "x", "regions": [{"box": [0, 0, 8], "text": "y"}]},
+        {"caption": "x", "regions": [{"box": [0, -1, 8, 8], "text": "y"}]},
+        {"caption": "x", "regions": [{"box": [0, 0, 8, 8], "text": " "}]},
+        {"caption": "x", "regions": 3},
+    ],
+)
+def test_bad_regions_are_one_sentence(regions: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(json.dumps({"data_set": "CAVE", "captions": {"balloons": regions}}))
+    with pytest.raises(CaptionError, match=r'bad\.json is malformed; expected .*"regions"'):
+        load_captions(str(tmp_path / "bad.json"), "CAVE")

@@ -14,6 +14,7 @@ from datamodules.captions import write_captions
 from datamodules.pairs import streaming
 from datamodules.pairs.streaming import StreamedPairs
 from datamodules.sampling.tile_stream import TileStream, Tiling
+from hyperalign.captions import Region, RegionCaption, Window
 from tests.datamodules.pairs.arrays import BANDS, pairs, values, write_pair
 
 TILES = Tiling(4, lambda length, _: range(0, length, 4), 2)
@@ -53,6 +54,21 @@ def test_captions_are_found_by_stem_and_by_the_name_that_messages_use(names: tup
     data = pairs(folder, captions=str(folder / "captions.json"))
     scenes, _ = data.open_scenes()
     assert [(scene.name, scene.caption) for scene in scenes] == [(f"{one}.npy", f"words on {one}") for one in "abc"]
+
+
+def test_tiles_of_a_pair_are_told_what_they_show(folder: Path) -> None:
+    captions = {"a": RegionCaption("fields", [Region(Window(0, 0, 8, 8), "a pond")]), "b": "a town", "c": "a road"}
+    write_captions(folder / "captions.json", "FusionPair", captions)
+    data = pairs(folder, trained_wavelengths=BANDS, captions=str(folder / "captions.json"))
+    data.stream(TILES, lambda _: True)
+    told = [
+        (place[1:], caption)
+        for batch in data.predict_dataloader()
+        for place, caption in zip(batch["tiles"], batch["caption"], strict=True)
+        if place[0] == 0
+    ]
+    assert told[0] == ((0, 0), "a pond")
+    assert told[-1] == ((4, 4), "fields")
 
 
 def test_ranks_share_the_pairs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
