@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import stdev
 
 from experiments.commands.tables import (
     Scores,
@@ -215,6 +216,7 @@ def summary(rows: Sequence[Scores]) -> str:
     bounds = {label: title for label, title in bounds.items() if label in labels}
     titles = ["training set", "set", "PSNR (dB)", "SSIM", "SAM (deg)", "gain (dB)", *bounds.values()]
     lines = [f"| {' | '.join(titles)} |", f"| --- | --- |{' ---: |' * (len(titles) - 2)}"]
+    seeds = list(dict.fromkeys(row.get("seed", "") for row in rows))
     for test_set in SETS:
         values = {label: averages(rows, METRICS, model=label, test_set=test_set) for label in labels}
         low = values[SOURCE_ONLY]["psnr"]
@@ -223,8 +225,22 @@ def summary(rows: Sequence[Scores]) -> str:
             gaps = [values[bound]["psnr"] - low for bound in bounds]
             shares = "".join(f" {gain / gap:.0%} |" if gap > 0 else " no gap |" for gap in gaps)
             scores = f"{values[label]['psnr']:.2f} | {values[label]['ssim']:.4f} | {values[label]['sam']:.2f}"
-            lines.append(f"| {label} | {test_set} | {scores} | {gain:+.2f} |{shares}")
+            spread = _spread(rows, label, test_set, seeds)
+            lines.append(f"| {label} | {test_set} | {scores} | {gain:+.2f}{spread} |{shares}")
+    if len(seeds) > 1:
+        lines.append(f"\nSeeds {', '.join(seeds)}; ± is the standard deviation of the gain over seeds.")
     return "\n".join(lines) + "\n"
+
+
+def _spread(rows: Sequence[Scores], label: str, test_set: str, seeds: Sequence[str]) -> str:
+    """Return the standard deviation of a row's gain over the seeds that have it; empty for one seed."""
+    gains = []
+    for seed in seeds:
+        chosen = [row for row in rows if row["test_set"] == test_set and row.get("seed") == seed]
+        if {label, SOURCE_ONLY} <= {row["model"] for row in chosen}:
+            own, low = (averages(chosen, ("psnr",), model=model)["psnr"] for model in (label, SOURCE_ONLY))
+            gains.append(own - low)
+    return f" ± {stdev(gains):.2f}" if len(gains) > 1 and label != SOURCE_ONLY else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

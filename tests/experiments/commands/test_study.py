@@ -32,6 +32,17 @@ def test_share_of_the_gap_is_gain_over_the_upper_bounds_gain() -> None:
     assert "| mixed | unobserved | 29.50 | 0.9000 | 5.00 | -0.50 | -25% |" in text
 
 
+def test_the_spread_is_that_of_the_gain_over_seeds() -> None:
+    """Of the gain, not of the PSNR: noise makes a seed's scenes easier for all rows."""
+    rows = [row(SOURCE_ONLY, name, 30.0 + seed, seed) for name in ("observed", "unobserved") for seed in (0, 1)]
+    rows += [row("mixed", name, 31.0 + 1.2 * seed, seed) for name in ("observed", "unobserved") for seed in (0, 1)]
+    rows += [row(UPPER_BOUND, name, 33.0, 0) for name in ("observed", "unobserved")]
+    text = summary(rows)
+    assert "| mixed | observed | 31.60 | 0.9000 | 5.00 | +1.10 ± 0.14 | 44% |" in text
+    assert "| source-only | observed | 30.50 | 0.9000 | 5.00 | +0.00 | 0% |" in text
+    assert "Seeds 0, 1; ± is the standard deviation of the gain over seeds." in text
+
+
 def test_both_bounds_have_a_column() -> None:
     rows = [row(SOURCE_ONLY, name, 30.0) for name in ("observed", "unobserved")]
     for label, gain in ((UPPER_BOUND, 1.0), ("ours, mixed", 1.5), (OUR_BOUND, 2.0)):
