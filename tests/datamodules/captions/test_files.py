@@ -10,7 +10,9 @@ import pytest
 
 from datamodules import CAVE
 from datamodules.captions import CaptionError, load_captions, write_captions
+from datamodules.captions.files import FOLDER
 from datamodules.splits.files import CAVE_SPLITS
+from hyperalign.captions import RegionCaption, Window, caption_of
 from tests.datamodules.fake_cave import fake_values, write_scene
 
 
@@ -63,7 +65,7 @@ def test_bad_files_are_one_sentence(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_a_missing_file_is_one_sentence() -> None:
-    with pytest.raises(FileNotFoundError, match=r"no caption file none.json; choose cave, give the path"):
+    with pytest.raises(FileNotFoundError, match=r"no caption file none.json; choose cave, cave_regions, give the path"):
         load_captions("none.json", "CAVE")
 
 
@@ -108,3 +110,15 @@ def test_bad_regions_are_one_sentence(regions: dict[str, object], tmp_path: Path
     (tmp_path / "bad.json").write_text(json.dumps({"data_set": "CAVE", "captions": {"balloons": regions}}))
     with pytest.raises(CaptionError, match=r'bad\.json is malformed; expected .*"regions"'):
         load_captions(str(tmp_path / "bad.json"), "CAVE")
+
+
+def test_the_scenes_that_were_looked_at_have_regions_that_lie_in_them() -> None:
+    plain, told = load_captions("cave", "CAVE"), load_captions("cave_regions", "CAVE")
+    assert plain == told
+    regions = {name: caption.regions for name, caption in told.items() if isinstance(caption, RegionCaption)}
+    unreviewed = json.loads((FOLDER / "cave.json").read_text(encoding="utf-8"))["unreviewed"]
+    assert sorted({*plain} - {*regions}) == unreviewed
+    whole = Window(0, 0, 512, 512)
+    boxes = [region.box for found in regions.values() for region in found]
+    assert all(box.shared(whole) == box.height * box.width for box in boxes)
+    assert caption_of(told["feathers"], Window(200, 360, 32, 32)) == "A red feather on dark cloth."
