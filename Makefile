@@ -13,7 +13,7 @@ BIN   := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow mutants coverage lint types docs benchmark clean
+.PHONY: help demo test slow mutants coverage lint types docs benchmark gpu-check clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ docs: $(READY)  ## build the documentation into build/docs
 
 benchmark: $(READY)  ## measure the speed of the heavy parts
 	$(BIN)/python -m pytest --override-ini=addopts=--import-mode=importlib --override-ini=log_cli=true --log-cli-level=INFO --benchmark-only $(TESTS)
+
+gpu-check: $(READY)  ## run and time every part on a GPU, into results/gpu_check (EXTRAS=cuda,dev TORCH=torch)
+	$(BIN)/python -m experiments gpu-check --output results/gpu_check
 
 clean:  ## remove the environment, caches and builds (runs/ and results/ stay)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .benchmarks

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from callbacks.transfer.descriptors import PatchDescriptors
 
+# Of a pool's descriptors: on a CPU what the cache holds, elsewhere so many that starting an operation costs nothing.
 _CHUNK_FLOATS = 2**21
+_LAUNCHED_FLOATS = 2**26
 
 
 def expand(seeds: Tensor, height: int, width: int, radius: int) -> tuple[Tensor, Tensor]:
@@ -77,7 +79,8 @@ def refine(
     """
     count = seeds.shape[0]
     pool_size = seeds.shape[1] * (2 * radius + 1) ** 2
-    chunk = max(1, _CHUNK_FLOATS // (pool_size * guide.patch_size * guide.channels))
+    floats = _CHUNK_FLOATS if seeds.device.type == "cpu" else _LAUNCHED_FLOATS
+    chunk = max(1, floats // (pool_size * guide.patch_size * guide.channels))
     candidates = torch.empty(keep, count, dtype=torch.int64, device=seeds.device)
     distances = torch.empty(keep, count, dtype=guide.dtype, device=seeds.device)
     for start in range(0, count, chunk):

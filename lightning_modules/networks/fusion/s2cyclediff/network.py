@@ -172,12 +172,14 @@ class S2CycleDiff(nn.Module):
 
     def _draws(self, like: Tensor) -> Iterator[Tensor]:
         """Starts of both chains, then the noise of every step."""
-        generator = None if self.seed is None else torch.Generator(like.device).manual_seed(self.seed)
+        generator = None if self.seed is None else torch.Generator().manual_seed(self.seed)
         shape = like.shape if self.seed is None else like.shape[1:]
+        # From a seed on the CPU, so that the draw is the same on every device.
+        device = like.device if generator is None else torch.device("cpu")
 
         def draw(normal: bool) -> Tensor:
             make = torch.randn if normal else torch.rand
-            return make(shape, generator=generator, device=like.device, dtype=like.dtype).expand_as(like)
+            return make(shape, generator=generator, device=device, dtype=like.dtype).to(like.device).expand_as(like)
 
         for _ in range(2):
             yield draw(self.start == "normal")

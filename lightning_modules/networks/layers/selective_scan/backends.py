@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -39,6 +42,13 @@ _SCANS: dict[str, Callable[[ScanProblem], Tensor]] = {
 def _installed(package: str) -> bool:
     """Whether `package` can be imported; looked up once, since every scan asks."""
     return importlib.util.find_spec(package) is not None
+
+
+@cache
+def _builds_launchers() -> bool:
+    """Whether Triton finds the C compiler and the headers of Python that it builds every kernel's launcher with."""
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
+    return bool(compiler) and (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file()
 
 
 @cache
@@ -105,7 +115,7 @@ def choose(backend: Backend, u: Tensor, states: int) -> Callable[[ScanProblem], 
     name: str = backend
     if name == "auto":
         on_gpu = u.device.type == "cuda" and u.dtype != torch.float64
-        name = "triton" if on_gpu and _installed("triton") else "chunked"
+        name = "triton" if on_gpu and _installed("triton") and _builds_launchers() else "chunked"
         _announce(name, u.device.type)
     if name not in _SCANS:
         names = ", ".join(["auto", *_SCANS])
