@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from datamodules import Folder, FusionPair
     from experiments.configuration.lightning_cli import HyperalignCLI
 
 TRAINING = ("fit", "adapt")
@@ -41,10 +42,10 @@ def ending(command: HyperalignCLI, arguments: Sequence[str]) -> str:
 def next_command(command: HyperalignCLI, arguments: Sequence[str], checkpoint: Path | None) -> str:
     """Return the command that comes after a run, empty where nothing does.
 
-    A fit is followed by the test of its checkpoint, an adaptation by restoring with it; with a network of one's own
-    by the test as well.
+    A fit is followed by the test of its checkpoint, an adaptation by restoring cubes with it, or by fusing pairs; with
+    a network of one's own by the test as well.
     """
-    from datamodules import Folder
+    from datamodules import Folder, FusionPair
     from lightning_modules import FusionModule
 
     if checkpoint is None:
@@ -55,20 +56,20 @@ def next_command(command: HyperalignCLI, arguments: Sequence[str], checkpoint: P
         if not hasattr(command.datamodule, "test_dataloader") or not hasattr(command.model, "protocol"):
             return ""
         return shlex.join(["hyperalign", "test", *without(arguments[1:]), "--ckpt_path", str(checkpoint)])
-    if isinstance(command.model, FusionModule):
-        return ""
-    cubes, read = "CUBES", list[str]()
-    if isinstance(command.datamodule, Folder):
-        cubes, read = str(command.datamodule.root), reading(command)
-    words = ["predict", "--data", "Folder", "--data.root", cubes, *read, "--output", "restored", "--ckpt_path"]
+    kind: type[Folder | FusionPair] = FusionPair if isinstance(command.model, FusionModule) else Folder
+    root, read = "PAIRS" if kind is FusionPair else "CUBES", list[str]()
+    if isinstance(command.datamodule, kind):
+        if type(command.datamodule).__module__.startswith("datamodules."):
+            kind = type(command.datamodule)
+        root, read = str(command.datamodule.root), reading(command, kind)
+    words = ["predict", "--data", kind.__name__, "--data.root", root, *read, "--output", "restored", "--ckpt_path"]
     return shlex.join(["hyperalign", *words, str(checkpoint)])
 
 
-def reading(command: HyperalignCLI) -> list[str]:
-    """Return the options by which a run read its cubes, where they are not the usual ones; others may refuse them."""
-    from datamodules import Folder
-
-    usual = {name: one.default for name, one in signature(Folder.__init__).parameters.items() if name != "root"}
+def reading(command: HyperalignCLI, kind: type[Folder | FusionPair]) -> list[str]:
+    """Return the options by which a run read its files, where they are not the usual ones; others may refuse them."""
+    usual = {name: one.default for name, one in signature(kind.__init__).parameters.items() if name != "root"}
+    usual["captions"] = None
     given = command.config[command.config["subcommand"]]["data"]["init_args"]
     changed = {name: given[name] for name in usual if name in given and given[name] != usual[name]}
     return [word for name, value in changed.items() for word in (f"--data.{name}", as_word(value))]

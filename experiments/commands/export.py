@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.configuration.command_parser import CommandParser
-from hyperalign.errors import UsageError
+from hyperalign.errors import MissingFileError, UsageError, absent_checkpoint
 
 VERSION_KEY = "pytorch-lightning_version"
 """What Lightning asks of every checkpoint that it loads."""
@@ -58,11 +58,17 @@ def export(run: Path, target: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Export from the command line."""
+    """Export from the command line.
+
+    Raises:
+        MissingFileError: where there is no such run.
+    """
     parser = CommandParser("export", __doc__)
     parser.add_argument("run", type=Path, help="checkpoint of a run")
     parser.add_argument("target", type=Path, help="file to write, or the folder of an encoder")
     given = parser.parse_args(arguments)
+    if not given.run.exists():  # said before torch is imported, which takes seconds
+        raise MissingFileError(absent_checkpoint(given.run))
     sentence = export(given.run, given.target)
 
     from rich.console import Console

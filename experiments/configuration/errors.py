@@ -30,7 +30,8 @@ UNION = "Does not validate against any of the Union subtypes"
 """With which the parser begins what it says about every type that a value might have been."""
 
 _STRUCTURE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Problem with given class_path|Expected a path but)")
-_REQUIRED = re.compile(r"^the following arguments are required: (?:(?:fit|validate|test|predict|adapt)\.)?(.+)$")
+_REQUIRED = re.compile(r"^the following arguments are required: (.+)$")
+_COMMAND = re.compile(r"^(?:fit|validate|test|predict|adapt)\.")
 _GIVEN = re.compile(r"^ *Given value: (.+)$", re.MULTILINE)
 _WRONG_KIND = re.compile(r"^Import path (\S+) does not correspond to a subclass of (\w+), got \{.*\}$")
 _CHOICES = re.compile(r"typing\.Literal\[([^\]]*)\]")
@@ -172,6 +173,13 @@ def shown(path: str) -> str:
     return path.replace("init_args.", "")
 
 
+def no_value(keys: Sequence[str]) -> str:
+    """Return the sentence about keys that need a value and have none."""
+    if len(keys) == 1:
+        return f"No value was given for {keys[0]!r}, which is required."
+    return f"No value was given for {', '.join(map(repr, keys[:-1]))} and {keys[-1]!r}, which are required."
+
+
 def innermost_reason(message: str) -> str:
     """Return the first real reason in a parser's nested message, with the full key in front of it, as one sentence."""
     keys: list[str] = []
@@ -190,8 +198,8 @@ def _as_sentence(key: str, reason: str, message: str) -> str:
     """The parser's `reason` about `key` in plain words, with the refused value where the parser tells it."""
     missing = _REQUIRED.match(reason)
     if missing:
-        needed = ", ".join(f"{key}.{name}" if key else name for name in missing.group(1).split(", "))
-        return f"No value was given for {needed!r}, which is required."
+        names = [_COMMAND.sub("", name) for name in missing.group(1).split(", ")]
+        return no_value([f"{key}.{name}" if key else name for name in names])
     reason = re.sub(r"<class '([^']+)'>", r"\1", reason).rstrip(".").replace(". Got value: ", ", got ")
     listed = ",".join(_CHOICES.findall("\n".join(re.findall("Expected a .*", message))))
     if choices := [one.strip() for one in listed.split(",") if one]:

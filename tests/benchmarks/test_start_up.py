@@ -27,6 +27,8 @@ CASES = {
     "misspelt command": (["ftt"], 2),
     "no such config": (["fit", "--config", "data/cav"], 2),
     "no such checkpoint": (["test", *ADAPT, "--ckpt_path", "nowhere.ckpt"], 1),
+    "no such run": (["export", "nowhere.ckpt", "weights.ckpt"], 1),
+    "nothing given": (["fit"], 2),
     "no class": (["fit", "--config", "tasks/gaussian"], 2),
 }
 

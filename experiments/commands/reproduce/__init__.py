@@ -9,6 +9,7 @@ core runs in minutes. Several tables may fill one store; `hyperalign report STOR
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,7 +94,7 @@ def _listed(runs: Sequence[Run], store: ResultsStore) -> int:
 
     for run in unique(runs):
         state = "; ".join(run.lacks) if run.lacks else ("to run" if missing(run, store) else "done")
-        sys.stdout.write(f"{run.digest}  {run.command:<5}  seed {run.seed}  {state}: {' '.join(run.words)}\n")
+        sys.stdout.write(f"{run.digest}  {run.command:<5}  seed {run.seed}  {state}: {shlex.join(run.words)}\n")
     return 0
 
 
@@ -112,7 +113,8 @@ def _told(store: ResultsStore, names: Sequence[str], budget: str) -> None:
     for table in store.tables():
         if table.name in names and table.budget == budget:
             sys.stdout.write(f"\n{table.title} ({budget})\n\n{as_markdown(table, store)}")
-    sys.stdout.write(f"\nStore: {store.root}\nnext: hyperalign report {store.root}\n")
+    following = shlex.join(["hyperalign", "report", str(store.root)])
+    sys.stdout.write(f"\nStore: {store.root}\nnext: {following}\n")
 
 
 __all__ = ["Places", "main"]

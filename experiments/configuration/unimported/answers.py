@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from experiments.configuration.errors import ConfigError, located
+from experiments.configuration.errors import ConfigError, located, no_value
 from experiments.configuration.filled_in.described_model import value_of
 from experiments.configuration.merged import check_files, notice
 from experiments.configuration.tree import ConfigTree, chosen, parsed, read_files, read_tree
@@ -28,6 +28,8 @@ DATA_COMMANDS = ("prepare", "caption")
 
 HELP = ("-h", "--help")
 PRINT = "print_config"
+NEEDED = ("data", "model")
+"""Sections that every run has."""
 _BY_NAME = ("last", "best", "hpc")
 """Checkpoints that Lightning finds by itself, or that are refused in other words."""
 
@@ -78,6 +80,8 @@ def _answer(name: str, words: list[str]) -> str:
     tree = read_files(words)
     for option, value, given in chosen(tree, words, KINDS):
         _take(tree, option, value, given)
+    if f"--{PRINT}" not in words:
+        _check_whole(tree)
     if sentence := refused(keys, tree.settings):
         raise ConfigError(sentence)
     if f"--{PRINT}" not in words:
@@ -87,6 +91,16 @@ def _answer(name: str, words: list[str]) -> str:
     return f"# lightning.pytorch=={version('lightning')}\n" + yaml.safe_dump(
         whole, default_flow_style=False, sort_keys=False, allow_unicode=True
     )
+
+
+def _check_whole(tree: ConfigTree) -> None:
+    """Refuse a run that has no data or no model.
+
+    Raises:
+        ConfigError: naming what is missing.
+    """
+    if missing := [key for key in NEEDED if tree.settings.get(key) is None]:
+        raise ConfigError(no_value(missing))
 
 
 def _check_weights(tree: ConfigTree) -> None:

@@ -130,3 +130,23 @@ TAKEN = (
 @pytest.mark.parametrize("words", TAKEN, ids=" ".join)
 def test_what_the_parser_takes_is_not_refused(words: list[str]) -> None:
     assert not answered(["fit", *resolve_configs(words_of(ADAPT, *words))])
+
+
+LACKING = {
+    ("fit",): "'data' and 'model', which are",
+    ("predict",): "'data' and 'model', which are",
+    ("fit", "--data", "SampleScenes"): "'model', which is",
+    ("fit", "--model", "RestorationModule", "--model.network", "SERT"): "'data', which is",
+}
+
+
+@pytest.mark.parametrize("words", LACKING, ids=" ".join)
+def test_a_run_without_data_or_model_is_refused_at_once(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HyperalignCLI, "from_arguments", lambda words: pytest.fail("the parser was asked"))
+    quick = outcome(list(words), capsys)
+    assert quick == (2, "", f"error: No value was given for {LACKING[words]} required.\n")
+    monkeypatch.undo()
+    monkeypatch.setattr(cli, "answered", lambda words: False)
+    assert outcome(list(words), capsys) == quick

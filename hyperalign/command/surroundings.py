@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hyperalign.errors import UsageError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds this project's packages."""
 
 PACKAGES = ("hyperalign", "lightning_modules", "datamodules", "callbacks", "experiments")
@@ -32,6 +32,15 @@ def let_own_code_in() -> None:
             sys.path.append(str(ROOT))
         if here not in asked:
             sys.path.append(str(here))
+    check_packages()
+
+
+def check_packages() -> None:
+    """Refuse to go on where another folder hides one of this project's packages.
+
+    Raises:
+        UsageError: naming the first such folder.
+    """
     for name in PACKAGES:
         check_package(name)
 

@@ -9,18 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import main
-from experiments.surroundings import ROOT
-
-NETWORK = """\
-from torch import nn
-class TinyNet(nn.Module):
-    def __init__(self, bands: int = 4):
-        super().__init__()
-        self.layer = nn.Linear(bands, bands)
-    def forward(self, cube):
-        return self.layer(cube)
-"""
+from hyperalign.command.surroundings import ROOT
 
 
 def command(folder: Path, search_path: str) -> subprocess.CompletedProcess[str]:
@@ -36,20 +25,6 @@ def command(folder: Path, search_path: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-
-
-def test_a_network_of_the_working_directory_is_named_in_yaml(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    (folder / "mynet.py").write_text(NETWORK)
-    (folder / "own.yaml").write_text("model: {init_args: {network: {class_path: mynet.TinyNet}}}\n")
-    assert main(["fit", "--config", "tiny", "--config", "own", "--trainer.fast_dev_run", "true"]) == 0
-    assert sys.path[-1] == str(folder)
-    assert "TinyNet (in own.yaml) takes the place of TinyNetwork (in tiny.yaml) as model.network" in (
-        capsys.readouterr().err
-    )
-    sys.modules.pop("mynet", None)
 
 
 @pytest.mark.parametrize("name", ["callbacks/__init__.py", "callbacks/mine.py", "callbacks.py"])
@@ -70,5 +45,23 @@ def test_where_pythonpath_makes_it_hide_ours_one_sentence_says_it(tmp_path: Path
     assert finished.returncode == 2
     assert finished.stderr == (
         f"error: {tmp_path / 'callbacks'} hides this project's package callbacks, because {tmp_path} comes first in "
+        "the search path (PYTHONPATH): rename it, or take that folder out of PYTHONPATH.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["experiments", "lightning_modules"])
+def test_a_hidden_package_is_said_also_where_the_command_itself_would_be_hidden(name: str, tmp_path: Path) -> None:
+    """A folder called `experiments` is common, and an installed command would end in a traceback about it."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("")
+    code = f"import sys; sys.path.append({str(ROOT)!r}); from hyperalign.command import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    isolated = [sys.executable, "-S", "-c", code]
+    finished = subprocess.run(
+        isolated, cwd=tmp_path.parent, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"error: {tmp_path / name} hides this project's package {name}, because {tmp_path} comes first in "
         "the search path (PYTHONPATH): rename it, or take that folder out of PYTHONPATH.\n"
     )
