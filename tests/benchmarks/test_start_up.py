@@ -29,6 +29,7 @@ CASES = {
     "no such checkpoint": (["test", *ADAPT, "--ckpt_path", "nowhere.ckpt"], 1),
     "no such run": (["export", "nowhere.ckpt", "weights.ckpt"], 1),
     "nothing given": (["fit"], 2),
+    "nothing to prepare": (["prepare"], 2),
     "no class": (["fit", "--config", "tasks/gaussian"], 2),
 }
 

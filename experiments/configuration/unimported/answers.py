@@ -12,6 +12,7 @@ import yaml
 
 from experiments.configuration.errors import ConfigError, located, no_value
 from experiments.configuration.filled_in.described_model import value_of
+from experiments.configuration.files import resolve_configs
 from experiments.configuration.merged import check_files, notice
 from experiments.configuration.tree import ConfigTree, chosen, parsed, read_files, read_tree
 from experiments.configuration.unimported.commands import KINDS, command
@@ -28,7 +29,8 @@ DATA_COMMANDS = ("prepare", "caption")
 
 HELP = ("-h", "--help")
 PRINT = "print_config"
-NEEDED = ("data", "model")
+DATA = "data"
+NEEDED = (DATA, "model")
 """Sections that every run has."""
 _BY_NAME = ("last", "best", "hpc")
 """Checkpoints that Lightning finds by itself, or that are refused in other words."""
@@ -61,6 +63,7 @@ def _answer(name: str, words: list[str]) -> str:
     if any(word in HELP for word in words):
         return data_help(name) if name in DATA_COMMANDS else command_help(name)
     if name in DATA_COMMANDS:
+        _check_whole(read_tree(resolve_configs(words)), [DATA])
         return ""
     for section in KINDS:
         if wanted := value_of(words, f"--{section}.help"):
@@ -81,7 +84,7 @@ def _answer(name: str, words: list[str]) -> str:
     for option, value, given in chosen(tree, words, KINDS):
         _take(tree, option, value, given)
     if f"--{PRINT}" not in words:
-        _check_whole(tree)
+        _check_whole(tree, NEEDED)
     if sentence := refused(keys, tree.settings):
         raise ConfigError(sentence)
     if f"--{PRINT}" not in words:
@@ -93,13 +96,13 @@ def _answer(name: str, words: list[str]) -> str:
     )
 
 
-def _check_whole(tree: ConfigTree) -> None:
-    """Refuse a run that has no data or no model.
+def _check_whole(tree: ConfigTree, needed: Sequence[str]) -> None:
+    """Refuse what lacks a section that it needs.
 
     Raises:
         ConfigError: naming what is missing.
     """
-    if missing := [key for key in NEEDED if tree.settings.get(key) is None]:
+    if missing := [key for key in needed if tree.settings.get(key) is None]:
         raise ConfigError(no_value(missing))
 
 

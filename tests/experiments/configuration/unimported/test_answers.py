@@ -7,7 +7,8 @@ import yaml
 
 from experiments import cli
 from experiments.cli import main
-from experiments.configuration.files import resolve_configs
+from experiments.configuration.errors import ConfigError
+from experiments.configuration.files import ConfigNotFoundError, resolve_configs
 from experiments.configuration.lightning_cli import HyperalignCLI
 from experiments.configuration.unimported.answers import answered
 
@@ -150,3 +151,13 @@ def test_a_run_without_data_or_model_is_refused_at_once(
     monkeypatch.undo()
     monkeypatch.setattr(cli, "answered", lambda words: False)
     assert outcome(list(words), capsys) == quick
+
+
+@pytest.mark.parametrize("command", ["prepare", "caption"])
+def test_a_command_of_data_without_data_is_refused_at_once(command: str) -> None:
+    with pytest.raises(ConfigError, match=r"^No value was given for 'data', which is required\.$"):
+        answered([command, "--config", "logger/csv"])
+    assert not answered([command, "--config", "data/cave", "--output", "captions.json", "--verify"])
+    assert not answered([command, "--data", "CAVE"])
+    with pytest.raises(ConfigNotFoundError):
+        answered([command, "--config", "data/cav"])
