@@ -11,8 +11,8 @@ from pathlib import Path
 import yaml
 
 from experiments.configuration.errors import ConfigError, located, no_value
-from experiments.configuration.filled_in.described_model import value_of
 from experiments.configuration.files import resolve_configs
+from experiments.configuration.filled_in.described_model import value_of
 from experiments.configuration.merged import check_files, notice
 from experiments.configuration.tree import ConfigTree, chosen, parsed, read_files, read_tree
 from experiments.configuration.unimported.commands import KINDS, command
