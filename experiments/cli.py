@@ -21,7 +21,7 @@ from experiments.ending import ending
 from experiments.failures import INTERRUPTED, told
 from experiments.launchers import check_launcher
 from experiments.sigterm import ends_on_sigterm
-from hyperalign.command.surroundings import let_own_code_in
+from hyperalign.command.search_path import let_own_code_in
 from hyperalign.errors import UsageError
 
 if TYPE_CHECKING:

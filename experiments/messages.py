@@ -9,7 +9,7 @@ import sys
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from experiments.configuration.merged import RANK_VARIABLES
-from hyperalign.command.surroundings import PACKAGES
+from hyperalign.command.search_path import PACKAGES
 
 
 class _ErrorStream(logging.Handler):

@@ -1,4 +1,4 @@
-"""What both adaptation stages share: completing a store folder, and finding and telling their surroundings."""
+"""What both adaptation stages share: completing a store folder, finding their context and telling it."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence

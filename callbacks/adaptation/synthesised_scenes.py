@@ -37,7 +37,7 @@ class Synthesised:
         scene: the synthesised cube on disk.
         proxy: the proxy that its spectra come from.
         guide: path of the RGB guide, `3 x H x W` float32 in [0, 1], `.npy`.
-        metadata: Seconds, alignment PSNR (dB) of the transported proxy RGB to the guide, kappa and support of T.
+        metadata: Seconds, PSNR (dB) of the transported proxy RGB to the guide, kappa and support of T.
         guide_metadata: seed and seconds of the guide, and `training_seconds` of the source that made it.
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from hyperalign.command.surroundings import check_packages
+from hyperalign.command.search_path import check_packages
 from hyperalign.errors import UsageError
 
 __all__ = ["main"]

@@ -12,7 +12,7 @@ import pytest
 
 from experiments.failures import told
 from experiments.launchers import check_launcher
-from experiments.surroundings import ROOT
+from hyperalign.command.search_path import ROOT
 from hyperalign.errors import UsageError
 
 

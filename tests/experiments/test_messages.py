@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from experiments.messages import show_messages
-from hyperalign.command.surroundings import PACKAGES
+from hyperalign.command.search_path import PACKAGES
 
 
 @pytest.fixture(autouse=True)

@@ -79,7 +79,7 @@ def test_a_fit_on_generated_cubes_with_diagnostics(tmp_path: Path) -> None:
     assert [scene.shape[1:] for scene in generated.made_scenes] == [(40, 44)] * 3
     written = {path.name for path in (tmp_path / "diagnostics" / "round_1").rglob("*.*")}
     assert written == {
-        "alignment.csv",
+        "distances.csv",
         *("features.csv", "features.png", "spectra.csv", "spectra.png"),
         *("motorcycle_01.png", "motorcycle_01_spectra.png"),
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperalign.command.surroundings import ROOT
+from hyperalign.command.search_path import ROOT
 from tests.experiments.test_two_processes import WORDS
 
 UNSHARE = shutil.which("unshare") or ""

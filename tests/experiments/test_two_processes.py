@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperalign.command.surroundings import ROOT
+from hyperalign.command.search_path import ROOT
 
 WORDS = [
     *("--config", "hir_align/adapt", "--config", "tasks/gaussian", "--data", "SampleScenes", "--data.crop", "48"),

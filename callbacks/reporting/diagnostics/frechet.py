@@ -12,7 +12,7 @@ from hyperalign.errors import InputError
 
 
 @dataclass(frozen=True)
-class Alignment:
+class SetDistances:
     """How one set lies to the reference; distances are those of the space, squared for Frechet's.
 
     Attributes:
@@ -34,7 +34,7 @@ class Alignment:
     spread: float
 
 
-def alignment_rows(space: str, points: Mapping[str, Tensor]) -> list[Alignment]:
+def set_distances(space: str, points: Mapping[str, Tensor]) -> list[SetDistances]:
     """Compare every set of points with the clean one, or with the proxies' where that is not shown.
 
     Args:
@@ -43,7 +43,7 @@ def alignment_rows(space: str, points: Mapping[str, Tensor]) -> list[Alignment]:
     """
     reference = "clean" if "clean" in points else "proxy"
     return [
-        Alignment(
+        SetDistances(
             space,
             label,
             reference,

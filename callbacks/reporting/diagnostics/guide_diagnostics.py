@@ -19,8 +19,8 @@ from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.adaptation.synthesised_scenes import by_proxy
 from callbacks.adaptation.training_scenes import AfterProxies
 from callbacks.reporting.diagnostics.embedding import Method, project
-from callbacks.reporting.diagnostics.frechet import Alignment, alignment_rows
-from callbacks.reporting.diagnostics.plots import draw_generated, scatter, write_alignment, write_coordinates
+from callbacks.reporting.diagnostics.frechet import SetDistances, set_distances
+from callbacks.reporting.diagnostics.plots import draw_generated, scatter, write_coordinates, write_distances
 from callbacks.reporting.diagnostics.samples import PIXELS, Samples, candidates, draw, patch_features
 from callbacks.reporting.drawing import save_figure
 from callbacks.reporting.loggers import log_picture
@@ -42,7 +42,7 @@ class GuideDiagnostics(Callback):
     """Draws degraded, proxy, synthesised and clean samples in one plane (HIR-ALIGN, Figure 4), and examples (Figure 5).
 
     Whenever scenes were synthesised or generated, before they are trained on, it leaves `features.png` (patches of RGB
-    pictures), `spectra.png` (pixels), the coordinates of both as CSV, `alignment.csv` (how far each set lies from the
+    pictures), `spectra.png` (pixels), the coordinates of both as CSV, `distances.csv` (how far each set lies from the
     clean one, or from the proxies where that is not shown) and, under `examples/`, proxies with their guides and
     scenes. Pictures also go to the Trainer's loggers that show pictures. List it after
     `callbacks.ProxyGeneration` and whatever makes scenes of the proxies.
@@ -139,15 +139,15 @@ class GuideDiagnostics(Callback):
         bar(LABEL, 1, 4)
         points = self._points(samples, pl_module.device)
         bar(LABEL, 2, 4)
-        alignment = self._draw_space(folder, "features", self.features_title(), points, samples)
+        rows = self._draw_space(folder, "features", self.features_title(), points, samples)
         spectra = {label: one.spectra for label, one in samples.items()}
-        alignment += self._draw_space(folder, "spectra", "(b) spectra of pixels", spectra, samples)
-        write_alignment(folder / "alignment.csv", alignment)
+        rows += self._draw_space(folder, "spectra", "(b) spectra of pixels", spectra, samples)
+        write_distances(folder / "distances.csv", rows)
         bar(LABEL, 3, 4)
         for picture in ("features", "spectra", *self._draw_examples(folder, proxy, after)):
             log_picture(trainer.loggers, f"diagnostics/{picture}", folder / f"{picture}.png", trainer.global_step)
         bar(LABEL, 4, 4)
-        distances = {f"{row.space}_frechet_{row.set}": row.frechet for row in alignment if row.set != row.reference}
+        distances = {f"{row.space}_frechet_{row.set}": row.frechet for row in rows if row.set != row.reference}
         facts = {"round": proxy.round, "seconds": time.perf_counter() - begin, **distances}
         log_stage(trainer, "diagnostics", facts)
 
@@ -161,7 +161,7 @@ class GuideDiagnostics(Callback):
 
     def _draw_space(
         self, folder: Path, space: str, title: str, points: Mapping[str, Tensor], samples: Mapping[str, Samples]
-    ) -> list[Alignment]:
+    ) -> list[SetDistances]:
         """Draw one space, write its coordinates, and return its rows of the table."""
         plane = project(torch.cat(list(points.values())), self.method, self.seed)
         sizes = [len(one) for one in points.values()]
@@ -172,7 +172,7 @@ class GuideDiagnostics(Callback):
             label: one.rgb_scenes if space == "features" else one.spectra_scenes for label, one in samples.items()
         }
         write_coordinates(folder / f"{space}.csv", places, owners)
-        return alignment_rows(space, points)
+        return set_distances(space, points)
 
     def _draw_examples(self, folder: Path, proxy: ProxyGeneration, after: AfterProxies | None) -> list[str]:
         """Draw the first proxies with what was made of them, and return the pictures' names below the folder."""

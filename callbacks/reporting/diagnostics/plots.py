@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from callbacks.reporting.diagnostics.frechet import Alignment
+from callbacks.reporting.diagnostics.frechet import SetDistances
 from callbacks.reporting.drawing import POINTS, pseudo_rgb, save_panels, save_point_spectra
 from datamodules.scenes.scene import MappedScene
 from hyperalign.files import file_stem, write_text
@@ -69,9 +69,9 @@ def write_coordinates(path: Path, sets: Mapping[str, Tensor], scenes: Mapping[st
     write_text(path, _as_csv(["set", "scene", "x", "y"], rows))
 
 
-def write_alignment(path: Path, rows: Sequence[Alignment]) -> None:
-    """Write the table of alignment statistics as CSV."""
-    write_text(path, _as_csv([field.name for field in fields(Alignment)], [astuple(row) for row in rows]))
+def write_distances(path: Path, rows: Sequence[SetDistances]) -> None:
+    """Write the table of how far sets lie from the reference as CSV."""
+    write_text(path, _as_csv([field.name for field in fields(SetDistances)], [astuple(row) for row in rows]))
 
 
 def draw_generated(folder: Path, proxy: MappedScene, generated: Sequence[MappedScene]) -> None:

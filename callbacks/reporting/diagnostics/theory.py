@@ -25,7 +25,7 @@ from hyperalign.seeding import generator_for
 from hyperalign.trainers import callbacks_of
 
 PATCH = 3
-"""Side of the patches whose distribution is compared: spectra in their surroundings, which shuffling destroys."""
+"""Side of the patches whose distribution is compared: spectra with their neighbours, which shuffling destroys."""
 
 VIEW = 8
 """Side to which scenes are brought to tell views apart."""

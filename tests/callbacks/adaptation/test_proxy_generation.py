@@ -1,4 +1,4 @@
-"""Stage (i) in a fit: what is trained on, and which surroundings are refused."""
+"""Stage (i) in a fit: what is trained on, and which contexts are refused."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def refused(folder: Path, module: LightningModule, sentence: str, **data: Any) -
     assert store_files(folder / "store") == {}
 
 
-def test_unusable_surroundings_are_one_sentence(tmp_path: Path) -> None:
+def test_unusable_contexts_are_one_sentence(tmp_path: Path) -> None:
     source_role = {"role": "source", "observed": None, "unobserved": None, "training": ["amber"]}
     refused(
         tmp_path,

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from hyperalign.command import main
-from hyperalign.command.surroundings import ROOT
+from hyperalign.command.search_path import ROOT
 
 
 def test_the_installed_commands_lead_through_the_entrance() -> None:

@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from callbacks.reporting.diagnostics.frechet import alignment_rows, frechet_distance, nearest_distance, spread
+from callbacks.reporting.diagnostics.frechet import frechet_distance, nearest_distance, set_distances, spread
 
 
 def cloud(seed: int, count: int, width: int, shift: float = 0.0) -> Tensor:
@@ -56,7 +56,7 @@ def test_sets_are_compared_with_the_clean_one_or_else_with_the_proxies(clean: bo
     points = {"degraded": cloud(0, 9, 3, 2.0), "proxy": cloud(1, 9, 3), "clean": cloud(2, 8, 3)}
     if not clean:
         del points["clean"]
-    rows = {row.set: row for row in alignment_rows("features", points)}
+    rows = {row.set: row for row in set_distances("features", points)}
     reference = "clean" if clean else "proxy"
     assert {row.reference for row in rows.values()} == {reference}
     assert rows[reference].frechet == 0

@@ -52,7 +52,7 @@ def test_a_round_leaves_pictures_coordinates_and_a_table_and_tells_every_logger(
     fit_with(tmp_path, GuideDiagnostics(str(tmp_path / "out"), scenes=1, **SMALL), logger=loggers)
     out = tmp_path / "out" / "round_1"
     pictures = ["examples/amber", "examples/amber_spectra", "features", "spectra"]
-    assert files(out) == sorted([*(f"{name}.png" for name in pictures), "features.csv", "spectra.csv", "alignment.csv"])
+    assert files(out) == sorted([*(f"{name}.png" for name in pictures), "features.csv", "spectra.csv", "distances.csv"])
     for name, count in (("features", 8), ("spectra", 30)):
         rows = table(out / f"{name}.csv")
         assert Counter(row["set"] for row in rows) == dict.fromkeys(
@@ -70,7 +70,7 @@ def test_a_round_leaves_pictures_coordinates_and_a_table_and_tells_every_logger(
         with Image.open(out / f"{name}.png") as picture:
             assert board.experiment.images[f"diagnostics/{name}"] == ((picture.height, picture.width, 3), "HWC")
             assert np.asarray(picture.convert("L")).std() > 5
-    distances = {row["set"]: float(row["frechet"]) for row in table(out / "alignment.csv") if row["space"] == "spectra"}
+    distances = {row["set"]: float(row["frechet"]) for row in table(out / "distances.csv") if row["space"] == "spectra"}
     for label in ("degraded", "proxy", "synthesised"):
         assert loggers[0].metrics[f"diagnostics/spectra_frechet_{label}"] == pytest.approx(distances[label])
 
@@ -90,7 +90,7 @@ def test_numbers_are_those_of_the_samples(tmp_path: Path) -> None:
     plane = principal_components(torch.cat([one.spectra for one in drawn.values()]))
     rows = table(tmp_path / "out" / "round_1" / "spectra.csv")
     np.testing.assert_allclose([[float(row["x"]), float(row["y"])] for row in rows], plane.numpy(), atol=1e-9)
-    found = {(row["space"], row["set"]): row for row in table(tmp_path / "out" / "round_1" / "alignment.csv")}
+    found = {(row["space"], row["set"]): row for row in table(tmp_path / "out" / "round_1" / "distances.csv")}
     features = {label: patch_features(one.rgb, None) for label, one in drawn.items()}
     for space, points in (("features", features), ("spectra", {k: one.spectra for k, one in drawn.items()})):
         for label in ("degraded", "proxy", "synthesised"):
@@ -108,9 +108,9 @@ def test_training_is_the_same_with_and_without_and_rounds_have_folders(tmp_path:
     diagnostics = GuideDiagnostics(**settings)
     callbacks = stages(tmp_path / "store", rounds=2)
     assert torch.equal(fit_with(tmp_path, diagnostics, callbacks, max_epochs=4), weights_of(plain))
-    names = ["alignment.csv", "features.csv", "features.png", "spectra.csv", "spectra.png"]
+    names = ["distances.csv", "features.csv", "features.png", "spectra.csv", "spectra.png"]
     assert files(tmp_path / "diagnostics") == [f"round_{number}/{name}" for number in (1, 2) for name in names]
-    rows = table(tmp_path / "diagnostics" / "round_2" / "alignment.csv")
+    rows = table(tmp_path / "diagnostics" / "round_2" / "distances.csv")
     assert {(row["set"], row["reference"]) for row in rows} == {
         (label, "proxy") for label in ("degraded", "proxy", "synthesised")
     }

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from callbacks.reporting.diagnostics.frechet import Alignment
-from callbacks.reporting.diagnostics.plots import scatter, write_alignment, write_coordinates
+from callbacks.reporting.diagnostics.frechet import SetDistances
+from callbacks.reporting.diagnostics.plots import scatter, write_coordinates, write_distances
 
 
 def test_scatter_names_every_set(tmp_path: Path) -> None:
@@ -33,5 +33,5 @@ def test_coordinates_and_alignment_are_tables(tmp_path: Path) -> None:
             ["proxy", "z", "2.0", "3.0"],
             ["clean", "w", "4.0", "5.0"],
         ]
-    write_alignment(tmp_path / "empty.csv", [])
-    assert (tmp_path / "empty.csv").read_text().strip().split(",") == [one.name for one in fields(Alignment)]
+    write_distances(tmp_path / "empty.csv", [])
+    assert (tmp_path / "empty.csv").read_text().strip().split(",") == [one.name for one in fields(SetDistances)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperalign.command.surroundings import ROOT
+from hyperalign.command.search_path import ROOT
 
 
 def command(folder: Path, search_path: str) -> subprocess.CompletedProcess[str]:
