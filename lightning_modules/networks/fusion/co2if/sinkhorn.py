@@ -33,6 +33,9 @@ __all__ = ["sinkhorn_plan"]
 PLAIN_ITERATIONS = 5
 """Sinkhorn iterations before curvature is used: they are cheap and forgive any start."""
 
+PATIENCE = 4
+"""Iterations between two questions whether all images have stopped, where an answer means waiting for the device."""
+
 FIRST_DAMPING, RAISE, LOWER, GIVE_UP = 1e-3, 10.0, 3.0, 1e5
 LONGEST_STEP = 50.0
 
@@ -79,7 +82,8 @@ def _curvature_solve(
         matrix = matrix + torch.diag_embed((marginal == 0).to(matrix.dtype))
     else:
         matrix = matrix + marginal[:, :, None] * marginal[:, None]
-    solution: Tensor = torch.linalg.solve(matrix, right.double())
+    # Whether it worked is not asked for: a device would be waited for. A step that is no number is not accepted.
+    solution: Tensor = torch.linalg.solve_ex(matrix, right.double()).result
     return solution.to(rows.dtype)
 
 
@@ -97,9 +101,14 @@ def _dual_rise(rows: Tensor, wanted: Tensor, step: Tensor, give: float) -> Tenso
     return linear - growth.clamp_min(torch.finfo(rows.dtype).tiny).log().mean(dim=-1)
 
 
+def _waits(device: torch.device) -> bool:
+    """Whether to look at a number means waiting for a device that would else work on."""
+    return device.type != "cpu"
+
+
 def _choose(accept: Tensor, new: _Iterate, old: _Iterate) -> _Iterate:
     """The new iterate where accepted, else the old one, image by image."""
-    if bool(accept.all()):
+    if not _waits(accept.device) and bool(accept.all()):
         return new
     fields = zip(new, old, strict=True)
     return _Iterate(*(torch.where(accept.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in fields))
@@ -111,10 +120,12 @@ def _solve(scores: Tensor, uniform: Tensor, iterations: int, tolerance: float, g
     current = _evaluate(scores, torch.zeros_like(uniform), uniform, give)
     damping = torch.full_like(current.error, FIRST_DAMPING)
     rounding = 8 * torch.finfo(scores.dtype).eps
+    # An image that has stopped stays as it is, so that further iterations change nothing.
+    every = PATIENCE if _waits(scores.device) else 1
     for iteration in range(iterations):
         # Every image stops by itself: its plan must not depend on how long its batch-mates take.
         active = (current.error > tolerance) & (damping <= GIVE_UP)
-        if not bool(active.any()):
+        if iteration % every == 0 and not bool(active.any()):
             break
         if iteration < PLAIN_ITERATIONS:
             ratio = current.wanted.clamp_min(smallest) / current.columns.clamp_min(smallest)

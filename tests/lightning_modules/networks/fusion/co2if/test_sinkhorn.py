@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
+from lightning_modules.networks.fusion.co2if import sinkhorn
 from lightning_modules.networks.fusion.co2if.sinkhorn import sinkhorn_plan
 from tests.lightning_modules.networks.fusion.co2if.samples import cosine_cost, costs, plain_sinkhorn, random_tokens
 
@@ -230,3 +231,16 @@ def test_the_gradient_of_an_unbalanced_plan_is_that_of_differences() -> None:
 def test_a_relaxation_that_is_not_positive_is_refused() -> None:
     with pytest.raises(ValueError, match="relaxation 0 is out of range; choose a positive epsilon and relaxation"):
         sinkhorn_plan(torch.rand(1, 3, 2), relaxation=0)
+
+
+@pytest.mark.parametrize("relaxation", [None, 2.0])
+def test_where_looking_means_waiting_the_same_plan_comes_out(
+    relaxation: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU is asked every fourth iteration alone; what an image does after it has stopped must change nothing."""
+    cost = torch.cat([costs("random"), 5 * costs("random")])
+    often = sinkhorn_plan(cost, epsilon=0.05, relaxation=relaxation)
+    asked = []
+    monkeypatch.setattr(sinkhorn, "_waits", lambda device: asked.append(device) is None)
+    assert torch.equal(sinkhorn_plan(cost, epsilon=0.05, relaxation=relaxation), often)
+    assert asked
