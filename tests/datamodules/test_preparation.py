@@ -99,7 +99,7 @@ def _killed_while_writing(data: CAVE) -> None:
 def test_a_killed_preparation_leaves_nothing_half_written(root: Path) -> None:
     process = multiprocessing.get_context("fork").Process(target=_killed_while_writing, args=(cave(root),))
     process.start()
-    process.join(30)
+    process.join(300)
     assert process.exitcode == -signal.SIGKILL
     remains = [path for path in (root.parent / "cache").rglob(".*") if path.is_file()]
     assert len(remains) == 1

@@ -63,7 +63,7 @@ def test_the_module_is_the_same_command(option: str, capsys: pytest.CaptureFixtu
     root = Path(cli.__file__).resolve().parent.parent
     finished = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "experiments", option],
-        cwd=root, capture_output=True, text=True, check=True, timeout=60,
+        cwd=root, capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     main([option])
     assert finished.stdout == capsys.readouterr().out

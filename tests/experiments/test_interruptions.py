@@ -40,14 +40,18 @@ def default_signals() -> Iterator[None]:
 
 
 class Signalled(Callback):
-    """Sends this process a signal in the middle of the step of a number."""
+    """Sends this process a signal in the middle of the step of a number.
+
+    Raised, so that Python's handler runs at once: what `kill` sends may be taken by another thread, which a loaded
+    machine lets run a step later.
+    """
 
     def __init__(self, number: int, step: int) -> None:
         self.number, self.step, self.finished = number, step, 0
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor) -> None:
         if trainer.global_step == self.step:
-            os.kill(os.getpid(), self.number)
+            signal.raise_signal(self.number)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:  # noqa: ANN401
         self.finished = trainer.global_step
@@ -73,7 +77,7 @@ def in_a_process(work: Callable[[], object]) -> int | None:
     """Run a function in a process of its own, and return the status that it ends with."""
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(90)
+    process.join(400)
     return process.exitcode
 
 
@@ -84,7 +88,7 @@ def signals_at(entry: int, number: int) -> None:
     def write_array(self: Store, *arguments: Any) -> Any:  # noqa: ANN401
         count[0] += 1
         if count[0] == entry:
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
         return original(self, *arguments)
 
     Store.write_array = write_array  # type: ignore[method-assign, assignment]  # only in this process
@@ -183,6 +187,6 @@ def test_a_job_that_is_not_requeued_is_told(
 
 def test_a_command_without_trainer_ends_with_143() -> None:
     with pytest.raises(SystemExit) as ended, ends_on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert ended.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -78,7 +78,7 @@ def test_the_command_says_it_before_lightning_is_imported(tmp_path: Path) -> Non
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (finished.returncode, finished.stdout, finished.stderr) == (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ def test_the_block_is_left_with_what_it_holds_put_away() -> None:
     done = []
     with pytest.raises(SystemExit) as stopped, ends_on_sigterm():
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             done.append("went on")
         finally:
             done.append("put away")
@@ -50,7 +49,7 @@ def test_whoever_looks_after_it_already_goes_on_doing_so() -> None:
 
     signal.signal(signal.SIGTERM, own)
     with ends_on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert seen == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) == own
 

@@ -53,7 +53,7 @@ def test_the_missing_schemas_are_defined_where_the_compiled_part_does_not_load(t
     finished = subprocess.run(
         [sys.executable, "-c", USES_A_TORCHVISION_THAT_DOES_NOT_LOAD],
         cwd=root, env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     signature = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
     names = ("torchvision::nms", "torchvision::qnms")

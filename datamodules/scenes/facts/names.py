@@ -45,6 +45,20 @@ def names_widths(name: str) -> bool:
     return plain in _WIDTHS or plain.removesuffix("s") in _WIDTHS
 
 
+def names_unit(name: str, centres: str, beside: bool = False) -> bool:
+    """Tell whether a variable of this name holds the word for the unit of the centres of the bands.
+
+    Args:
+        name: of the variable.
+        centres: name of the variable of the centres.
+        beside: whether it stands beside the centres alone, so that `units` are theirs.
+    """
+    plain = _plain(name).removesuffix("s")
+    return plain in ("wavelengthunit", f"{_plain(centres)}unit", f"{_plain(centres).removesuffix('s')}unit") or (
+        beside and plain == "unit"
+    )
+
+
 def names_missing(name: str) -> bool:
     """Tell whether a variable or attribute of this name holds the mark of missing values (`_FillValue`, `nodata`)."""
     return _plain(name) in _MARKS

@@ -23,7 +23,10 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 """Words for units that are no wavelength's, or do not say enough: a wavenumber may count per cm or per m."""
-_PER_CENTIMETRE = re.compile(r"cm ?\^?\{?(-1|⁻¹)|1 ?/ ?cm|kayser|(inverse|reciprocal) ?cent", re.IGNORECASE)
+_PER_CENTIMETRE = re.compile(
+    r"^(wave ?numbers?)?[ ,([]*(cm ?\^?\{?(-1|⁻¹)\}?|1 ?/ ?cm|kaysers?|(inverse|reciprocal) ?cent\w*)[)\]]*$",
+    re.IGNORECASE,
+)
 _FREQUENCY = re.compile(r"^(k|m|g|t|p|kilo|mega|giga|tera|peta)?(?:hz|hertz)$", re.IGNORECASE)
 _ENERGY = re.compile(r"^(m|milli)?[ -]?(?:ev|electron ?volts?)$", re.IGNORECASE)
 _PER_SECOND = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
@@ -130,6 +133,13 @@ def are_numbers_of_bands(values: Sequence[float], selected: bool = False) -> boo
     ):
         return True
     return len(values) > 1 and values[0] in (0, 1) and all(after - before == 1 for before, after in pairwise(values))
+
+
+def counts_bands(values: Sequence[float], unit: str) -> bool:
+    """Tell whether a list with a word for its unit counts the bands: `Unknown` says nothing, and 1, 2, 3 are no nm."""
+    word = unit.strip().lower()
+    says_nothing = word in ("", "unknown", "none", "n/a", "nm") or word.startswith("nano")
+    return says_nothing and are_numbers_of_bands(values)
 
 
 def _reciprocal(word: str) -> float | None:

@@ -32,6 +32,7 @@ class CubeFile(ABC):
         path: the file or folder.
         marks: the values that mean that nothing was measured; windows hold them as they are stored.
         stated: the centres as the file states them, in its own unit; None if it does not.
+        unit_beside: name and text of the variable that says that unit, in files of several variables.
         bad_bands: numbers of the bands that the file calls unusable.
         max_bytes: bytes that one window, or the whole cube where it must be decoded whole, may take in memory.
     """
@@ -51,6 +52,7 @@ class CubeFile(ABC):
         self._metadata = MappingProxyType(dict(metadata or {}))
         self.marks = Missing()
         self.stated: Centres | None = None
+        self.unit_beside: tuple[str, str] | None = None
         self.bad_bands: tuple[int, ...] = ()
         self.max_bytes = MAX_BYTES
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from datamodules.scenes.facts.causes import raise_true_cause
 from datamodules.scenes.facts.names import names_centres
-from datamodules.scenes.readers.centres import are_numbers_of_bands
+from datamodules.scenes.readers.centres import counts_bands
 from datamodules.scenes.readers.gdal_items import CENTRE_IN_TEXT
 from hyperalign.errors import InputError
 
@@ -142,7 +142,7 @@ def stated_wavelengths(entries: Mapping[str, str | list[str]], bands: int) -> tu
             values = entries[name]
             found = [values] if isinstance(values, str) and bands == 1 else values
             # A plain count of the bands, in an unknown unit, says nothing.
-            if not unit and isinstance(found, list) and are_numbers_of_bands(_floats(found)):
+            if isinstance(found, list) and counts_bands(_floats(found), unit):
                 return None
             return found, unit
     names = entries.get("band names")
@@ -150,7 +150,7 @@ def stated_wavelengths(entries: Mapping[str, str | list[str]], bands: int) -> tu
         return None
     matches = [CENTRE_IN_TEXT.search(text) for text in names]
     if all(matches):
-        return [match[1] for match in matches if match], "nm" if matches[0] and matches[0][2][0] in "nN" else "um"
+        return [match[1] for match in matches if match], matches[0][2] if matches[0] else ""
     numbers = _floats(names)
     return (list(names), "") if len(numbers) == bands and min(numbers) >= 200 and len(set(numbers)) == bands else None
 

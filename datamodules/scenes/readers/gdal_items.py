@@ -15,7 +15,10 @@ from hyperalign.files import beside
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 _BAND = re.compile(r"band[_ ]?(\d+)$", re.IGNORECASE)
 _LARGEST = 64 << 20
-CENTRE_IN_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(nm|nanomet\w*|[uµμ]m|micro(?:n|met)\w*)(?![a-z])", re.IGNORECASE)
+CENTRE_IN_TEXT = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(nm|nanomet\w*|[uµμ]m|micro(?:n|met)\w*|Å|angstr\w*|cm\^?-1|1/cm|[GT]Hz)(?![a-z])",
+    re.IGNORECASE,
+)
 """A wavelength with its unit within the name of a band: `Band 12 (447.2 Nanometers)`."""
 
 
@@ -71,7 +74,7 @@ def wavelengths_of(items: list[Item], bands: int) -> tuple[list[float], str] | N
         elif names_centres(item.name) and item.sample is None and len(numbers) == bands:
             plain = {band: float(number) for band, number in enumerate(numbers)}
         elif (match := CENTRE_IN_TEXT.search(item.text)) and (band := _band(item)) is not None:
-            named[band] = (float(match[1]), "nm" if match[2][0] in "nN" else "um")
+            named[band] = (float(match[1]), match[2])
     if sorted(plain) == list(range(bands)):
         values = [plain[band] for band in range(bands)]
         return None if are_numbers_of_bands(values) else (values, unit)

@@ -191,8 +191,15 @@ def _stated(file: Any, key: str, shape: tuple[int, ...]) -> tuple[str, list[floa
     )
     for name, item in places:
         if name != key and (found := _list(item, shape, name)):
-            return name, found, _unit(item.attrs, "units", "unit")
-    return _listed(file, key, shape)
+            return name, found, _unit(item.attrs, "units", "unit", "Units")
+    group = data.parent
+    while True:
+        for name, value in group.attrs.items():
+            if names_centres(name) and (found := _list(value, shape, name)):
+                return "/@" + name, found, _unit(group.attrs, "wavelength_units", "wavelength units", f"{name}_units")
+        if group == file["/"]:
+            return _listed(file, key, shape)
+        group = group.parent
 
 
 def _listed(file: Any, key: str, shape: tuple[int, ...]) -> tuple[str, list[float], str] | None:  # noqa: ANN401
@@ -219,6 +226,8 @@ def _continued(centres: Sequence[float]) -> list[float]:
 
 def _list(item: Any, shape: tuple[int, ...], name: str) -> list[float] | None:  # noqa: ANN401
     """Return numbers, one for each position of one of the axes; None for anything else."""
+    if isinstance(item, str | bytes):
+        item = np.array(declared_marks(item))
     size = getattr(item, "size", None)
     if size is None and not isinstance(item, list | tuple):
         return None

@@ -1,8 +1,9 @@
 """MATLAB files of any version behind one door, with the axes as MATLAB shows them."""
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from datamodules.scenes.facts.causes import raise_true_cause
 from datamodules.scenes.facts.limits import MAX_BYTES, TooLargeError, check_bytes
+from datamodules.scenes.facts.names import names_centres, names_unit
 from datamodules.scenes.readers.hdf5_links import OutsideError, is_numeric, own_data_sets, refuse_outside
 from datamodules.scenes.readers.mat_elements import check_elements
 from datamodules.scenes.readers.refusals import NotRealError, refuse_objects
@@ -123,7 +125,55 @@ def classic_shapes(path: Path, key: str | None = None) -> dict[str, tuple[int, .
     if not plain:
         structs = [name for name, _, kind in variables if kind == "struct"]
         shapes |= {name: field.shape for name, field in _fields(path, structs).items()}
+    elif not any(names_centres(name) for name in shapes) and path.stat().st_size < _LARGEST_DESCRIBED:
+        # A struct beside the cube may describe it; a second cube in it is not meant, nor anything that is no array.
+        structs = [name for name, size, kind in variables if kind == "struct" and math.prod(size) == 1]
+        with suppress(Exception):
+            shapes |= {name: field.shape for name, field in _fields(path, structs).items() if field.ndim < 3}
     return shapes
+
+
+def unit_of(path: Path, centres: str) -> tuple[str, str] | None:
+    """Return name and text of the variable that says the unit of the centres of the bands; None if there is none.
+
+    Args:
+        path: the file.
+        centres: name of the variable of the centres, `struct.field` for a field.
+    """
+    above, _, field = centres.rpartition(".")
+    for name, text in (_texts_hdf5(path, above) if h5py.is_hdf5(path) else _texts_classic(path, above)).items():
+        if names_unit(name, field, bool(above)):
+            return (f"{above}.{name}" if above else name), text
+    return None
+
+
+def _texts_hdf5(path: Path, above: str) -> dict[str, str]:
+    """Texts of a struct, or of the file, by their names."""
+    with h5py.File(path, "r") as file:
+        group = file[hdf5_path(above)] if above else file
+        items = {name: group.get(name) for name in group if isinstance(group.get(name, getlink=True), h5py.HardLink)}
+        return {
+            name: "".join(map(chr, np.asarray(item).ravel().tolist()))
+            for name, item in items.items()
+            if isinstance(item, h5py.Dataset)
+            and item.attrs.get("MATLAB_class") == b"char"
+            and item.dtype == np.uint16
+            and item.size < _LONGEST_TEXT
+        }
+
+
+def _texts_classic(path: Path, above: str) -> dict[str, str]:
+    top, *fields = above.split(".")
+    names = [top] if top else [name for name, size, kind in scipy.io.whosmat(path) if kind == "char" and len(size) < 3]
+    content: Any = scipy.io.loadmat(path, variable_names=names, simplify_cells=True)
+    for field in [top, *fields] if top else []:
+        content = content.get(field, {}) if isinstance(content, dict) else {}
+    return (
+        {name: value for name, value in content.items() if isinstance(value, str)} if isinstance(content, dict) else {}
+    )
+
+
+_LONGEST_TEXT, _LARGEST_DESCRIBED = 1 << 16, 1 << 28
 
 
 def classic_types(path: Path) -> dict[str, np.dtype[Any]]:

@@ -29,6 +29,7 @@ from datamodules.scenes.readers.mat import (
     hdf5_shapes,
     read_mat,
     reading,
+    unit_of,
 )
 from datamodules.scenes.readers.refusals import refuse_objects
 from hyperalign.errors import InputError, MissingFileError
@@ -105,7 +106,8 @@ class MatCube(DecodedCube):
         self.bad_bands = next((bad for stated in flags if (bad := bad_bands(stated, sizes[0]))), ())
         self.shapes = shapes
         self.centres_name = stated[0] if stated else None
-        self.stated = stated[1] if stated else None
+        if stated is not None:
+            self.stated, self.unit_beside = stated[1:]
 
     def maximum(self, row: int, column: int, height: int, width: int) -> float:
         """Return the largest value in a window that is not missing; of a v7.3 file each chunk is read once.
@@ -194,8 +196,11 @@ def _chosen(
 
 def _stated(
     path: Path, shapes: Mapping[str, tuple[int, ...]], lengths: Sequence[int], key: str
-) -> tuple[str, Centres] | None:
-    """Centres of the bands as a variable of one of these lengths states them; others are of another band selection."""
+) -> tuple[str, Centres, tuple[str, str] | None] | None:
+    """Centres of the bands as a variable of one of these lengths states them, and the variable with their unit.
+
+    Those of other lengths are of another band selection.
+    """
     beside = key.rpartition(".")[0]
     # Those of the same struct first; a list that may as well hold the bands' numbers last.
     for name in sorted(
@@ -208,7 +213,9 @@ def _stated(
         if are_numbers_of_bands(values, is_plain_list_of_bands(_field(name))):
             continue
         try:
-            return name, stated_centres(values, count, f"The variable {name!r} in {path}")
+            unit = unit_of(path, name)
+            where = f"The variable {name!r} in {path}"
+            return name, stated_centres(values, count, where, unit[1] if unit else ""), unit
         except ValueError:
             if not is_plain_list_of_bands(_field(name)):
                 raise

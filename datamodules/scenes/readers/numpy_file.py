@@ -16,6 +16,7 @@ from datamodules.scenes.facts.names import (
     names_centres,
     names_good_bands,
     names_missing,
+    names_unit,
 )
 from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import are_numbers_of_bands, centres_from_user, stated_centres
@@ -101,11 +102,14 @@ class NpzCube(DecodedCube):
         known = centres or stated
         self.order = axis_order(shape, axes, None, len(known) if known else None, f"the array {self.key!r} in {path}")
         sizes = (shape[self.order[0]], shape[self.order[1]], shape[self.order[2]])
-        found = None
+        found, unit = None, None
         if stated is not None:
-            found = stated_centres(stated, sizes[0], f"The array {self.centres_name!r} in {path}")
+            unit = _unit(path, arrays, str(self.centres_name))
+            found = stated_centres(
+                stated, sizes[0], f"The array {self.centres_name!r} in {path}", unit[1] if unit else ""
+            )
         super().__init__(path, sizes, dtype, found.nanometres if found else centres, {"key": self.key})
-        self.stated = found
+        self.stated, self.unit_beside = found, unit
         single = [name for name, (size, _) in arrays.items() if names_missing(name) and np.prod(size) == 1]
         self.marks = Missing(
             tuple(mark for name in single for mark in declared_marks(_member(path, name))), word="fill value"
@@ -144,6 +148,17 @@ def _stated(
             if not are_numbers_of_bands(numbers, is_plain_list_of_bands(name)):
                 return name, numbers
     return None, None
+
+
+def _unit(
+    path: Path, arrays: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], centres: str
+) -> tuple[str, str] | None:
+    """The array that holds the word for the unit of the centres, and the word."""
+    for name, (size, dtype) in arrays.items():
+        if names_unit(name, centres) and dtype.kind in "US" and np.prod(size) == 1:
+            word = _member(path, name).ravel()[0]
+            return name, word.decode(errors="replace") if isinstance(word, bytes) else str(word)
+    return None
 
 
 def _arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:

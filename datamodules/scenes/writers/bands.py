@@ -43,8 +43,8 @@ def arrays_beside(
 ) -> dict[str, NDArray[Any]]:
     """Return what a file of several arrays holds beside the cube and is still true of the written bands.
 
-    That are the centres, under the source's name and in its unit; the widths and the list of bad bands, of the bands
-    that are written; the mark of missing values.
+    That are the centres, under the source's name and in its unit, and its word for that; the widths and the list of bad
+    bands, of the bands that are written; the mark of missing values.
 
     Args:
         source: the cube whose facts are taken over.
@@ -58,6 +58,8 @@ def arrays_beside(
     found: dict[str, NDArray[Any]] = {}
     if wavelengths is not None:
         found[own_name or "wavelengths"] = np.array(centres_in_own_unit(source, wavelengths))
+        if source.unit_beside is not None:
+            found[source.unit_beside[0]] = np.array(source.unit_beside[1])
     for name, shape in shapes.items():
         field, count = name.rpartition(".")[2], int(np.prod(shape))
         if names_missing(field) and count == 1:

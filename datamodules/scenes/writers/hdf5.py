@@ -8,12 +8,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.scenes.facts.names import names_centres
+from datamodules.scenes.facts.names import names_centres, names_unit, names_widths
 from datamodules.scenes.readers.hdf5 import Hdf5Cube
 from datamodules.scenes.readers.hdf5_links import own_data_sets
 from datamodules.scenes.readers.mat import hdf5_path, read_mat
 from datamodules.scenes.readers.mat_cube import MatCube
-from datamodules.scenes.writers.bands import arrays_beside, picked_bands
+from datamodules.scenes.writers.bands import arrays_beside, centres_in_own_unit, picked_bands
 from datamodules.scenes.writers.cube_writer import CubeWriter, Output
 from datamodules.scenes.writers.mapped import stored_shape
 
@@ -81,6 +81,11 @@ class Hdf5Writer(HdfWriter):
             self._copy_others(old, source, None if same else picked, same)
             _copy_attributes(old[source.key], self._data)
             self._attach(old[source.key])
+        for name in [name for name in self._data.attrs if names_widths(name) and not same]:
+            widths = np.ravel(self._data.attrs[name])
+            del self._data.attrs[name]
+            if picked is not None and len(widths) == source.shape[0]:
+                self._data.attrs[name] = widths[list(picked)]
         if self.dtype != source.dtype:
             for name in [name for name in self._data.attrs if name.lower().startswith("valid_")]:
                 del self._data.attrs[name]
@@ -89,9 +94,13 @@ class Hdf5Writer(HdfWriter):
         told = source.centres_name is not None and (same or (picked is not None and "@" not in source.centres_name))
         if self.wavelengths is None or told:
             return
-        for name in [name for name in self._data.attrs if names_centres(name)]:
+        own = source.centres_name is not None and source.centres_name.startswith("@")
+        for name in [
+            name for name in self._data.attrs if names_centres(name) or (not own and names_unit(name, "band"))
+        ]:
             del self._data.attrs[name]
-        self._data.attrs["wavelengths"] = np.array(self.wavelengths)
+        name = str(source.centres_name)[1:] if own else "wavelengths"
+        self._data.attrs[name] = np.array(centres_in_own_unit(source, self.wavelengths) if own else self.wavelengths)
 
     def _copy_others(self, old: Any, source: Hdf5Cube, picked: tuple[int, ...] | None, same: bool) -> None:  # noqa: ANN401
         """Copy every data set that still holds, and all attributes of groups.
@@ -148,6 +157,11 @@ class MatHdf5Writer(HdfWriter):
         )
         for name, array in beside.items():
             path = hdf5_path(name)
+            if array.dtype.kind == "U":
+                codes = [ord(sign) for sign in str(array)]
+                self._file[path] = np.array(codes, np.uint16)[:, None]
+                self._file[path].attrs.update({"MATLAB_class": np.bytes_("char"), "MATLAB_int_decode": np.int32(2)})
+                continue
             self._file[path] = np.atleast_2d(array).T
             self._file[path].attrs["MATLAB_class"] = np.bytes_(_matlab_class(array.dtype))
         for group in (name.rpartition(".")[0] for name in (source.key, *beside)):

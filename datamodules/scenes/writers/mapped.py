@@ -187,8 +187,11 @@ def _envi_entries(source: EnviCube, shape: tuple[int, int, int], wavelengths: Se
             entries.pop("fwhm", None)
         entries |= {"wavelength": [f"{centre:.12g}" for centre in wavelengths], "wavelength units": "Nanometers"}
     elif picked is None:
-        entries["wavelength"] = [f"{centre:.12g}" for centre in centres_in_own_unit(source, wavelengths)]
-        entries.setdefault("wavelength units", "Nanometers" if source.stated.unit == 1.0 else "Micrometers")
+        # Rarer units are only kept where an entry says them; band names that said them are those of other bands.
+        own = "wavelength units" in entries or source.stated.unit in (1.0, 1000.0)
+        centres = centres_in_own_unit(source, wavelengths) if own else wavelengths
+        entries["wavelength"] = [f"{centre:.12g}" for centre in centres]
+        entries.setdefault("wavelength units", "Micrometers" if source.stated.unit == 1000.0 else "Nanometers")
     return entries
 
 

@@ -138,7 +138,7 @@ def test_several_processes_may_build_the_same_scene(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(30)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     build = Builder()
     assert torch.equal(SceneCache(tmp_path).mapped("one", "key", build).load().cube, _scene().cube)

@@ -106,7 +106,7 @@ def test_two_processes_give_the_same_means_as_one(tmp_path: Path, shares: list[l
     for process in processes:
         process.start()
     for process in processes:
-        process.join(timeout=60)
+        process.join(timeout=300)
         assert process.exitcode == 0
     restored, target = scenes()
     metrics = MetricProtocol().collection("val/")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from datamodules.scenes.facts.names import bad_bands, names_centres, names_good_bands, names_missing, names_widths
+from datamodules.scenes.facts.names import (
+    bad_bands,
+    names_centres,
+    names_good_bands,
+    names_missing,
+    names_unit,
+    names_widths,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,15 @@ def test_other_facts() -> None:
     assert names_missing("data ignore value")
     assert not names_missing("value")
     assert names_good_bands("good_wavelengths")
+
+
+def test_units() -> None:
+    assert names_unit("wavelength_units", "wl")
+    assert names_unit("WL unit", "wl")
+    assert names_unit("bands_units", "bands")
+    assert names_unit("units", "wl", beside=True)
+    assert not names_unit("units", "wl")
+    assert not names_unit("cube_units", "wl", beside=True)
 
 
 def test_bad_bands() -> None:

@@ -95,6 +95,7 @@ def test_what_no_image_has(tmp_path: Path, entries: dict[str, Any], sentence: st
         f"wavelength units = Angstroms\nwavelength = {braces(centre * 10 for centre in CENTRES)}",
         "band names = {" + ", ".join(f"Band {n} ({centre} Nanometers)" for n, centre in enumerate(CENTRES)) + "}",
         "band names = {" + ", ".join(f"B{n}_{centre / 1000} um" for n, centre in enumerate(CENTRES)) + "}",
+        "band names = {" + ", ".join(f"B{n} ({centre * 10} Angstrom)" for n, centre in enumerate(CENTRES)) + "}",
         f"band names = {braces(CENTRES)}",
     ],
 )
@@ -111,7 +112,10 @@ def test_other_units_are_refused_by_name(tmp_path: Path, unit: str) -> None:
 
 
 def test_a_count_of_the_bands_is_no_list_of_wavelengths(tmp_path: Path) -> None:
-    assert open_cube(image(tmp_path, "wavelength = {1, 2, 3, 4, 5}")).wavelengths is None
+    for unit in ("", "wavelength units = Unknown", "wavelength units = Nanometers"):
+        assert open_cube(image(tmp_path, unit, "wavelength = {1, 2, 3, 4, 5}")).wavelengths is None
+    micrometres = image(tmp_path, "wavelength units = Micrometers", "wavelength = {1, 2, 3, 4, 5}")
+    assert open_cube(micrometres).wavelengths == (1000.0, 2000.0, 3000.0, 4000.0, 5000.0)
     assert open_cube(image(tmp_path, "band names = {Band 1, Band 2, Band 3, Band 4, Band 5}")).wavelengths is None
 
 

@@ -85,6 +85,15 @@ def test_what_is_not_valid_and_marks_of_groups(tmp_path: Path) -> None:
     assert open_cube(tmp_path / "a.nc").marks.declared == (float(values[0, 0, 0]),)
 
 
+@pytest.mark.parametrize("stated", [np.array(CENTRES) / 1000, "420, 450, 480, 510.5, 660"])
+@pytest.mark.parametrize("group", ["/", "above"])
+def test_centres_of_groups(tmp_path: Path, group: str, stated: object) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["above/cube"] = CUBE
+        file[group].attrs["Wavelengths"] = stated
+    assert open_cube(tmp_path / "a.h5").wavelengths == CENTRES
+
+
 def test_units_of_data_sets(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["cube"] = CUBE

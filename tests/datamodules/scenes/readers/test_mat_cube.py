@@ -49,6 +49,19 @@ def test_names_of_wavelengths(tmp_path: Path, version: str, name: str, unit: flo
     assert cube.stated.unit == unit
 
 
+@pytest.mark.parametrize("version", ["v5", "v7.3"])
+def test_a_struct_beside_the_cube_describes_it(tmp_path: Path, version: str) -> None:
+    facts = {
+        "info__spectral": np.array([CENTRES]) / 1000,
+        "info__wavelength": np.array([CENTRES]),
+        "info__more": PICTURE,
+    }
+    cube = open_cube(write(tmp_path / "a.mat", version, rad=PICTURE, **facts), key="rad")
+    assert (cube.wavelengths, cube.shape) == (CENTRES, CUBE.shape)
+    if version == "v5":
+        assert open_cube(tmp_path / "a.mat").metadata["key"] == "rad"
+
+
 @pytest.mark.parametrize("bands", [np.arange(1, 6), np.array([3, 9, 17, 20, 44])])
 def test_numbers_of_bands_are_no_wavelengths(tmp_path: Path, bands: Any) -> None:  # noqa: ANN401
     assert open_cube(write(tmp_path / "a.mat", "v5", rad=PICTURE, bands=bands[None])).wavelengths is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -65,6 +66,53 @@ def test_widths_in_another_unit_do_not_stay_beside_given_wavelengths(tmp_path: P
     assert "fwhm" not in found
 
 
+@pytest.mark.parametrize("kind", ["struct v5", "struct v7.3", "npz"])
+def test_the_word_for_the_unit_comes_back_beside_the_centres(tmp_path: Path, kind: str) -> None:
+    stated = [1e7 / centre for centre in NANOMETRES]
+    path = tmp_path / ("a.npz" if kind == "npz" else "a.mat")
+    if kind == "npz":
+        np.savez(path, allow_pickle=False, cube=CUBE, wl=np.array(stated), wl_units=np.array("cm-1"))
+    elif kind == "struct v5":
+        scipy.io.savemat(path, {"hsi": {"data": CUBE.transpose(1, 2, 0), "wl": stated, "units": "cm-1"}})
+    else:
+        write_matlab(path, "hsi/data", CUBE.transpose(1, 2, 0))
+        with h5py.File(path, "a") as file:
+            file["hsi/wl"] = np.array(stated)[:, None]
+            file["hsi/units"] = np.array([ord(sign) for sign in "cm-1"], np.uint16)[:, None]
+            file["hsi/units"].attrs["MATLAB_class"] = np.bytes_("char")
+    assert open_cube(path).wavelengths == pytest.approx(NANOMETRES)
+    found = open_cube(rewritten(path, [NANOMETRES[2], 500.0]))
+    assert found.stated is not None
+    assert found.stated.stated == pytest.approx((stated[2], 20000.0))
+    assert found.wavelengths == pytest.approx((NANOMETRES[2], 500.0))
+    assert found.unit_beside == ("wl_units" if kind == "npz" else "hsi.units", "cm-1")
+
+
+def test_attributes_of_a_data_set_keep_their_unit_and_follow_their_bands(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"] = CUBE
+        file["cube"].attrs.update({"wavelength": MICROMETRES, "wavelength_units": "um", "fwhm": np.arange(1.0, 6.0)})
+    with h5py.File(rewritten(tmp_path / "a.h5", [NANOMETRES[3], NANOMETRES[0]])) as file:
+        found = dict(file["cube"].attrs)
+    assert found["wavelength"].tolist() == [MICROMETRES[3], MICROMETRES[0]]
+    assert found["fwhm"].tolist() == [4.0, 1.0]
+    assert found["wavelength_units"] == "um"
+    with h5py.File(rewritten(tmp_path / "a.h5", [500.0, 600.0])) as file:
+        found = dict(file["cube"].attrs)
+    assert found["wavelength"].tolist() == [0.5, 0.6]
+    assert "fwhm" not in found
+
+
+def test_band_names_in_a_rare_unit_do_not_make_it_that_of_other_bands(tmp_path: Path) -> None:
+    write_envi(tmp_path / "a.bsq", CUBE.transpose(1, 2, 0), None)
+    header = tmp_path / "a.hdr"
+    names = ", ".join(f"B{band} ({1e7 / centre} cm-1)" for band, centre in enumerate(NANOMETRES))
+    header.write_text(header.read_text() + f"band names = {{{names}}}\n")
+    assert open_cube(tmp_path / "a.bsq").wavelengths == pytest.approx(NANOMETRES)
+    found = open_cube(rewritten(tmp_path / "a.bsq", [455.5, 600.0]))
+    assert (found.metadata["wavelength"], found.metadata["wavelength units"]) == ("{455.5, 600}", "Nanometers")
+
+
 @pytest.mark.parametrize("kind", ["v5", "v7.3", "npz"])
 def test_arrays_keep_their_names_and_units(tmp_path: Path, kind: str) -> None:
     facts = {"wl": np.array(MICROMETRES), "fwhm": np.arange(1.0, 6.0), "nodata": np.array([-9999.0])}
@@ -74,8 +122,6 @@ def test_arrays_keep_their_names_and_units(tmp_path: Path, kind: str) -> None:
     elif kind == "v5":
         scipy.io.savemat(path, {"cube": CUBE.transpose(1, 2, 0)} | facts)
     else:
-        import h5py
-
         write_matlab(path, "cube", CUBE.transpose(1, 2, 0))
         with h5py.File(path, "a") as file:
             for name, value in facts.items():

@@ -108,5 +108,5 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(tmp_path: Path, kin
     process.start()
     sender.close()
     answer = receiver.recv()
-    process.join(60)
+    process.join(300)
     assert answer == (True, [])
