@@ -13,6 +13,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import math
 import os
 import pickle
 import random
@@ -177,6 +178,15 @@ def preload() -> None:
             del sys.modules[name]
 
 
+def interval(killed: int, number: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of the share of all mutants that the tests kill, of a sample drawn by chance."""
+    if number == 0:
+        return 0.0, 1.0
+    z, share = 1.959963985, killed / number
+    middle, half = share + z * z / (2 * number), z * math.sqrt((share * (1 - share) + z * z / (4 * number)) / number)
+    return (middle - half) / (1 + z * z / number), (middle + half) / (1 + z * z / number)
+
+
 def tried(part: str, given: argparse.Namespace) -> list[str]:
     """Try a part's mutants for as long as they are given time, tell the share, and return the survivors."""
     source, tests = TARGETS[part]
@@ -199,9 +209,11 @@ def tried(part: str, given: argparse.Namespace) -> list[str]:
             survivors.append(f"{mutant.path.relative_to(ROOT)}:{mutant.line} {mutant.what}")
             sys.stdout.write(f"survived: {survivors[-1]}\n")
             sys.stdout.flush()
-    share = 1 - len(survivors) / max(1, number)
+    killed = number - len(survivors)
+    low, high = interval(killed, number)
     sys.stdout.write(
-        f"{part}: {number - len(survivors)} of {number} tried mutants killed ({share:.0%}), of {len(found)} in all\n"
+        f"{part}: {killed} of {number} tried mutants killed ({killed / max(1, number):.0%}, 95 % interval {low:.0%} to "
+        f"{high:.0%}), of {len(found)} in all\n"
     )
     sys.stdout.flush()
     return survivors

@@ -26,8 +26,8 @@ from datamodules.scenes.readers.tiff_segments import read_window
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import beside
 
-GEOGRAPHIC_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
-"""Tags of GeoTIFF and GDAL: pixel scale, tie points, transformation, three of keys, metadata, no-data value."""
+GEOGRAPHIC_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844)
+"""Tags of GeoTIFF and GDAL: pixel scale, tie points, transformation, three of keys, metadata, no-data value, RPC."""
 
 
 class TiffCube(DecodedCube):

@@ -10,7 +10,7 @@ Size = tuple[int, int, int]
 Tag = tuple[int, int, Any, Any]
 """Code, type, count and value of a TIFF tag."""
 
-PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS = 33550, 33922, 34264, 34735
+PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, RATIONAL = 33550, 33922, 34264, 34735, 50844
 _RASTER_TYPE, _POINT = 1025, 2
 
 
@@ -91,8 +91,40 @@ def tiff_place(tags: tuple[Tag, ...], before: Size, after: Size) -> list[Tag]:
             value = tuple(points)
         elif code == TRANSFORMATION:
             value = _transformation(value, columns, rows, shift)
+        elif code == RATIONAL:
+            value = _rational(value, columns, rows)
         placed.append((code, kind, count, value))
     return placed
+
+
+def world_file(text: str, before: Size, after: Size) -> str:
+    """Return the text of a world file (`.tfw`) for another number of pixels; an empty text if it is none.
+
+    Its six numbers are the steps along a row and a column and the centre of the first pixel.
+
+    Args:
+        text: of the source's.
+        before: its size.
+        after: size of the cube to be.
+    """
+    try:
+        right, down_right, right_down, down, x, y = (float(word.replace(",", ".")) for word in text.split())
+    except ValueError:
+        return ""
+    columns, rows = after[2] / before[2], after[1] / before[1]
+    across, along = 0.5 / columns - 0.5, 0.5 / rows - 0.5
+    x, y = x + across * right + along * right_down, y + across * down_right + along * down
+    numbers = (right / columns, down_right / columns, right_down / rows, down / rows, x, y)
+    return "".join(f"{number!r}\n" for number in numbers)
+
+
+def _rational(value: Any, columns: float, rows: float) -> tuple[float, ...]:  # noqa: ANN401
+    """Rational polynomial coefficients (RPC): lines and samples count from the centre of the first pixel."""
+    numbers = list(value)
+    if len(numbers) > 8:
+        numbers[2], numbers[3] = (numbers[2] + 0.5) * rows - 0.5, (numbers[3] + 0.5) * columns - 0.5
+        numbers[7], numbers[8] = numbers[7] * rows, numbers[8] * columns
+    return tuple(numbers)
 
 
 def _transformation(value: Any, columns: float, rows: float, shift: float) -> tuple[float, ...]:  # noqa: ANN401

@@ -1,5 +1,6 @@
 """Writers of the formats whose values lie in the file as they are: ENVI, NumPy's .npy, uncompressed TIFF."""
 
+import glob
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,12 @@ from datamodules.scenes.readers.numpy_file import NpyCube
 from datamodules.scenes.readers.tiff import TiffCube
 from datamodules.scenes.writers.bands import centres_in_own_unit, picked_bands
 from datamodules.scenes.writers.cube_writer import CubeWriter, Output, take_place
-from datamodules.scenes.writers.ground import envi_place, tiff_place
+from datamodules.scenes.writers.ground import envi_place, tiff_place, world_file
 from hyperalign.errors import FileAccessError, InputError
 
 _ENVI_TYPES = {name: code for code, name in TYPES.items() if not name.startswith("c")}
-_DESCRIPTION, _GDAL_METADATA = 270, 42112
+_DESCRIPTION, _GDAL_METADATA, _GDAL_NODATA = 270, 42112, 42113
+_WORLD_FILES, _LARGEST_ASIDE = (".tfw", ".tifw", ".tiffw", ".wld"), 1 << 16
 
 
 class MappedWriter(CubeWriter):
@@ -109,6 +111,8 @@ class NpyWriter(MappedWriter):
 class TiffWriter(MappedWriter):
     """An uncompressed TIFF with the page layout, the description, the geographic tags and the mask of another.
 
+    A world file and a projection beside the other (`.tfw`, `.prj`) are written beside it.
+
     Wavelengths go into the description, as JSON. Of GDAL's metadata those of single bands follow their bands.
 
     Args:
@@ -120,6 +124,7 @@ class TiffWriter(MappedWriter):
         super().__init__(output)
         path, shape, dtype = self.path, self.shape, self.dtype
         self._order = source.order
+        self._place_beside(source)
         self._file = self._temporary(path)
         planes = None if source.layout == "pages" else source.layout
         with tifffile.TiffWriter(self._file, bigtiff=math.prod(shape) * dtype.itemsize > (1 << 32) - (1 << 25)) as file:
@@ -146,6 +151,18 @@ class TiffWriter(MappedWriter):
         self._offset = int(written[0])
         self._source = source
         take_place(self._file)
+
+    def _place_beside(self, source: TiffCube) -> None:
+        """Write the world file and the projection that lie beside the source beside the new cube."""
+        for found in sorted(source.path.parent.glob(f"{glob.escape(source.path.stem)}.*")):
+            suffix = found.suffix.lower()
+            if suffix not in (*_WORLD_FILES, ".prj") or found.stat().st_size > _LARGEST_ASIDE:
+                continue
+            text = found.read_text(encoding="latin-1")
+            if suffix in _WORLD_FILES:
+                text = world_file(text, source.shape, self.shape)
+            if text:
+                self._temporary(self.path.with_suffix(found.suffix)).write_text(text, encoding="latin-1")
 
     def _finish(self) -> None:
         if self.notes:
@@ -228,4 +245,7 @@ def _tags(
             value = of_other_bands(str(value), picked)
         if value != "":
             tags.append((code, kind, 0 if isinstance(value, str) else count, value, True))
+    # What only the file beside the source declares is declared here.
+    if source.marks.declared and not any(tag[0] == _GDAL_NODATA for tag in tags):
+        tags.append((_GDAL_NODATA, 2, 0, f"{source.marks.declared[0]:.17g}", True))
     return tags

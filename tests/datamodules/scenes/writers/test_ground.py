@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datamodules.scenes.writers.ground import PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, envi_place, tiff_place
+from datamodules.scenes.writers.ground import (
+    PIXEL_SCALE,
+    RATIONAL,
+    TIE_POINTS,
+    TRANSFORMATION,
+    envi_place,
+    tiff_place,
+    world_file,
+)
 
 BEFORE, AFTER = (5, 21, 35), (5, 84, 140)
 CORNERS = [(0.0, 0.0), (35.0, 21.0), (12.5, 3.25)]
@@ -41,6 +49,31 @@ def test_envi() -> None:
 
 def test_entries_that_cannot_be_read_are_left_out() -> None:
     assert envi_place({"map info": ["UTM", "x"], "x start": "?"}, BEFORE, AFTER) == {}
+
+
+def test_world_file() -> None:
+    texts = ["10\n0.5\n-0.25\n-20\n500000\n5000000\n"]
+    texts.append(world_file(texts[0], BEFORE, AFTER))
+    for column, row in CORNERS:
+        ground = []
+        for text, factor in zip(texts, (1, 4), strict=True):
+            right, down_right, right_down, down, x, y = map(float, text.split())
+            across, along = column * factor - 0.5, row * factor - 0.5
+            ground.append((x + across * right + along * right_down, y + across * down_right + along * down))
+        np.testing.assert_allclose(ground[0], ground[1], rtol=0, atol=1e-6)
+    assert world_file("1 2 3", BEFORE, AFTER) == world_file("a\nb\nc\nd\ne\nf", BEFORE, AFTER) == ""
+
+
+def test_rational_polynomials() -> None:
+    numbers = tuple(float(number) for number in range(92))
+    ((_, _, _, placed),) = tiff_place(((RATIONAL, 12, 92, numbers),), BEFORE, AFTER)
+    for column, row in CORNERS:
+        # Normalised line and sample of the same ground, counted from the centre of the first pixel.
+        for offset, scale, coarse in ((2, 7, row), (3, 8, column)):
+            before = (coarse - 0.5 - numbers[offset]) / numbers[scale]
+            after = (coarse * 4 - 0.5 - placed[offset]) / placed[scale]
+            assert after == pytest.approx(before)
+    assert placed[:2] + placed[4:7] + placed[9:] == numbers[:2] + numbers[4:7] + numbers[9:]
 
 
 @pytest.mark.parametrize("points", [False, True])

@@ -99,3 +99,29 @@ def test_notes_stand_in_the_header_and_in_the_description(tmp_path: Path) -> Non
 def test_the_stored_shape_is_that_of_a_transposed_array(order: tuple[int, int, int]) -> None:
     stored = np.zeros(stored_shape((3, 5, 7), order))
     assert stored.transpose(order).shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize("suffix", [".tfw", ".TFW", ".wld"])
+def test_a_world_file_and_a_projection_beside_a_tiff_are_written_beside_the_new_one(
+    tmp_path: Path, suffix: str
+) -> None:
+    source = write_cube(tmp_path, "tiff_deflate", cube_values(), CENTRES)
+    source.with_suffix(suffix).write_text("30\n0\n0\n-30\n500015\n4600000\n")
+    source.with_suffix(".prj").write_text('PROJCS["UTM"]')
+    source.with_suffix(".txt").write_text("nothing of ours")
+    target = tmp_path / "out" / source.name
+    written_by_tiles(writer_for(open_cube(source), target, shape=(5, 24, 30)), np.zeros((5, 24, 30)))
+    assert sorted(path.name for path in target.parent.iterdir()) == sorted(["cube.prj", f"cube{suffix}", "cube.tif"])
+    assert target.with_suffix(suffix).read_text() == "15.0\n0.0\n0.0\n-15.0\n500007.5\n4600007.5\n"
+    assert target.with_suffix(".prj").read_text() == 'PROJCS["UTM"]'
+
+
+def test_a_mark_that_only_the_file_beside_declares_is_declared_in_the_new_one(tmp_path: Path) -> None:
+    source = tmp_path / "cube.tif"
+    tifffile.imwrite(source, cube_values(), photometric="minisblack", metadata=None)
+    (tmp_path / "cube.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><NoDataValue>-7.5</NoDataValue></PAMRasterBand></PAMDataset>'
+    )
+    target = tmp_path / "out" / "cube.tif"
+    written_by_tiles(writer_for(open_cube(source), target, "float32"), cube_values())
+    assert open_cube(target).marks.declared == (-7.5,)
