@@ -103,9 +103,7 @@ class FusionModule(RestorationModule):
         network: object = self.network
         if isinstance(network, ObservingNetwork) and response is not None and wavelengths:
             spread = data.degradation.spread
-            # The blur of psf bicubic is no such point spread; the network then keeps the published one.
-            blur = (None, None) if spread is None else (spread.weights, spread.first)
-            network.observe_by(response.matrix(wavelengths), *blur)
+            network.observe_by(response.matrix(wavelengths), spread.weights, spread.first)
 
     def forward(self, observation: Tensor, *others: Tensor, **grid: float | Tensor) -> Tensor:
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""

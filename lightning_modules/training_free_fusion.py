@@ -50,7 +50,7 @@ class FusionSolverModule(TrainingFreeModule):
         if spread is None:
             raise UsageError(
                 f"{self.method} is to take the blur of the observations, but the data know none: set "
-                "data.init_args.psf to estimate (FusionPair), the task's psf to another than bicubic, or "
+                "data.init_args.psf to estimate (FusionPair), the task to FusionObservation, or "
                 "model.init_args.solver.init_args.blur to toolbox."
             )
         self.solver.observe_by(spread.weights, spread.first)

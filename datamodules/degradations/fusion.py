@@ -92,7 +92,7 @@ class FusionObservation(Degradation):
             raise InputError(f"The psf is {psf!r} but must be one of {', '.join(get_args(PointSpreadName))}.")
         self.scale = int(ratio)
         self.psf: str = psf
-        self.spread: PointSpread | None = point_spread(psf, ratio, kernel_size, sigma, offset)
+        self.spread: PointSpread = point_spread(psf, ratio, kernel_size, sigma, offset)
         self.response = None if response is None else load_response(response, channels)
         self.hyperspectral_snr = hyperspectral_snr
         self.multispectral_snr = multispectral_snr
@@ -100,7 +100,7 @@ class FusionObservation(Degradation):
     @property
     def phase(self) -> float:
         """Where the blur of a hyperspectral pixel is centred in its block, from 0 (first pixel) to `ratio` - 1."""
-        return super().phase if self.spread is None else self.spread.centre
+        return self.spread.centre
 
     def observed_by(self, response: SpectralResponse | None, spread: PointSpread | None) -> FusionObservation:
         """Return the same observation by sensors that are known otherwise, such as estimated ones.
@@ -123,7 +123,7 @@ class FusionObservation(Degradation):
                 f"A cube of {height} x {width} pixels cannot be observed at the ratio {self.scale}; crop it to "
                 f"multiples of {self.scale}."
             )
-        reduction = PointSpread.reduction(self.spread, height, width, self.scale)
+        reduction = self.spread.reduction(height, width, self.scale)
         if self.hyperspectral_snr is None:
             return LowResolution(reduction, None, 0.0)
         field = torch.randn(bands, height // self.scale, width // self.scale, generator=generator)
@@ -156,7 +156,7 @@ class FusionObservation(Degradation):
             "class": type(self).__name__,
             "ratio": self.scale,
             "psf": self.psf,
-            **({} if self.spread is None else self.spread.settings()),
+            **self.spread.settings(),
             **({"response": "none"} if self.response is None else _response_settings(self.response)),
             "hyperspectral_snr": "none" if self.hyperspectral_snr is None else float(self.hyperspectral_snr),
             "multispectral_snr": "none" if self.multispectral_snr is None else float(self.multispectral_snr),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from datamodules.degradations.operators import Separable, SparseRows
-from datamodules.degradations.resize import bicubic_resize
+from datamodules.degradations.resize import resize_matrix
 from hyperalign.errors import InputError
 
 PointSpreadName = Literal["srlf", "block_centred", "block_mean", "bicubic", "gaussian"]
@@ -34,12 +34,9 @@ class PointSpread:
         """Centre of mass of the taps, in pixels from the block's first one."""
         return self.first + sum(number * weight for number, weight in enumerate(self.weights))
 
-    @staticmethod
-    def reduction(spread: PointSpread | None, height: int, width: int, ratio: int) -> Separable:
-        """Return blur and decimation of `H x W` images; None is MATLAB's bicubic reduction."""
-        if spread is None:
-            return bicubic_resize(height, width, height // ratio, width // ratio, "matlab")
-        return Separable(SparseRows(spread.matrix(height, ratio)), SparseRows(spread.matrix(width, ratio)))
+    def reduction(self, height: int, width: int, ratio: int) -> Separable:
+        """Return blur and decimation of `H x W` images."""
+        return Separable(SparseRows(self.matrix(height, ratio)), SparseRows(self.matrix(width, ratio)))
 
     def matrix(self, size: int, ratio: int) -> Tensor:
         """Return the weights `size / ratio x size` of one axis; beyond the border the image is mirrored."""
@@ -58,8 +55,8 @@ class PointSpread:
 
 def point_spread(
     name: PointSpreadName, ratio: int, kernel_size: int | None, sigma: float | None, offset: float | None
-) -> PointSpread | None:
-    """Return the named point spread function; None stands for MATLAB's bicubic reduction, which has its own operator.
+) -> PointSpread:
+    """Return the named point spread function.
 
     Raises:
         ValueError: kernel settings are missing for `gaussian`, given for another name, or out of range.
@@ -69,7 +66,7 @@ def point_spread(
         if any(value is not None for value in given):
             raise InputError(f"The psf {name} fixes kernel_size, sigma and offset; leave them out or choose gaussian.")
         if name == "bicubic":
-            return None
+            return _bicubic(ratio)
         if name == "block_mean":
             return PointSpread((1.0 / ratio,) * ratio, 0)
         if name == "srlf":
@@ -92,3 +89,12 @@ def _gaussian(size: int, sigma: float, centre: float) -> PointSpread:
     distances = first + torch.arange(size, dtype=torch.float64) - centre
     weights = torch.exp(-0.5 * (distances / sigma) ** 2)
     return PointSpread(tuple((weights / weights.sum()).tolist()), first)
+
+
+def _bicubic(ratio: int) -> PointSpread:
+    """Return the taps of MATLAB's antialiased bicubic reduction by a whole factor, some of which are negative."""
+    blocks = 9  # so many that the middle one meets no border
+    row = resize_matrix(blocks * ratio, blocks)[blocks // 2]
+    taps = row.nonzero().flatten()
+    first, last = int(taps[0]), int(taps[-1])
+    return PointSpread(tuple(row[first : last + 1].tolist()), first - blocks // 2 * ratio)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from datamodules import ParisEO1
-from datamodules.degradations.point_spread import PointSpread, point_spread
+from datamodules.degradations.point_spread import point_spread
 from experiments.cli import main, run
 from lightning_modules.solvers.resampling import block_phase, enlarge
 
@@ -37,7 +37,7 @@ def paris(shared: Path, tmp_path: Path) -> tuple[torch.Tensor, torch.Tensor, tup
 
 
 def reduced(cube: torch.Tensor) -> torch.Tensor:
-    return PointSpread.reduction(point_spread("block_centred", 4, None, None, None), 72, 72, 4).apply(cube)
+    return point_spread("block_centred", 4, None, None, None).reduction(72, 72, 4).apply(cube)
 
 
 def write_envi(path: Path, cube: torch.Tensor, **header: object) -> None:

@@ -13,9 +13,11 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 
 from datamodules import FusionObservation, NonIIDGaussian
+from datamodules.degradations import bicubic_resize
 from hyperalign.captions import Region, RegionCaption, Window
 from lightning_modules import ClipTowers, FusionModule
 from lightning_modules.losses import contrastive_loss
+from lightning_modules.networks.fusion.srlf.sensor import PairSensor
 from tests.callbacks.tiny import MiniScenes, tiny_trainer
 from tests.callbacks.tiny_fusion import MiniFusion, MiniPair, fusion_data, fusion_module, tiny_towers
 
@@ -347,3 +349,15 @@ def test_a_tile_is_told_what_it_shows(tmp_path: Path) -> None:
     torch.testing.assert_close(module.restore(batch), whole, rtol=0, atol=1e-6)
     source = module.with_weights(module.weights())
     torch.testing.assert_close(source.restore(batch, tile=16), tiled, rtol=0, atol=1e-6)
+
+
+def test_a_network_is_told_a_bicubic_reduction_as_the_blur_that_it_is(tmp_path: Path) -> None:
+    network = OwnObjective()
+    observation = FusionObservation(4, "bicubic", response="nikon_d700")
+    fitted(tmp_path, FusionModule(network), source_data(tmp_path, degradation=observation))
+    sensor = PairSensor(6, 1, 4, [[1.0] * 6])
+    sensor.observe_by(torch.ones(1, 6), *network.sensors[0][1:])
+    cube = torch.rand(1, 6, 24, 28, generator=torch.Generator().manual_seed(0))
+    # Up to two pixels from the border the network's zeros beyond it stand against the reflection of the data.
+    ours, reduced = sensor.hyperspectral(cube), bicubic_resize(24, 28, 6, 7).apply(cube)
+    torch.testing.assert_close(ours[..., 2:-2, 2:-2], reduced[..., 2:-2, 2:-2])

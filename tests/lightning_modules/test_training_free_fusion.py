@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from callbacks import ResultsTable
-from datamodules import FusionObservation
+from datamodules import BicubicDownsampling, FusionObservation
 from hyperalign.errors import InputError, UsageError
 from lightning_modules import FUSE, GSA, ICCV15, FusionSolverModule
 from lightning_modules.solvers import SpatialResponse, gsa
@@ -32,18 +32,18 @@ def test_the_table_holds_what_the_function_gives_on_the_grid_of_the_observation(
 
 def test_the_blur_of_the_observations_reaches_a_method_that_asks_for_it(tmp_path: Path) -> None:
     module = FusionSolverModule(FUSE(dimension=4, blur="observed"))
-    task = FusionObservation(4, "gaussian", kernel_size=5, sigma=1.5, offset=1.0)
-    data = tiny_data(tmp_path, degradation=task)
-    tiny_trainer(tmp_path, []).test(module, datamodule=data, verbose=False)
-    assert task.spread is not None
-    told = module.solver.spatial(4, (1.0, 1.0))
-    line = torch.tensor(task.spread.weights, dtype=torch.float64)
-    assert told.first == (task.spread.first, task.spread.first)
-    assert torch.allclose(told.kernel, torch.outer(line, line))
-    assert told.phase == pytest.approx((1.0, 1.0))
-    bicubic = tiny_data(tmp_path, degradation=FusionObservation(4, "bicubic"))
+    given = FusionObservation(4, "gaussian", kernel_size=5, sigma=1.5, offset=1.0)
+    for task, phase in ((given, 1.0), (FusionObservation(4, "bicubic"), 1.5)):
+        data = tiny_data(tmp_path, degradation=task)
+        tiny_trainer(tmp_path, []).test(module, datamodule=data, verbose=False)
+        told = module.solver.spatial(4, (phase, phase))
+        line = torch.tensor(task.spread.weights, dtype=torch.float64)
+        assert told.first == (task.spread.first, task.spread.first)
+        assert torch.allclose(told.kernel, torch.outer(line, line))
+        assert told.phase == pytest.approx((phase, phase))
+    unknown = tiny_data(tmp_path, degradation=BicubicDownsampling(4))
     with pytest.raises(UsageError, match="FUSE is to take the blur of the observations, but the data know none"):
-        tiny_trainer(tmp_path, []).test(module, datamodule=bicubic, verbose=False)
+        tiny_trainer(tmp_path, []).test(module, datamodule=unknown, verbose=False)
 
 
 def test_there_is_nothing_to_fit(tmp_path: Path) -> None:

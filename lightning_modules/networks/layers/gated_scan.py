@@ -71,10 +71,15 @@ class GatedScan2d(nn.Module):
         image = functional.silu(self.conv2d(image.contiguous()), inplace=not torch.is_grad_enabled())
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(torch.promote_types(image.dtype, torch.float32))
-            small = (self.x_proj.flatten(0, 1) @ image.flatten(2)).unflatten(-1, image.shape[2:])
-            ranks, entry, readout = cross_scan(small.unflatten(1, (DIRECTIONS, -1))).split(self.sizes, dim=2)
+            lattice = (image.shape[2], image.shape[3])
+            orders = cross_scan(image)
+            # The first order is the image itself: so training keeps it once, together with the others.
+            pixels = orders[:, 0]
+            weight = self.x_proj.flatten(0, 1).expand(len(pixels), -1, -1)
+            small = torch.bmm(weight, pixels).unflatten(-1, lattice).unflatten(1, (DIRECTIONS, -1))
+            ranks, entry, readout = cross_scan(small).split(self.sizes, dim=2)
             scanned = selective_scan(
-                cross_scan(image).flatten(1, 2),
+                orders.flatten(1, 2),
                 (self.dt_weight @ ranks).flatten(1, 2),
                 -torch.exp(self.A_log),
                 entry,
@@ -83,5 +88,6 @@ class GatedScan2d(nn.Module):
                 delta_softplus=True,
                 backend=self.backend,
             )
-            merged = cross_merge(scanned.unflatten(1, (DIRECTIONS, -1)), (image.shape[2], image.shape[3]))
-            return merged + image * self.D.view(DIRECTIONS, -1).sum(0)[:, None, None]
+            merged = cross_merge(scanned.unflatten(1, (DIRECTIONS, -1)), lattice)
+            skip = self.D.view(DIRECTIONS, -1).sum(0)[:, None]
+            return torch.addcmul(merged, pixels.unflatten(-1, lattice), skip[..., None])

@@ -112,6 +112,10 @@ class WindowAttention(nn.Module):
         """
         qkv = self._query_key_value(windows).unflatten(-1, (3, self.heads, -1))
         bias = self.bias_table[self.index].permute(2, 0, 1)
+        if torch.is_grad_enabled() and qkv.device.type == "cpu":
+            # The fused kernel of CPUs takes no bias that learns, so the scores exist anyway.
+            whole: Tensor = self.project(_attend_whole(qkv, bias, self._wrapped() if self.shift else None))
+            return whole
         if not self.shift:
             projected: Tensor = self.project(_attend(qkv, bias))
             return projected
@@ -152,3 +156,20 @@ def _attend(qkv: Tensor, bias: Tensor) -> Tensor:
     attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     windows: Tensor = attended.transpose(1, 2).flatten(2).unflatten(0, grid)
     return windows
+
+
+def _attend_whole(qkv: Tensor, bias: Tensor, wrapped: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Attend in a grid of windows by explicit scores; `wrapped` is added in the last row and the last column."""
+    grid = qkv.shape[:3]
+    query, key, value = qkv.flatten(0, 2).permute(2, 0, 3, 1, 4).contiguous().unbind(0)
+    scores = (query @ key.mT).mul_(query.shape[-1] ** -0.5) + bias
+    if wrapped is not None:
+        with torch.no_grad():  # constants, which no gradient goes through
+            below, right = wrapped
+            windows = scores.unflatten(0, grid)
+            windows[:, :-1, -1].add_(right)
+            windows[:, -1, :-1].add_(below)
+            windows[:, -1, -1].add_(torch.minimum(below, right))
+    attended = scores.softmax(dim=-1).to(value.dtype) @ value
+    joined: Tensor = attended.transpose(1, 2).flatten(2).unflatten(0, grid)
+    return joined

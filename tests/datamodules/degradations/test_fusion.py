@@ -38,7 +38,6 @@ def test_srlf_is_a_mirrored_convolution_sampled_at_every_first_pixel() -> None:
 
 def test_block_centred_has_its_centre_of_mass_in_the_middle_of_the_block() -> None:
     spread = FusionObservation(8, "block_centred").spread
-    assert spread is not None
     places = spread.first + np.arange(len(spread.weights))
     assert len(places) == 16
     assert float(np.dot(places, spread.weights)) == pytest.approx(3.5)

@@ -30,11 +30,10 @@ def test_the_matrix_is_a_mirrored_weighted_sum(size: int, ratio: int, first: int
     torch.testing.assert_close(matrix, expected, rtol=1e-14, atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["srlf", "block_centred", "block_mean"])
+@pytest.mark.parametrize("name", ["srlf", "block_centred", "block_mean", "bicubic"])
 @pytest.mark.parametrize("ratio", [2, 4, 5, 8])
 def test_weights_sum_to_one_and_lie_where_they_should(name: PointSpreadName, ratio: int) -> None:
     spread = point_spread(name, ratio, None, None, None)
-    assert spread is not None
     assert sum(spread.weights) == pytest.approx(1.0, abs=1e-14)
     assert spread.weights == pytest.approx(spread.weights[::-1], abs=1e-14)
     assert spread.centre == pytest.approx(0.0 if name == "srlf" else (ratio - 1) / 2, abs=1e-12)
@@ -44,7 +43,6 @@ def test_weights_sum_to_one_and_lie_where_they_should(name: PointSpreadName, rat
 @pytest.mark.parametrize(("size", "sigma", "offset"), [(7, 3.0, 0.0), (4, 1.5, 1.5), (5, 0.8, 3.0)])
 def test_a_gaussian_is_sampled_around_its_offset(size: int, sigma: float, offset: float) -> None:
     spread = point_spread("gaussian", 4, size, sigma, offset)
-    assert spread is not None
     heights = [math.exp(-((spread.first + tap - offset) ** 2) / (2 * sigma**2)) for tap in range(size)]
     assert spread.weights == pytest.approx([height / sum(heights) for height in heights], abs=1e-14)
     assert spread.first + (size - 1) / 2 == pytest.approx(offset, abs=0.5)
@@ -52,12 +50,15 @@ def test_a_gaussian_is_sampled_around_its_offset(size: int, sigma: float, offset
 
 def test_reduction_blurs_and_samples_both_axes() -> None:
     spread = point_spread("gaussian", 2, 3, 1.0, 0.5)
-    assert spread is not None
     image = torch.rand(1, 6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = PointSpread.reduction(spread, 6, 8, 2).apply(image)
+    found = spread.reduction(6, 8, 2).apply(image)
     torch.testing.assert_close(found, spread.matrix(6, 2) @ image @ spread.matrix(8, 2).T, rtol=1e-12, atol=1e-13)
-    bicubic = PointSpread.reduction(point_spread("bicubic", 2, None, None, None), 6, 8, 2).apply(image)
-    torch.testing.assert_close(bicubic, resize_matrix(6, 3) @ image @ resize_matrix(8, 4).T, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(("size", "ratio"), [(2, 2), (4, 4), (6, 3), (15, 5), (24, 8), (32, 16), (7, 1)])
+def test_bicubic_is_matlabs_reduction_to_the_border(size: int, ratio: int) -> None:
+    matrix = point_spread("bicubic", ratio, None, None, None).matrix(size, ratio)
+    torch.testing.assert_close(matrix, resize_matrix(size, size // ratio), rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from datamodules import CAVE, FusionObservation, ParisEO1
-from datamodules.degradations.point_spread import PointSpread, point_spread
+from datamodules.degradations.point_spread import point_spread
 from datamodules.pairs.sensors import SensorEstimate, estimate_sensors
 from datamodules.responses import gaussian_response, load_response
 
@@ -15,7 +15,7 @@ from datamodules.responses import gaussian_response, load_response
 def observed(cube: Tensor, response: Tensor, ratio: int, shift: float) -> tuple[Tensor, Tensor]:
     """Both images of a scene, the coarse one by a Gaussian as wide as its pixels that lies `shift` fine pixels off."""
     spread = point_spread("gaussian", ratio, 2 * ratio + 1, ratio / 2.3548, (ratio - 1) / 2 + shift)
-    low = PointSpread.reduction(spread, cube.shape[1], cube.shape[2], ratio).apply(cube)
+    low = spread.reduction(cube.shape[1], cube.shape[2], ratio).apply(cube)
     return low, torch.einsum("kc,chw->khw", response, cube)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hyperalign.errors import InputError
@@ -65,7 +67,28 @@ def _step_sizes(delta: Tensor, bias: Tensor | None, softplus: bool, dtype: torch
     steps = delta.to(dtype)
     if bias is not None:
         steps = steps + bias.to(dtype)[:, None]
-    return functional.softplus(steps) if softplus else steps
+    if not softplus:
+        return steps
+    positive: Tensor = _Softplus.apply(steps)  # type: ignore[no-untyped-call]
+    return positive
+
+
+class _Softplus(torch.autograd.Function):
+    """`log(1 + exp(x))` whose gradient comes from the result, which the scan keeps anyway, so that x is let go."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - autograd's context
+        positive = functional.softplus(x)
+        ctx.save_for_backward(positive)
+        return positive
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401 - autograd's context
+        # 1 / (1 + exp(-x)) = 1 - exp(-log(1 + exp(x)))
+        (positive,) = ctx.saved_tensors
+        slope: Tensor = positive.neg().expm1_().neg_()
+        return slope.mul_(gradient)
 
 
 def _grouped(name: str, matrix: Tensor, inputs: Tensor, states: int, dtype: torch.dtype) -> Tensor:

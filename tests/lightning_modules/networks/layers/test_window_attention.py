@@ -12,6 +12,7 @@ from lightning_modules.networks.layers.window_attention import (
     partition_windows,
     relative_position_index,
 )
+from tests.benchmarks.test_backbones import saved_bytes
 
 
 def test_windows_hold_their_pixels_in_raster_order() -> None:
@@ -94,3 +95,18 @@ def test_index_is_no_part_of_the_state() -> None:
 def test_impossible_attention_gives_a_sentence(settings: dict[str, int], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         WindowAttention(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shift", [0, 1, 3])
+def test_training_attends_as_use_does_and_keeps_fewer_bytes(shift: int) -> None:
+    torch.manual_seed(shift)
+    attention = WindowAttention(8, heads=2, window=4, shift=shift)
+    windows = torch.randn(2, 3, 2, 16, 8)
+    with torch.no_grad():
+        attention.bias_table.mul_(50)
+        used = attention(windows)
+    assert torch.allclose(attention(windows), used, rtol=1e-5, atol=1e-6)
+    # the windows, queries, keys and values, scores after the softmax, what is projected: nothing twice
+    pixels = windows.numel() // 8
+    kept = 4 * (pixels * 8 + 3 * pixels * 8 + pixels * 2 * 16 + pixels * 8)
+    assert saved_bytes(attention, windows, attention) <= 1.02 * kept + 4 * attention.index.numel() * 4

@@ -80,3 +80,26 @@ def test_matrices_get_their_groups_and_all_tensors_one_type() -> None:
     assert {one.dtype for one in tensors} == {torch.float32}
     double = prepare(u.double(), delta, a, b, c, **given)  # type: ignore[arg-type]
     assert {double.steps.dtype, double.decay.dtype, double.readout.dtype} == {torch.float64}
+
+
+def test_step_sizes_have_softplus_gradients_and_keep_their_result_alone() -> None:
+    steps = torch.linspace(-30, 30, 61, dtype=torch.float64).expand(1, 2, -1).clone().requires_grad_()
+    u, matrix = torch.ones(1, 2, 61, dtype=torch.float64), torch.ones(1, 1, 61)
+    kept: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        found = prepare(
+            *(u, steps, -torch.ones(2, 1), matrix, matrix),
+            delta_bias=None,
+            delta_softplus=True,
+            second=None,
+            reverse=False,
+        ).steps
+    torch.testing.assert_close(found, torch.nn.functional.softplus(steps))
+    assert [one.data_ptr() for one in kept] == [found.data_ptr()]
+    found.sum().backward()
+    torch.testing.assert_close(steps.grad, torch.sigmoid(steps.detach()), rtol=1e-8, atol=1e-12)
