@@ -10,10 +10,24 @@ from torch import Tensor
 from hyperalign.captions import Window
 from hyperalign.errors import InputError
 
-__all__ = ["MINIMUM_TILE", "BlendedTiles", "blending_ramp", "check_tile", "in_tiles", "in_windows", "tile_starts"]
+__all__ = [
+    "MINIMUM_TILE",
+    "OVERLAP",
+    "SOLVED_OVERLAP",
+    "BlendedTiles",
+    "blending_ramp",
+    "check_tile",
+    "in_tiles",
+    "in_windows",
+    "tile_starts",
+]
 
 OVERLAP = 0.25
 """Share of a tile's side that it has in common with the next one."""
+
+SOLVED_OVERLAP = 0.125
+"""The same where each tile is solved as a scene of its own: a solver's result depends on all of a tile, and takes most
+of the time; its edges are no worse than those of a scene."""
 
 MINIMUM_TILE = 16
 
@@ -90,18 +104,18 @@ def _window(one: Tensor, factor: int, top: int, left: int, tile: int) -> Tensor:
     return one[..., top * factor : (top + tile) * factor, left * factor : (left + tile) * factor]
 
 
-def tile_starts(length: int, tile: int) -> list[int]:
+def tile_starts(length: int, tile: int, overlap: float = OVERLAP) -> list[int]:
     """Return where tiles start along an axis of `length` pixels; the last one ends with the axis."""
     if length <= tile:
         return [0]
-    step = max(1, int(tile * (1.0 - OVERLAP)))
+    step = max(1, int(tile * (1.0 - overlap)))
     return [*range(0, length - tile, step), length - tile]
 
 
-def blending_ramp(length: int) -> Tensor:
+def blending_ramp(length: int, overlap: float = OVERLAP) -> Tensor:
     """Return blending weights in (0, 1] along a tile of `length` pixels, rising over the overlap from both ends."""
     position = torch.arange(1, length + 1, dtype=torch.float32)
-    return torch.minimum(position, position.flip(0)).div(max(1.0, length * OVERLAP)).clamp(max=1.0)
+    return torch.minimum(position, position.flip(0)).div(max(1.0, length * overlap)).clamp(max=1.0)
 
 
 class BlendedTiles:
@@ -115,11 +129,12 @@ class BlendedTiles:
         height: rows of the observation in pixels.
         width: columns of the observation in pixels.
         tile: side of the square tiles in pixels of the observation.
+        overlap: share of a tile's side that it has in common with the next one.
     """
 
-    def __init__(self, height: int, width: int, tile: int) -> None:
-        self.height, self.width, self.tile = height, width, tile
-        self._tops, self._lefts = tile_starts(height, tile), tile_starts(width, tile)
+    def __init__(self, height: int, width: int, tile: int, overlap: float = OVERLAP) -> None:
+        self.height, self.width, self.tile, self.overlap = height, width, tile, overlap
+        self._tops, self._lefts = (tile_starts(length, tile, overlap) for length in (height, width))
         self._expected = self.positions()
         self._total, self._weights = torch.zeros(0), torch.zeros(0)
         self.scale = 0
@@ -152,7 +167,7 @@ class BlendedTiles:
         restored = restored.detach().to("cpu", torch.float32)
         scale = self._checked_scale(restored)
         columns = slice(left * scale, left * scale + restored.shape[-1])
-        ramps = [blending_ramp(length) for length in restored.shape[-2:]]
+        ramps = [blending_ramp(length, self.overlap) for length in restored.shape[-2:]]
         mask = ramps[0][:, None] * ramps[1]
         self._total[..., columns] += restored * mask
         self._weights[:, columns] += mask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,7 +25,7 @@ from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
 from lightning_modules.restorer import FILE_TILE, WHOLE, Restorer, restorer_of
 from lightning_modules.solver_guided import scene_wide
-from lightning_modules.tiles import check_tile, tile_starts
+from lightning_modules.tiles import OVERLAP, SOLVED_OVERLAP, check_tile, tile_starts
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class PredictionWriter(Callback):
         self._restorer: Restorer
         self._data: StreamedData
         self._said = False
+        self._overlap = OVERLAP
         self._shared: dict[str, Any] = {}
         self._cube: RestoredCube | None = None
         self._finished = 0
@@ -112,7 +114,9 @@ class PredictionWriter(Callback):
         # A scene that the network must see whole is cut for its backbone alone, see `restored_by`.
         wide = side == WHOLE or scene_wide(pl_module) is not None
         side = self.tile or FILE_TILE if wide else side
-        self._tiling = Tiling(side, tile_starts, self.batch_size, WHOLE_VALUES if wide else 0)
+        self._overlap = SOLVED_OVERLAP if wide else OVERLAP
+        starts = partial(tile_starts, overlap=self._overlap)
+        self._tiling = Tiling(side, starts, self.batch_size, WHOLE_VALUES if wide else 0)
         data.stream(self._tiling, self._wanted)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -158,7 +162,7 @@ class PredictionWriter(Callback):
         asked = self._asked(scene)
         if self._cube is None:
             side = self._tiling.side_of(scene.file.shape)
-            self._cube = RestoredCube(scene, asked, side, self.dtype, self._restorer.name, self.pictures)
+            self._cube = RestoredCube(scene, asked, side, self.dtype, self._restorer.name, self.pictures, self._overlap)
             if scene.avoided:
                 log.warning("%s: %s.", scene.file.path, self._cube.notes["bands not drawn on"])
         observed, restored, holes = tile
@@ -235,7 +239,7 @@ class PredictionWriter(Callback):
                 "network": self._restorer.name,
                 "dtype": self.dtype,
             }
-        tile = [self._tiling.side_of(scene.file.shape), self._restorer.tile]
+        tile = [self._tiling.side_of(scene.file.shape), self._restorer.tile, self._overlap]
         return {**self._shared, "tile": tile, **scene_settings(scene)}
 
 

@@ -22,7 +22,7 @@ from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.writers import CubeWriter, writer_for
 from hyperalign.errors import FileAccessError, HyperalignError, InputError
 from hyperalign.files import beside
-from lightning_modules.tiles import BlendedTiles
+from lightning_modules.tiles import OVERLAP, BlendedTiles
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +40,25 @@ class RestoredCube:
         dtype: type of the written values.
         restorer: the network's name, for the header.
         pictures: whether a quick-look is collected.
+        overlap: share of a tile's side that it has in common with the next one.
     """
 
     def __init__(
-        self, scene: StreamedScene, path: Path, tile: int, dtype: OutputType, restorer: str, pictures: bool
+        self,
+        scene: StreamedScene,
+        path: Path,
+        tile: int,
+        dtype: OutputType,
+        restorer: str,
+        pictures: bool,
+        overlap: float = OVERLAP,
     ) -> None:
         self.scene = scene
         self.path = path
         self.restorer = restorer
         _, height, width = scene.file.shape
         self._kept = list(scene.match.kept)
-        self._blended = BlendedTiles(height, width, tile)
+        self._blended = BlendedTiles(height, width, tile, overlap)
         self._last = list(self._blended.positions())[-1]
         self._look = QuickLook(height, width, scene.match.wavelengths) if pictures else None
         self._dtype = written_type(scene.file.dtype, dtype)

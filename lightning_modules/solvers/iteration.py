@@ -23,6 +23,14 @@ class Unknowns(ABC):
     def solution(self) -> Tensor:
         """Return the restored cubes as they stand, `B x C x H x W`, in a tensor that later steps leave alone."""
 
+    def factors(self) -> tuple[Tensor, ...]:
+        """Return what the solution is made of, in tensors that later steps leave alone, where that is less."""
+        return (self.solution(),)
+
+    def product(self, factors: tuple[Tensor, ...]) -> Tensor:
+        """Return the solution, `B x C x H x W`, that is made of what `factors` gave."""
+        return factors[0]
+
     def keep(self, scenes: Tensor) -> None:
         """Go on with these scenes only.
 
@@ -68,10 +76,10 @@ def iterate(
     """
     if iterations < 1:
         raise SolverError(f"{method} needs at least 1 iteration, not {iterations}.")
-    first = unknowns.solution()
-    result = _unsolved(first)
-    running = torch.arange(len(first), device=first.device)
-    lowest, best = result.residual.clone(), first
+    best = unknowns.factors()
+    result = _unsolved(unknowns.product(best))
+    running = torch.arange(len(result.residual), device=result.residual.device)
+    lowest = result.residual.clone()
     for number in range(1, iterations + 1):
         residual = step(unknowns)
         finite = residual.isfinite()
@@ -79,20 +87,29 @@ def iterate(
             raise SolverError(f"{method} left the range of {residual.dtype} in its first iteration: scale the cubes.")
         better = residual < SLACK * lowest
         lowest = torch.minimum(lowest, residual)
-        latest = unknowns.solution()
-        best = latest if bool(better.all()) else torch.where(better[:, None, None, None], latest, best)
+        latest = unknowns.factors()
+        best = latest if bool(better.all()) else _chosen(better, latest, best)
         rows = running[better]
         result.residual[rows], result.iterations[rows] = residual[better], number
         result.converged[rows] = residual[better] < tolerance
         report(progress, number, iterations, residual)
         going = finite & ~result.converged[running] & (number < iterations)
         if not bool(going.all()):
-            result.restored[running[~going]] = best[~going]
+            result.restored[running[~going]] = unknowns.product(tuple(factor[~going] for factor in best))
             unknowns.keep(going)
-            running, lowest, best = running[going], lowest[going], best[going]
+            running, lowest = running[going], lowest[going]
+            best = tuple(factor[going] for factor in best)
         if not len(running):
             break
     return result
+
+
+def _chosen(better: Tensor, latest: tuple[Tensor, ...], best: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the latest factors of the scenes that got better, and the best ones of the others."""
+    return tuple(
+        torch.where(better.view(-1, *(1 for _ in one.shape[1:])), one, other)
+        for one, other in zip(latest, best, strict=True)
+    )
 
 
 def _unsolved(start: Tensor) -> SolverResult:

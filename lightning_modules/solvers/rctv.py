@@ -23,7 +23,7 @@ from lightning_modules.solvers.result import Progress, SolverResult
 __all__ = ["rctv"]
 
 GROWTH, LARGEST_MU = 1.5, 1e6
-IN_CACHE = 1 << 16
+IN_CACHE = 1 << 18
 """Elements that are worked on at once on a CPU, so that they stay in its cache between operations."""
 
 
@@ -85,23 +85,38 @@ def rctv(
 
 @dataclass
 class _State(Unknowns):
-    """Matrices have bands or directions as rows and pixels as columns; every multiplier stands divided by mu."""
+    """Matrices have bands or directions as rows and pixels as columns; every multiplier stands divided by mu.
+
+    What is left of the cube beside dense noise and the low-rank part, `rest`, tells sparse noise and multiplier: the
+    one is what a clamp at `threshold` leaves over, the other what it keeps, over `grown`. Two cubes less are held so,
+    and read and written in every iteration.
+    """
 
     observed: Tensor
     coefficients: Tensor
     directions: Tensor
-    sparse: Tensor
-    multiplier: Tensor
+    rest: Tensor
     target: Tensor
     projected: Tensor
     multipliers: Tensor
     mu: Tensor
+    threshold: Tensor
+    grown: Tensor
     norm: Tensor
 
     def solution(self) -> Tensor:
         """Return `V U`, reshaped to cubes."""
-        product: Tensor = self.directions @ self.coefficients.flatten(2)
-        return product.view(len(product), -1, *self.coefficients.shape[2:])
+        return self.product(self.factors())
+
+    def factors(self) -> tuple[Tensor, ...]:
+        """Return V, and a copy of U."""
+        return self.directions, self.coefficients.clone()
+
+    def product(self, factors: tuple[Tensor, ...]) -> Tensor:
+        """Return `V U`, reshaped to cubes."""
+        directions, coefficients = factors
+        product: Tensor = directions @ coefficients.flatten(2)
+        return product.view(len(product), -1, *coefficients.shape[2:])
 
 
 def _start(observed: Tensor, rank: int) -> _State:
@@ -114,12 +129,13 @@ def _start(observed: Tensor, rank: int) -> _State:
         observed=matrix,
         coefficients=coefficients,
         directions=directions,
-        sparse=torch.zeros_like(matrix),
-        multiplier=torch.zeros_like(matrix),
+        rest=torch.zeros_like(matrix),
         target=matrix.clone(),
         projected=projected.clone(),
         multipliers=coefficients.new_zeros((len(observed), 2, *coefficients.shape[1:])),
         mu=1 / _nonzero(values[:, 0]),
+        threshold=torch.zeros_like(values[:, 0]),
+        grown=torch.ones_like(values[:, 0]),
         norm=_nonzero(torch.linalg.vector_norm(matrix, dim=(1, 2))),
     )
 
@@ -178,24 +194,38 @@ class _Problem:
         """Split what the low-rank part leaves into dense and sparse noise; return the squared norm, `B`."""
         mu = state.mu[:, None, None]
         share, threshold, grow = mu / (2 * self.beta + mu), self.lam / mu, growth[:, None, None]
+        if self.lam > 100:
+            threshold = torch.full_like(threshold, torch.inf)
+        before, grown = state.threshold[:, None, None], state.grown[:, None, None]
         pixels = state.observed.shape[2]
         coefficients = state.coefficients.flatten(2)
         at_once = _at_once(state.observed, pixels, state.observed[:, :, 0].numel())
         square = torch.zeros_like(state.mu, dtype=torch.float64)
         for first in range(0, pixels, at_once):
             part = slice(first, first + at_once)
-            observed, sparse, multiplier = (x[:, :, part] for x in (state.observed, state.sparse, state.multiplier))
-            rest = (observed - state.directions @ coefficients[:, :, part]).add_(multiplier)
-            dense = (rest - sparse).mul_(share)
-            rest -= dense
-            kept = rest.clamp(-threshold, threshold) if self.lam <= 100 else rest.clone()
-            square += (kept - multiplier).square_().sum((1, 2))
-            sparse.copy_(rest.sub_(kept))
-            multiplier.copy_(kept.div_(grow))
-            target = state.target[:, :, part]
-            target.copy_(observed - dense).sub_(sparse).add_(multiplier)
+            known = state.rest[:, :, part]
+            held = _clamped(known, before)
+            sparse = known - held
+            held /= grown
+            target = state.directions @ coefficients[:, :, part]
+            rest = torch.sub(state.observed[:, :, part], target).add_(held).lerp_(sparse, share)
+            state.rest[:, :, part] = rest
+            kept = _clamped(rest, threshold)
+            violated = torch.sub(kept, held, out=held)
+            square += torch.linalg.vector_norm(violated, dim=(1, 2)).double().square()
+            target += violated
+            target += kept.div_(grow)
+            state.target[:, :, part] = target
             state.projected[:, :, part] = state.directions.mT @ target
+        state.threshold, state.grown = threshold[:, 0, 0], growth
         return square
+
+
+def _clamped(values: Tensor, limit: Tensor) -> Tensor:
+    """Return `B x ...` clamped to each scene's limit; numbers as limits are several times as fast as a tensor."""
+    if len(values) == 1 and values.device.type == "cpu":
+        return values.clamp(-float(limit), float(limit))
+    return values.clamp(-limit, limit)
 
 
 def _at_once(like: Tensor, count: int, elements: int) -> int:

@@ -432,17 +432,18 @@ def test_what_must_see_scenes_whole_is_given_large_ones_in_tiles(
             sizes.append(tuple(observation.shape[2:]))
             return observation
 
-    write_floats(tmp_path / "in", np.random.default_rng(0).random((len(CENTRES), 30, 40), dtype=np.float32))
+    write_floats(tmp_path / "in", np.random.default_rng(0).random((len(CENTRES), 30, 44), dtype=np.float32))
     network = Subspace(Kept(rank=2), nn.Identity(), rank=2)
     network.mix = nn.Conv2d(5, 2, 1)
     module = RestorationModule(network)
     rule = {"normalisation": "none", "trained_wavelengths": CENTRES}
     predict(tmp_path / "in", tmp_path / "whole", module, rule)
-    assert sizes == [(30, 40)]
-    monkeypatch.setattr("callbacks.prediction.prediction_writer.WHOLE_VALUES", 30 * 40 * len(CENTRES) - 1)
+    assert sizes == [(30, 44)]
+    monkeypatch.setattr("callbacks.prediction.prediction_writer.WHOLE_VALUES", 30 * 44 * len(CENTRES) - 1)
     sizes.clear()
     writer = predict(tmp_path / "in", tmp_path / "cut", module, rule)
-    assert sizes == [(16, 16)] * 9
-    assert values(writer.written[0])[1].shape == (len(CENTRES), 30, 40)
+    # Two rows of three that overlap by an eighth: a quarter would take four in a row.
+    assert sizes == [(16, 16)] * 6
+    assert values(writer.written[0])[1].shape == (len(CENTRES), 30, 44)
     record = json.loads((tmp_path / "cut" / "cube.bsq.json").read_text())
-    assert record["settings"]["tile"] == [16, None]
+    assert record["settings"]["tile"] == [16, None, 0.125]

@@ -55,6 +55,25 @@ def test_a_scene_that_leaves_the_range_ends_with_its_best_iterate() -> None:
     assert run([[1, 0.5, float("nan"), 0.01], [1, 0.5, 0.05, 9]]) == ([2.0, 3.0], [2, 3], [False, True])
 
 
+def test_factors_are_kept_scene_by_scene_and_multiplied_at_the_end() -> None:
+    made = []
+
+    @dataclass
+    class Factored(Scripted):
+        def factors(self) -> tuple[Tensor, ...]:
+            return torch.full((len(self.residuals), 2), float(self.step)), torch.full((len(self.residuals), 1, 2), 2.0)
+
+        def product(self, factors: tuple[Tensor, ...]) -> Tensor:
+            made.append(len(factors[0]))
+            return (factors[1] @ factors[0][:, :, None])[..., None]
+
+    unknowns = Factored(torch.tensor([[1, 0.2, 3, 9], [1, 0.5, 0.05, 9]]))
+    result = iterate(unknowns, Factored.advance, method="Factored", iterations=4, tolerance=0.1, progress=None)
+    assert result.restored.flatten().tolist() == [8.0, 12.0]
+    # For the shape of the start, and for either scene once it has ended.
+    assert made == [2, 1, 1]
+
+
 def test_nothing_finite_is_an_error() -> None:
     with pytest.raises(SolverError, match=r"left the range of torch\.float32 in its first iteration"):
         run([[float("nan")]], 1)
