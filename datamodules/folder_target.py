@@ -76,6 +76,16 @@ class TargetSettings:
             )
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A part of a scene that was read: its name, its place, its bands, and whether it shows anything."""
+
+    name: str
+    crop: Crop
+    bands: int
+    contrast: bool
+
+
 class FolderTarget(LightningDataModule):
     """The part of `datamodules.Folder` that adaptation uses (see `datamodules.target.AdaptationTarget`).
 
@@ -103,6 +113,8 @@ class FolderTarget(LightningDataModule):
     """
 
     root: Path
+    strict: bool
+    failures: dict[str, str]
 
     def __init__(
         self,
@@ -207,18 +219,17 @@ class FolderTarget(LightningDataModule):
         """Return the observed cubes, or crops of the large ones, as the network sees them; the task learns from them.
 
         Raises:
-            InputError: in the role `restore`; for a cube that is smaller than a patch; if no cube has any contrast.
+            InputError: in the role `restore`; if no cube can be used, or none has any contrast.
         """
         if self.role != "target":
             raise InputError("Folder has observations only in the role target: set data.init_args.role to target.")
-        parts = [(scene, *part) for scene in self._subsets["observed"] for part in self._crops(scene)]
         centres = self.wavelengths
         found: list[Observation] = []
-        for scene, name, crop in parts:
-            cube = self._cube(scene, crop)
-            if cube.max() > cube.min():
-                size = (len(cube), crop.height, crop.width)
-                found.append(ReadObservation(name, partial(self._cube, scene, crop), size, centres))
+        for scene in tuple(self._subsets["observed"]):
+            for part in self._sound_parts(scene):
+                if part.contrast:
+                    size = (part.bands, part.crop.height, part.crop.width)
+                    found.append(ReadObservation(part.name, partial(self._cube, scene, part.crop), size, centres))
         self._check(found)
         self.degradation.measure(ReadCubes(found), [one.name for one in found], centres)
         return found
@@ -293,14 +304,40 @@ class FolderTarget(LightningDataModule):
         loaders = []
         for name in self.test_set_names:
             parts = [
-                (scene, part, crop, self._clean_of(scene))
-                for scene in self._subsets[name]
-                for part, crop in self._crops(scene)
+                (scene, part.name, part.crop, self._clean_of(scene))
+                for scene in tuple(self._subsets[name])
+                for part in self._sound_parts(scene)
             ]
+            if not parts:
+                continue
             dataset = ScoredCubes(parts, self.wavelengths)
             sampler = EvaluationSampler(dataset, *world())
             loaders.append(DataLoader(dataset, batch_size=1, sampler=sampler, collate_fn=collate))
         return loaders
+
+    def _sound_parts(self, scene: FolderScene) -> list[_Part]:
+        """Return the parts of a scene that are looked at, each read once.
+
+        A scene that cannot be used is named in `failures` and left out for good, so that the others go on.
+
+        Raises:
+            InputError: for such a scene if it is the only one, or the first one is to stop the run.
+        """
+        try:
+            parts = []
+            for name, crop in self._crops(scene):
+                cube = self._cube(scene, crop)
+                parts.append(_Part(name, crop, len(cube), bool(cube.max() > cube.min())))
+        except (ValueError, OSError) as error:
+            if self.strict or sum(map(len, self._subsets.values())) == 1:
+                raise
+            self.failures[scene.name] = str(error)
+            _log.warning("The cube %s is left out: %s", scene.name, error)
+            for scenes in self._subsets.values():
+                if scene in scenes:
+                    scenes.remove(scene)
+            return []
+        return parts
 
     def _crops(self, scene: FolderScene) -> list[tuple[str, Crop]]:
         options = self.settings

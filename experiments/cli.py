@@ -17,7 +17,7 @@ from experiments.configuration.filled_in.described_model import with_described_m
 from experiments.configuration.filled_in.own_cubes import completed
 from experiments.configuration.names import nearest_name
 from experiments.configuration.unimported.answers import DATA_COMMANDS, answered
-from experiments.ending import ending
+from experiments.ending import check_complete, ending
 from experiments.failures import INTERRUPTED, told
 from experiments.launchers import check_launcher
 from experiments.sigterm import ends_on_sigterm
@@ -161,7 +161,10 @@ def _dispatch(given: Sequence[str]) -> int:
         command = importlib.import_module(f"experiments.commands.{name.replace('-', '_')}")
         return int(command.main(list(given[1:])) or 0)
     if name in RUNS:
-        sys.stdout.write(ending(run(given), given))
+        command = run(given)
+        sys.stdout.write(ending(command, given))
+        sys.stdout.flush()
+        check_complete(command)
         return 0
     if name.startswith("-"):
         raise UsageError(f"A command comes first, such as `hyperalign fit {name} ...`: `hyperalign --help` lists them.")

@@ -39,6 +39,25 @@ def ending(command: HyperalignCLI, arguments: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def check_complete(command: HyperalignCLI) -> None:
+    """Name the cubes that a finished run had to leave out.
+
+    Raises:
+        IncompleteError: if there are any, so that a script notices.
+    """
+    from datamodules import Folder
+    from datamodules.scenes.failures import failure_table, incomplete
+
+    data = command.datamodule
+    if not isinstance(data, Folder) or data.role != "target" or not data.failures:
+        return
+    if command.trainer.is_global_zero:
+        from rich.console import Console
+
+        Console().print(failure_table(data.failures, "used"), markup=False, highlight=False)
+    raise incomplete(data.failures, "used")
+
+
 def next_command(command: HyperalignCLI, arguments: Sequence[str], checkpoint: Path | None) -> str:
     """Return the command that comes after a run, empty where nothing does.
 

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from callbacks.prediction.records import is_finished, scene_settings, write_record
@@ -18,7 +17,7 @@ from callbacks.prediction.restored_cube import OutputType, RestoredCube
 from callbacks.prediction.sensor_picture import save_sensors
 from datamodules.pairs.pair_scene import PairScene
 from datamodules.sampling.tile_stream import StreamedData, StreamedScene, Tiling
-from datamodules.scenes.failures import incomplete
+from datamodules.scenes.failures import failure_table, incomplete
 from hyperalign.errors import FileAccessError, InputError, WrongTypeError
 from hyperalign.files import beside, remove_stale_files
 from hyperalign.ranks import Ranks
@@ -189,10 +188,7 @@ class PredictionWriter(Callback):
         if not failures:
             return
         if trainer.is_global_zero:
-            table = Table("cube", "why it could not be restored", box=None)
-            for name, sentence in sorted(failures.items()):
-                table.add_row(name, sentence)
-            Console().print(table, markup=False, highlight=False)
+            Console().print(failure_table(failures, "restored"), markup=False, highlight=False)
             self._say(trainer)
         raise incomplete(failures, "restored")
 

@@ -21,6 +21,7 @@ _FLAT = 0.5
 _ENOUGH = 200
 _FIRM = 700
 _BINS = 12
+_OUTLIER = 3.0
 _SURE = 6.0
 _RELEVANT = 0.25
 
@@ -44,7 +45,8 @@ def gaussian_levels(cube: Floats, valid: Mask, missing: Mask) -> list[GaussianLe
     """Measure the Gaussian noise of every band.
 
     The diagonal Haar coefficients of a band hold its noise and a little of its texture. Texture is shared by the bands
-    and noise is not, so a band is measured where the weighted mean of all *other* bands is flat.
+    and noise is not, so a band is measured where the weighted mean of all *other* bands is flat, and what that mean
+    still explains there is taken off first.
 
     Args:
         cube: `C x H x W`.
@@ -58,29 +60,41 @@ def gaussian_levels(cube: Floats, valid: Mask, missing: Mask) -> list[GaussianLe
     coefficients, usable = diagonal(cube), block_valid(valid)
     share = usable.reshape(len(cube), -1).mean(axis=1)
     weights = np.where(~missing & (share > _GUIDE_VALID), 1.0 / np.maximum(first, 1e-4) ** 2, 0.0)
-    total = np.tensordot(weights.astype(np.float32), coefficients, axes=1)
+    shared = np.tensordot(weights.astype(np.float32), cube, axes=1)
     levels = []
     for band in range(len(cube)):
         if missing[band]:
             levels.append(GaussianLevel(0.0, 0.0, 0.0))
             continue
         others = float(weights.sum() - weights[band])
-        flat = np.ones_like(usable[band])
+        guide, flat = np.zeros_like(cube[band]), np.ones_like(usable[band])
         if others > 0:
-            flat = _flat(np.abs(total - np.float32(weights[band]) * coefficients[band]) / np.float32(others))
+            guide = (shared - np.float32(weights[band]) * cube[band]) / np.float32(others)
+            flat = _flat(np.abs(diagonal(guide)))
         known = flat & usable[band]
-        values = coefficients[band][known]
-        sigma = _sigma(values, cube[band], valid[band], flat, float(first[band]))
+        values = _unexplained(coefficients[band][known], diagonal(guide)[known])
+        sigma = _sigma(values, (cube[band], guide), valid[band], flat, float(first[band]))
         levels.append(_with_signal(values, _levels_of(cube[band], valid[band])[known], sigma))
     return levels
 
 
-def _sigma(values: Floats, band: Floats, valid: Mask, flat: Mask, first: float) -> float:
+def _unexplained(values: Floats, guides: Floats) -> Floats:
+    """Return what a band's coefficients are beside the texture that it shares with the others, by least squares."""
+    power = float(np.square(guides, dtype=np.float64).sum())
+    if power <= 0:
+        return values
+    limit = np.float32(_OUTLIER * spread(values))
+    slope = float((values.clip(-limit, limit).astype(np.float64) * guides).sum()) / power
+    return values - np.float32(slope) * guides
+
+
+def _sigma(values: Floats, images: tuple[Floats, Floats], valid: Mask, flat: Mask, first: float) -> float:
     """Return the spread of a band's coefficients, or of its second differences where impulses left few whole blocks."""
     if values.size < _FIRM:
         height, width = 2 * flat.shape[0], 2 * flat.shape[1]
         usable = valid[:height, :width] & flat.repeat(2, 0).repeat(2, 1)
-        differences = second_differences(band[:height, :width], usable)
+        pair = [second_differences(image[:height, :width], usable) for image in images]
+        differences = _unexplained(pair[0], pair[1])
         if differences.size > values.size:
             values = differences
     return spread(values) if values.size >= _ENOUGH else first

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.table import Table
+
 from hyperalign.errors import InputError
 
 _NAMED = 3
@@ -11,6 +13,19 @@ _NAMED = 3
 
 class IncompleteError(InputError):
     """Some cubes of a folder could not be used; the others were."""
+
+
+def failure_table(failures: Mapping[str, str], what: str) -> Table:
+    """Return a line for each cube that failed, by name.
+
+    Args:
+        failures: one sentence for each cube by its name.
+        what: what they were to be: "restored".
+    """
+    table = Table("cube", f"why it could not be {what}", box=None)
+    for name, sentence in sorted(failures.items()):
+        table.add_row(name, sentence)
+    return table
 
 
 def incomplete(failures: Mapping[str, str], what: str) -> IncompleteError:
