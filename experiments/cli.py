@@ -161,10 +161,10 @@ def _dispatch(given: Sequence[str]) -> int:
         command = importlib.import_module(f"experiments.commands.{name.replace('-', '_')}")
         return int(command.main(list(given[1:])) or 0)
     if name in RUNS:
-        command = run(given)
-        sys.stdout.write(ending(command, given))
+        finished = run(given)
+        sys.stdout.write(ending(finished, given))
         sys.stdout.flush()
-        check_complete(command)
+        check_complete(finished)
         return 0
     if name.startswith("-"):
         raise UsageError(f"A command comes first, such as `hyperalign fit {name} ...`: `hyperalign --help` lists them.")

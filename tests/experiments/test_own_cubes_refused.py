@@ -140,9 +140,8 @@ def test_strict_stops_at_the_first_bad_cube(cubes: Path, capfd: pytest.CaptureFi
 
 def test_a_list_of_tasks_by_command(cubes: Path) -> None:
     np.save(cubes / "amber.npy", noisy(0))
-    Path("tasks.yaml").write_text(
-        "data:\n  init_args:\n    degradation:\n      - class_path: NonIIDGaussian\n      - class_path: ComplexMixture\n"
-    )
+    tasks = "".join(f"      - class_path: {name}\n" for name in ("NonIIDGaussian", "ComplexMixture"))
+    Path("tasks.yaml").write_text(f"data:\n  init_args:\n    degradation:\n{tasks}")
     configs = ("backbones/sert_compact", "hir_align/adapt", "data/own_cubes", "tasks.yaml")
     named = [word for config in configs for word in ("--config", config)]
     patches = ("--data.patch_size", "16", "--data.batch_size", "2", "--data.trained_wavelengths", "400:700:31")
