@@ -13,7 +13,6 @@ from lightning import Trainer
 
 from callbacks import ProxyGeneration, ResultsTable
 from datamodules import EstimatedNoise, Folder, MappedScene
-from datamodules.folder_target import chosen
 from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError, MissingFileError
 from lightning_modules import RestorationModule, Subspace, WhitenedRCTV
@@ -101,18 +100,6 @@ def test_large_scenes_come_in_crops_and_so_does_their_truth(tmp_path: Path) -> N
         assert batch["name"] == [one.name]
         assert torch.equal(batch["observation"][0], one.cube)
         assert (batch["observation"] - batch["target"]).std().item() == pytest.approx(0.1, rel=0.1)
-
-
-def test_scenes_are_chosen_by_name_pattern_and_share() -> None:
-    names = ["a1.mat", "a2.npy", "b1.tif", "b2.img"]
-    assert chosen(["a*", "b2"], names, "observed") == ["a1.mat", "a2.npy", "b2.img"]
-    assert chosen(0.5, names, "observed") == ["a2.npy", "b2.img"]
-    assert chosen(1.0, names, "observed") == names
-    assert chosen(None, names, "observed") == []
-    with pytest.raises(InputError, match=r"No cube fits 'c\*' of data\.init_args\.observed; there are a1\.mat"):
-        chosen(["c*"], names, "observed")
-    with pytest.raises(InputError, match=r"data\.init_args\.observed is 2 but must be a share"):
-        chosen(2.0, names, "observed")
 
 
 def test_unobserved_are_the_rest_of_the_observed(tmp_path: Path) -> None:
