@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from experiments.commands.gpu_check.record import Record, Recorder, summary
+from experiments.commands.gpu_check.record import Line, Record, Recorder, summary
+
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_every_line_is_on_disk_at_once(tmp_path: Path) -> None:
@@ -34,3 +37,9 @@ def test_the_table_names_what_is_otherwise_and_why_a_part_ended(tmp_path: Path) 
     assert any(line.startswith("| scan | finished |") and line.endswith("| 1 | a | b |") for line in lines)
     assert any(line.endswith("| 0 | OutOfMemoryError: no memory |") for line in lines)
     assert "| scan | a / b | seconds 0.0123, count 12,345 | **no** |" in lines
+
+
+def test_the_page_has_the_table_of_what_was_measured() -> None:
+    content = json.loads((DOCS / "measured" / "gpu_h200.json").read_text(encoding="utf-8"))
+    records = [Record(**{**part, "lines": [Line(**line) for line in part["lines"]]}) for part in content["parts"]]
+    assert summary(content["machine"], records).strip() in (DOCS / "gpu.md").read_text(encoding="utf-8")
