@@ -65,6 +65,12 @@ def told(error: BaseException) -> tuple[str, int] | None:
         )
     if isinstance(error, ValueError) and _OTHER_TASKS.match(str(error)):
         return " ".join(str(error).split()).replace("HINT: Set", "HINT: set"), MISUSE
+    if isinstance(error, ValueError) and str(error).startswith("loaded state dict"):
+        return (
+            f"The checkpoint's optimiser is not that of this run ({' '.join(str(error).split())}): take a checkpoint "
+            "of this run, or give it as model.init_args.source to begin with its weights.",
+            FAILURE,
+        )
     if (lacking := lacking_variable(error)) is not None:
         return lacking, MISUSE
     watch = sys.modules.get("hyperalign.watch")

@@ -298,7 +298,7 @@ class RestorationModule(EvaluationModule):
         """Refuse the checkpoint of another network, of other settings or of other source weights."""
         origin = str(getattr(self._trainer, "ckpt_path", None) or "the given checkpoint")
         if getattr(self._trainer, "training", False):
-            checkpoints.check_resumable(checkpoint, origin)
+            checkpoints.check_resumable(checkpoint, origin, getattr(self._trainer, "max_epochs", None))
         identity = checkpoints.recorded_identity(checkpoint, origin)
         if identity:
             checkpoints.check_identity(self.network, identity, origin)

@@ -34,6 +34,14 @@ def test_which_errors_are_told() -> None:
     assert told(ValueError("of elsewhere")) is None
 
 
+def test_the_optimiser_of_another_run_is_told() -> None:
+    assert told(ValueError("loaded state dict has a different number of parameter groups")) == (
+        "The checkpoint's optimiser is not that of this run (loaded state dict has a different number of parameter "
+        "groups): take a checkpoint of this run, or give it as model.init_args.source to begin with its weights.",
+        1,
+    )
+
+
 def test_a_service_that_wants_a_key_is_told() -> None:
     kind = type("UsageError", (Exception,), {"__module__": "wandb.errors.errors"})
     assert told(kind("No API key configured. Use\n `wandb login` to log in.")) == (

@@ -14,6 +14,12 @@ def test_pool_is_the_clamped_neighbourhood_and_marks_repetitions() -> None:
     assert sorted(pool[0][~repeated[0]].tolist()) == [0, 1, 2, 5, 6, 7]
 
 
+def test_pool_ends_at_the_last_row_and_column() -> None:
+    pool, repeated = expand(torch.tensor([[19], [12]]), 4, 5, 1)
+    assert pool[0][~repeated[0]].tolist() == [13, 14, 18, 19]
+    assert pool[1].tolist() == [6, 7, 8, 11, 12, 13, 16, 17, 18]
+
+
 def test_distances_are_mean_absolute_differences(cube: Tensor) -> None:
     guide, proxy = PatchDescriptors(cube[:3].contiguous()), PatchDescriptors(cube[3:6].contiguous())
     pixels, pool = torch.tensor([0, 500, 1759]), torch.tensor([[0, 1759], [500, 3], [77, 1]])

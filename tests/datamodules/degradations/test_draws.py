@@ -74,12 +74,13 @@ def test_stripes_and_deadlines_carry_their_bands() -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_impulses_hit_their_share_half_of_them_with_salt(shared: bool) -> None:
-    impulses = ImpulseDraw((0.1, 0.5), shared).draw((8, 60, 60), range(8), stream(3))
+    impulses = ImpulseDraw((0.1, 0.5), shared).draw((8, 60, 50), range(8), stream(3))
+    assert impulses.salt.shape == impulses.pepper.shape == (8, 60, 50)
     assert (len(set(impulses.amounts.tolist())) == 1) == shared
     hit = impulses.salt | impulses.pepper
     assert not (impulses.salt & impulses.pepper).any()
     share = hit.double().mean((1, 2))
-    assert (share - impulses.amounts).abs().max() < 5 * (0.25 / 3600) ** 0.5
+    assert (share - impulses.amounts).abs().max() < 5 * (0.25 / 3000) ** 0.5
     assert float(impulses.salt.sum() / hit.sum()) == pytest.approx(0.5, abs=0.03)
 
 
