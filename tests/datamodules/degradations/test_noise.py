@@ -2,7 +2,15 @@
 
 import torch
 
-from datamodules.degradations.noise import Deadlines, GaussianNoise, Impulses, Mixture, Stripes
+from datamodules.degradations.noise import (
+    AlongRows,
+    Deadlines,
+    GaussianNoise,
+    Impulses,
+    Mixture,
+    SignalDependentNoise,
+    Stripes,
+)
 
 CUBE = torch.arange(12, dtype=torch.float32).reshape(3, 2, 2) / 16
 FIRST = torch.tensor([1])
@@ -38,3 +46,22 @@ def test_mixture_acts_in_order() -> None:
     assert (Mixture((dead, striped)).apply(CUBE) * 16)[1, :, 0].tolist() == [-2, -2]
     assert (Mixture((striped, dead)).apply(CUBE) * 16)[1, :, 0].tolist() == [0, 0]
     assert torch.equal(CUBE, before)
+
+
+def test_signal_dependent_noise_has_the_variance_of_its_line() -> None:
+    cube = torch.tensor([[[0.0, 0.5], [1.0, 0.2]], [[0.0, 0.5], [1.0, 0.2]]])
+    field = torch.tensor([[[1.0, -1.0], [2.0, 0.5]], [[1.0, 1.0], [1.0, 1.0]]])
+    noise = SignalDependentNoise(torch.tensor([0.01, 0.04]), torch.tensor([0.08, -0.08]), field)
+    expected = [
+        [[0.1, 0.5 - 0.05**0.5], [1.0 + 2 * 0.3, 0.2 + 0.5 * 0.026**0.5]],
+        # A line that falls below 0 adds nothing.
+        [[0.2, 0.5], [1.0, 0.2 + 0.024**0.5]],
+    ]
+    torch.testing.assert_close(noise.apply(cube), torch.tensor(expected))
+
+
+def test_along_rows_is_the_corruption_of_the_transposed_cube() -> None:
+    cube = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    noise = SignalDependentNoise(torch.tensor([0.01, 0.04]), torch.zeros(2), torch.ones(2, 4, 3))
+    added = torch.tensor([0.1, 0.2])[:, None, None]
+    torch.testing.assert_close(AlongRows(noise).apply(cube), cube + added)

@@ -48,6 +48,22 @@ def test_a_gaussian_is_sampled_around_its_offset(size: int, sigma: float, offset
     assert spread.first + (size - 1) / 2 == pytest.approx(offset, abs=0.5)
 
 
+@pytest.mark.parametrize("ratio", [2, 4, 5, 8])
+def test_a_block_centred_spread_falls_to_half_at_the_edge_of_its_block(ratio: int) -> None:
+    spread = point_spread("block_centred", ratio, None, None, None)
+    places = [spread.first + tap - (ratio - 1) / 2 for tap in range(len(spread.weights))]
+    heights = [2.0 ** -((place / (ratio / 2)) ** 2) for place in places]
+    assert len(places) == 2 * (ratio // 2) * 2 + ratio % 2
+    assert spread.weights == pytest.approx([height / sum(heights) for height in heights], abs=1e-14)
+
+
+def test_the_spread_of_srlf_is_that_of_its_code() -> None:
+    heights = [math.exp(-(place**2) / 18) for place in range(-3, 4)]
+    spread = point_spread("srlf", 8, None, None, None)
+    assert spread.first == -3
+    assert spread.weights == pytest.approx([height / sum(heights) for height in heights], abs=1e-14)
+
+
 def test_reduction_blurs_and_samples_both_axes() -> None:
     spread = point_spread("gaussian", 2, 3, 1.0, 0.5)
     image = torch.rand(1, 6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -87,6 +87,7 @@ def test_a_data_set_takes_a_list() -> None:
         ([], None, r"SeveralTasks was given no task: list at least one degradation\."),
         ([NonIIDGaussian(), BicubicDownsampling()], None, r"One batch cannot hold the tasks .* of scale 4: list tasks"),
         ([NonIIDGaussian()], [1.0, 2.0], r"was given the weights \[1\.0, 2\.0\] for 1 tasks: give one number"),
+        ([NonIIDGaussian(), BandMissing()], [2.0, -1.0], r"for 2 tasks: give one number of at least 0 a task, not all"),
         ([NonIIDGaussian()], [0.0], r"for 1 tasks: give one number of at least 0 a task, not all 0\."),
     ],
 )
