@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,23 @@ def test_a_configuration_states_the_printed_numbers_and_the_recipe(name: str) ->
     assert printed in comment
     assert "The authors" in comment
     assert yaml.safe_load(text)["data"]["init_args"]["degradation"]["init_args"]["psf"] == "srlf"
+
+
+@pytest.mark.parametrize("cubes", ["harvard", "chikusei"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_another_data_set_keeps_the_recipe_and_states_its_own_printed_numbers(name: str, cubes: str) -> None:
+    text, base = (path.read_text() for path in (CONFIGS / cubes / f"{name}.yaml", CONFIGS / f"{name}.yaml"))
+    data, recipe = (yaml.safe_load(one)["data"]["init_args"] for one in (text, base))
+    for setting in ("patch_size", "patches_per_epoch", "batch_size", "split", "role", "seed"):
+        assert data[setting] == recipe[setting]
+    shared = yaml.safe_load((CONFIGS / f"{cubes}.yaml").read_text())
+    assert data["degradation"] == shared["data"]["init_args"]["degradation"]
+    network = yaml.safe_load(text).get("model", {}).get("init_args", {}).get("network")
+    assert network == shared.get("model", {}).get("init_args", {}).get("network")
+    printed = " ".join(line.lstrip("# ") for line in base.splitlines() if line.startswith("#"))
+    own = re.search(rf"{cubes.capitalize()} (\d[\d. /]+\d)", printed)
+    assert own is not None
+    assert f"SSIM / SAM / ERGAS: {own[1]}." in text
 
 
 def test_a_fusion_network_adapts_by_the_same_overlay(tmp_path: Path) -> None:

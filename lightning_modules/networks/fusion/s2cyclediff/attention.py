@@ -61,13 +61,16 @@ class SpectralCrossAttention(nn.Module):
         self.qkv_2 = nn.Conv2d(channels, 3 * channels, kernel_size=1, bias=False)
         self.project = nn.Conv2d(channels, channels, kernel_size=1)
 
-    def forward(self, image: Tensor, other: Tensor, factor: float) -> Tensor:
+    def values(self, other: Tensor) -> Tensor:
+        """Return what `forward` takes of the other image `B x C x H x W`, the same in every step."""
+        return functional.conv2d(self.norm(other), self.qkv_2.weight[2 * other.shape[1] :])
+
+    def forward(self, image: Tensor, values: Tensor, factor: float) -> Tensor:
         """Map `B x C x H x W` to the same shape."""
         if factor == 0:
             return image
         channels = image.shape[1]
         queries, keys = functional.conv2d(self.norm(image), self.qkv_1.weight[: 2 * channels]).chunk(2, dim=1)
-        values = functional.conv2d(self.norm(other), self.qkv_2.weight[2 * channels :])
         attended: Tensor = image + factor * self.project(attend(keys, values, queries))
         return attended
 
@@ -88,15 +91,19 @@ class SpatialCrossAttention(nn.Module):
         )
         self.project = nn.Conv2d(channels, channels, kernel_size=1)
 
-    def forward(self, image: Tensor, other: Tensor, factor: float) -> Tensor:
+    def values(self, other: Tensor) -> Tensor:
+        """Return what `forward` takes of the other image `B x C x H x W`, the same in every step."""
+        return self._reduced(self.norm(other), reductions(other.shape[2]))
+
+    def forward(self, image: Tensor, values: Tensor, factor: float) -> Tensor:
         """Map `B x C x H x W` to the same shape."""
         if factor == 0:
             return image
         count = reductions(image.shape[2])
-        query, value = self._reduced(self.norm(image), count), self._reduced(self.norm(other), count)
+        query = self._reduced(self.norm(image), count)
         pixels = query.flatten(2)
         related = pixels @ functional.softmax(pixels, dim=1).mT
-        attended = (related @ value.flatten(2)).view_as(query)
+        attended = (related @ values.flatten(2)).view_as(query)
         for convolution in reversed(self.up[:count]):
             attended = _resized(convolution(attended), 2.0)
         crossed: Tensor = image + factor * self.project(attended)

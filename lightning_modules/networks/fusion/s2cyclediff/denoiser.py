@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,12 @@ class Guide(NamedTuple):
     Attributes:
         features: of every layer of the guiding branch, the full size first.
         attended: those that the up path takes with self-attention, in its order.
+        values: of the same, what the cross-attentions take.
     """
 
     features: list[Tensor]
     attended: list[Tensor]
+    values: list[Tensor]
 
 
 class LevelEmbedding(nn.Module):
@@ -170,12 +172,15 @@ class Denoiser(nn.Module):
             features.append(layer(features[-1] if features else image))
         waiting = features.copy()
         attended: list[Tensor] = []
+        values: list[Tensor] = []
         for number, layer in enumerate(self.ups):
             if isinstance(layer, ResidualBlock):
                 feature = waiting.pop()
                 if number and isinstance(self.ups[number - 1], Upsample):
+                    cross: Any = self.cross_attentions[len(values)]
+                    values.append(cross.values(feature) if factor else feature)
                     attended.append(self.self_attentions[len(attended)](feature, factor))
-        return Guide(features, attended)
+        return Guide(features, attended, values)
 
     def forward(self, image: Tensor, levels: Tensor, guide: Guide, factor: float) -> Tensor:
         """Predict.
@@ -203,7 +208,7 @@ class Denoiser(nn.Module):
                 continue
             feature, other = features.pop(), guiding.pop()
             if number and isinstance(self.ups[number - 1], Upsample):
-                crossed = self.cross_attentions[attended](feature, other, factor)
+                crossed = self.cross_attentions[attended](feature, guide.values[attended], factor)
                 image = torch.cat((image, guide.attended[attended], crossed), dim=1)
                 attended += 1
             else:

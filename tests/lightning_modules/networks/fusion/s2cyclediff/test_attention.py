@@ -38,7 +38,9 @@ def test_self_attention_and_spectral_crossing_equal_the_plain_forms() -> None:
     own, crossing = SelfAttention(4, 2), SpectralCrossAttention(4, 2)
     with torch.no_grad():
         torch.testing.assert_close(own(image, 0.7), self_attention(own, image, 0.7))
-        torch.testing.assert_close(crossing(image, other, 0.7), spectral_attention(crossing, image, other, 0.7))
+        torch.testing.assert_close(
+            crossing(image, crossing.values(other), 0.7), spectral_attention(crossing, image, other, 0.7)
+        )
 
 
 @pytest.mark.parametrize("size", [(6, 5), (40, 8), (80, 4)])
@@ -48,7 +50,7 @@ def test_spatial_crossing_equals_attention_among_all_pairs_of_reduced_pixels(siz
     crossing = SpatialCrossAttention(4, 2)
     with torch.no_grad():
         expected = spatial_attention(crossing, image, other, 0.7)
-        torch.testing.assert_close(crossing(image, other, 0.7), expected, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(crossing(image, crossing.values(other), 0.7), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_without_factor_nothing_is_computed() -> None:
