@@ -1,7 +1,8 @@
-"""Every command that README and docs show is one that the command line takes."""
+"""Every command that README, docs and the headers of configurations show is one that the command line takes."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from experiments.configuration.filled_in import own_cubes
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = sorted((ROOT / "experiments").rglob("*.yaml"))
 CHECKPOINT = ROOT / "experiments" / "hir_align" / "checkpoints" / "gaussian.ckpt"
 _COMMAND = re.compile(r"(?:hyperalign|lightning|python -m experiments) ([a-z][a-z-]*) ?(.*)")
 _WEIGHTS = re.compile(r"^(?:X|CKPT|[\w./-]+\.(?:ckpt|pth|pt))$")
@@ -30,8 +32,17 @@ def commands(text: str) -> Iterator[list[str]]:
                 yield [found[1], *shlex.split(found[2], comments=True)]
 
 
+def header_of(text: str) -> str:
+    """The comment that a configuration begins with, its indented commands as a code block."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+    shown = [line.removeprefix("# ") for line in lines]
+    return "```\n" + "\n".join(line.strip() for line in shown if line.startswith(" ")) + "\n```\n"
+
+
 def documented() -> list[tuple[str, list[str]]]:
-    found = [(page.name, words) for page in PAGES for words in commands(page.read_text(encoding="utf-8"))]
+    texts = [(page.name, page.read_text(encoding="utf-8")) for page in PAGES]
+    texts += [(path.relative_to(ROOT).as_posix(), header_of(path.read_text(encoding="utf-8"))) for path in CONFIGS]
+    found = [(name, words) for name, text in texts for words in commands(text)]
     return [one for number, one in enumerate(found) if one not in found[:number]]
 
 
@@ -70,5 +81,5 @@ def test_a_documented_command_is_taken(
     shown = capsys.readouterr().out
     for word in rest:
         option = word.partition("=")[0]
-        if option.startswith("--") and "." not in option:
+        if option.startswith("--") and option != "--help" and "." not in option:
             assert re.search(rf"{option}\b", shown), option
