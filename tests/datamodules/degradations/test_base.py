@@ -33,6 +33,13 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def test_where_nothing_else_is_said_an_observation_lies_in_the_middle_of_its_block() -> None:
+    class Larger(BandMissing):
+        scale = 4
+
+    assert (BandMissing().phase, Larger().phase) == (0.0, 1.5)
+
+
 @pytest.fixture
 def cube() -> torch.Tensor:
     return torch.rand(31, 32, 24, generator=seeded(5))

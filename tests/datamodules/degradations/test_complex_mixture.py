@@ -21,6 +21,11 @@ def observed(convention: str, seed: int, shape: tuple[int, int, int] = (31, 24, 
     return degradation(torch.full(shape, LEVEL), seeded(seed))
 
 
+def test_the_default_is_the_published_mixture() -> None:
+    settings = ComplexMixture().settings()
+    assert (settings["sigmas"], settings["impulse_amounts"]) == ([10.0, 30.0, 50.0, 70.0], [0.1, 0.3, 0.5, 0.7])
+
+
 def classify(band: torch.Tensor) -> str:
     """Name the noise of one band of an observation of the constant cube."""
     changed = band != LEVEL

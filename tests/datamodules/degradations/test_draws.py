@@ -91,6 +91,10 @@ def test_an_amount_of_zero_hits_nothing_and_of_one_everything() -> None:
         assert bool((impulses.salt | impulses.pepper).all()) == bool(amount)
 
 
+def test_a_sigma_below_one_is_drawn() -> None:
+    assert SigmaDraw((0.0, 0.5), "cube_uniform").draw(3, stream()).max() <= 0.5 / 255
+
+
 def test_what_cannot_be_drawn() -> None:
     for sigmas, convention, sentence in (
         ((), "band_choice", r"sigmas is \[\] but must hold finite standard deviations"),
