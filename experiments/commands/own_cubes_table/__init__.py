@@ -3,19 +3,21 @@
 `hyperalign own-cubes-table --root CAVE` writes the middle of every CAVE scene as noisy files in four formats into a
 folder, once with Gaussian and once with complex noise, and treats it as anybody's cubes: it measures the noise, adapts
 the packaged source with a quarter of the cubes held back, and estimates the gain. Then it looks at the clean cubes.
+With `--wavelengths 430:860:102` the root is any file or folder of clean cubes of those bands, each cut into squares.
 Further words go to `adapt`, such as `--trainer.max_steps 64` or `--config hir_align/proxy_only`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.commands.own_cubes_table.accuracy import Accuracy, accuracy, as_markdown
-from experiments.commands.own_cubes_table.folders import crops_of, write_folder
+from experiments.commands.own_cubes_table.folders import crops_of, squares_of, write_folder
 from experiments.commands.tables import arguments_of
 from experiments.configuration.command_parser import CommandParser
+from hyperalign.errors import UsageError
 from hyperalign.files import write_text
 
 if TYPE_CHECKING:
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from callbacks.reporting.without_truth.gain_table import GainRow
     from datamodules.degradations import Degradation
 
-TASKS = ("gaussian", "complex")
+TASKS = ("gaussian", "complex", "independent_thirds", "random_structured")
+"""Kinds of noise, which can be adapted to."""
+
+OPERATORS = ("band_missing", "inpainting", "deblurring", "super_resolution")
+"""Tasks that are recognised alone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,10 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results/own_cubes"), help="folder for cubes and tables")
     parser.add_argument("--side", type=int, default=128, help="rows and columns of the cubes")
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise and of the adaptation")
-    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=TASKS, help="kinds of noise")
+    tasks = (*TASKS, *OPERATORS)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS[:2]), choices=tasks, help="kinds of noise")
+    parser.add_argument("--wavelengths", help="band centres of other cubes than CAVE's in nm, FIRST:LAST:COUNT")
+    parser.add_argument("--key", help="variable that holds them, in formats with several")
     parser.add_argument("--noise_only", action="store_true", help="measure the noise and adapt to nothing")
     given, extra = arguments_of(parser, arguments)
-    cubes, wavelengths = crops_of(given.root, given.side)
+    if alone := sorted(set(given.tasks) & set(OPERATORS)) if not given.noise_only else []:
+        raise UsageError(f"The task {alone[0]} is no noise, and its gain is not estimated: add --noise_only.")
+    if given.wavelengths is None:
+        cubes, wavelengths = crops_of(given.root, given.side)
+    else:
+        cubes, wavelengths = squares_of(given.root, given.side, given.wavelengths, given.key)
     measured: list[Accuracy] = []
     gained: dict[str, list[GainRow]] = {}
     for name in given.tasks:
@@ -51,9 +65,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def task_of(name: str) -> Degradation:
     """Return the packaged task of a name."""
-    from datamodules import ComplexMixture, NonIIDGaussian
+    from datamodules import (
+        BandMissing,
+        BicubicDownsampling,
+        ComplexMixture,
+        GaussianBlurring,
+        NonIIDGaussian,
+        RandomMask,
+    )
 
-    return NonIIDGaussian() if name == "gaussian" else ComplexMixture()
+    plain: dict[str, Callable[[], Degradation]] = {
+        "gaussian": NonIIDGaussian,
+        "complex": ComplexMixture,
+        "band_missing": BandMissing,
+        "inpainting": RandomMask,
+        "deblurring": GaussianBlurring,
+    }
+    if name in plain:
+        return plain[name]()
+    return BicubicDownsampling(4) if name == "super_resolution" else ComplexMixture(name)
 
 
 def gains(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from datamodules.degradations import Degradation
-    from datamodules.degradations.noise import Mixture
 
 SHARES = ("stripe_share", "dead_share", "impulse_share")
 HEADER = (
@@ -32,7 +31,7 @@ class Accuracy:
         task: name of the task.
         scene: its name.
         family: the task that it was recognised as.
-        sigmas: relative error of the standard deviation of every band.
+        sigmas: relative error of the standard deviation of every band; NaN where there is no noise.
         shares: measured over true sum of the shares of all bands, by `SHARES`; NaN where there is none.
     """
 
@@ -48,7 +47,7 @@ def accuracy(cubes: Mapping[str, Tensor], task: Degradation, name: str, seed: in
 
     Args:
         cubes: clean, `C x H x W`.
-        task: Gaussian or complex noise.
+        task: any kind of noise; of other tasks only what the scene looks like is known.
         name: of the task.
         seed: decides the noise.
     """
@@ -56,10 +55,11 @@ def accuracy(cubes: Mapping[str, Tensor], task: Degradation, name: str, seed: in
 
     found = []
     for scene, cube in cubes.items():
-        drawn: Mixture = task.draw(tuple(cube.shape), generator_for(seed, "table", scene))  # type: ignore[assignment]
+        drawn = task.draw(tuple(cube.shape), generator_for(seed, "table", scene))
         noise = scene_noise(drawn.apply(cube).numpy(), scene)
         sigmas, *true = truth(drawn, len(cube))
-        errors = np.abs(np.array([band.sigma for band in noise.bands]) / sigmas - 1.0)
+        measured = np.array([band.sigma for band in noise.bands])
+        errors = np.abs(np.divide(measured, sigmas, out=np.full_like(sigmas, np.nan), where=sigmas > 0) - 1.0)
         totals = [sum(getattr(band, share) for band in noise.bands) for share in SHARES]
         shares = tuple(
             float(total / known.sum()) if known.any() else float("nan")
@@ -91,6 +91,7 @@ def as_markdown(rows: Sequence[Accuracy]) -> str:
     lines = []
     for row in rows:
         shares = " | ".join("" if np.isnan(share) else f"{share:.2f}" for share in row.shares)
-        sigmas = f"{np.median(row.sigmas):.1%} | {row.sigmas.max():.1%}"
+        known = row.sigmas[~np.isnan(row.sigmas)]
+        sigmas = f"{np.median(known):.1%} | {known.max():.1%}" if known.size else " | "
         lines.append(f"| {row.task} | {row.scene} | {row.family} | {sigmas} | {shares} |\n")
     return HEADER + "".join(lines)

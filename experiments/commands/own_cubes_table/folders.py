@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.commands.demo import write_envi
-from hyperalign.errors import MissingFileError
+from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import replacing
 from hyperalign.seeding import generator_for
 
@@ -39,6 +39,37 @@ def crops_of(root: Path, side: int) -> tuple[dict[str, Tensor], tuple[float, ...
     if not found:
         raise MissingFileError(f"There is no CAVE scene in {root}: set --root to complete_ms_data.")
     return found, data.wavelengths
+
+
+def squares_of(
+    root: Path, side: int, wavelengths: str, key: str | None = None
+) -> tuple[dict[str, Tensor], tuple[float, ...]]:
+    """Return the squares that clean cubes are cut into, `C x side x side`, their maximum at 1, and the band centres.
+
+    Args:
+        root: a file or a folder of cubes.
+        side: rows and columns of a square; what is left over at the ends is left out.
+        wavelengths: band centres in nm, `FIRST:LAST:COUNT`.
+        key: variable that holds the cube, in formats with several.
+
+    Raises:
+        InputError: where no cube is as large as a square, or one cannot be read.
+    """
+    import torch
+
+    from datamodules import Folder
+
+    data, found = Folder(str(root), wavelengths=wavelengths, key=key, normalisation="maximum"), {}
+    scenes = data.open_scenes({"any_bands": True})
+    for scene in scenes:
+        _, height, width = scene.file.shape
+        for top in range(0, height - side + 1, side):
+            for left in range(0, width - side + 1, side):
+                name = f"{Path(scene.name).stem}_{top}_{left}"
+                found[name] = torch.from_numpy(scene.window(top, left, side, side)[0].copy())
+    if not found:
+        raise InputError(f"No cube of {root} has {side} x {side} pixels: give a smaller --side.")
+    return found, tuple(scenes[0].match.wavelengths)
 
 
 def write_folder(

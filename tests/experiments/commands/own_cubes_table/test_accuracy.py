@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules import ComplexMixture, NonIIDGaussian
+from datamodules import BandMissing, ComplexMixture, NonIIDGaussian
 from experiments.commands.own_cubes_table.accuracy import SHARES, accuracy, as_markdown, truth
 from tests.datamodules.estimation.scenes import clean_scene
 
@@ -37,3 +37,10 @@ def test_noise_is_measured_within_what_is_asked_and_told_in_a_line() -> None:
     assert len(lines) == 4
     assert lines[2].startswith("| gaussian | one | gaussian | ")
     assert lines[2].endswith("% |  |  |  |")
+
+
+def test_what_is_no_noise_is_recognised_alone() -> None:
+    (row,) = accuracy({"one": clean_scene(12, 128, 0)}, BandMissing(), "band_missing", 0)
+    assert row.family == "band_missing"
+    assert np.isnan(row.sigmas).all()
+    assert as_markdown([row]).splitlines()[2] == "| band_missing | one | band_missing |  |  |  |  |  |"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from datamodules import Folder, NonIIDGaussian
-from experiments.commands.own_cubes_table.folders import ENDINGS, crops_of, write_folder
-from hyperalign.errors import MissingFileError
+from experiments.commands.own_cubes_table.folders import ENDINGS, crops_of, squares_of, write_folder
+from hyperalign.errors import InputError, MissingFileError
 from hyperalign.seeding import generator_for
 from tests.datamodules.estimation.scenes import clean_scene
 from tests.datamodules.fake_cave import fake_values, write_scene
@@ -40,3 +40,14 @@ def test_the_middle_of_the_scenes_that_are_there(tmp_path: Path) -> None:
     (tmp_path / "balloons_ms" / "balloons_ms" / "balloons_ms_07.png").unlink()
     with pytest.raises(MissingFileError, match=r"^There is no CAVE scene in .*: set --root to complete_ms_data\.$"):
         crops_of(tmp_path, 8)
+
+
+def test_cubes_of_another_sensor_are_cut_into_squares(tmp_path: Path) -> None:
+    cube = 2 * np.random.default_rng(0).random((5, 17, 25), dtype=np.float32)
+    np.save(tmp_path / "scene.npy", cube)
+    squares, wavelengths = squares_of(tmp_path / "scene.npy", 8, "430:470:5")
+    assert list(squares) == [f"scene_{top}_{left}" for top in (0, 8) for left in (0, 8, 16)]
+    np.testing.assert_allclose(squares["scene_8_16"], cube[:, 8:16, 16:24] / cube.max(), rtol=1e-6)
+    assert wavelengths == (430.0, 440.0, 450.0, 460.0, 470.0)
+    with pytest.raises(InputError, match=r"^No cube of .* has 18 x 18 pixels: give a smaller --side\.$"):
+        squares_of(tmp_path / "scene.npy", 18, "430:470:5")
