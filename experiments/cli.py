@@ -52,6 +52,7 @@ COMMANDS = {
     "fusion-solvers": "training-free fusion methods beside each other, in one table",
     "fusion-table": "every fusion network of CO2IF's Table 1 at one small budget, in one table",
     "flops": "operations of CO2IF and its ablations",
+    "benchmark": "what binds every network, the scan, the transfer and the solvers: the roofline page",
     "gpu-check": "every part of the suite on a GPU: does it run, is it as on a CPU, how long does it take",
     "export": "keep a run's weights, or its CLIP encoder, and leave the rest behind",
 }

@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CommandParser("gpu-check", f"{__doc__}\nparts:\n{listed}\n")
     parser.add_argument("--output", type=Path, default=Path("results") / "gpu_check", help="folder of what is found")
     parser.add_argument("--quick", action="store_true", help="sizes as small as a test needs")
-    parser.add_argument("--only", nargs="+", default=list(PARTS), metavar="PART", help="some of the parts below")
+    parser.add_argument("--only", nargs="*", default=list(PARTS), metavar="PART", help="some of the parts below")
+    added = "gpu_check.json of earlier checks on the same card, whose parts are kept where they are not run"
+    parser.add_argument("--add", type=Path, nargs="+", default=[], metavar="FILE", help=added)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="where everything is computed")
     given = parser.parse_args(arguments)
     checked_names("part", given.only, list(PARTS))
@@ -49,17 +51,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import_ahead()
     begin = time.perf_counter()
     told, method = _machine(given.device, given.output)
-    records: list[Record] = []
+    found = {record.part: record for path in given.add for record in read(path, told)}
     for part in [name for name in PARTS if name in given.only]:
         left = LONGEST - (time.perf_counter() - begin)
         budget = max(5.0, min(left, PARTS[part].budget))
         record = run_part(part, given.device, given.quick, given.output, budget, method)
-        records.append(record)
-        _write(given.output, told, records, time.perf_counter() - begin)
+        found[part] = record
+        _write(given.output, told, found, time.perf_counter() - begin)
         sys.stdout.write(f"{part:<12} {record.state:<9} {record.seconds:6.1f} s  {record.error}\n")
         sys.stdout.flush()
     sys.stdout.write(f"{'table:':<12} {given.output / 'gpu_check.md'}\n")
-    return 0 if all(record.holds for record in records) else 1
+    return 0 if all(found[part].holds for part in given.only) else 1
+
+
+def read(path: Path, told: dict[str, str] | None = None) -> list[Record]:
+    """Return the parts of an earlier check.
+
+    Args:
+        path: its `gpu_check.json`.
+        told: the machine it must have run on; None: any.
+
+    Raises:
+        UsageError: where it ran on another one.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if told is not None and content["machine"]["device"] != told["device"]:
+        raise UsageError(
+            f"The check in {path} ran on {content['machine']['device']} and this one runs on {told['device']}: "
+            "leave it out of --add."
+        )
+    return [Record.of(one) for one in content["parts"]]
 
 
 def _machine(device: str, folder: Path) -> tuple[dict[str, str], Method]:
@@ -89,8 +110,9 @@ def _write_machine(device: str, path: Path) -> None:
     write_text(path, json.dumps(told) + "\n")
 
 
-def _write(folder: Path, told: dict[str, str], records: list[Record], spent: float) -> None:
-    """Write what was found so far."""
+def _write(folder: Path, told: dict[str, str], found: dict[str, Record], spent: float) -> None:
+    """Write what was found so far, in the order of the parts."""
+    records = [found[part] for part in PARTS if part in found]
     content = {"machine": told, "seconds": spent, "parts": [asdict(record) for record in records]}
     write_text(folder / "gpu_check.json", json.dumps(content, indent=1) + "\n")
     write_text(folder / "gpu_check.md", summary(told, records))

@@ -57,9 +57,12 @@ class Record:
     @classmethod
     def read(cls, path: Path) -> Record:
         """Return what `Recorder` wrote."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        lines = [Line(**line) for line in content.pop("lines")]
-        return cls(**content, lines=lines)
+        return cls.of(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Record:
+        """Return the record that `asdict` turned into plain values."""
+        return cls(**{**content, "lines": [Line(**line) for line in content["lines"]]})
 
 
 class Recorder:

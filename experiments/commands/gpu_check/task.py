@@ -51,14 +51,14 @@ class Part:
 
 PARTS = {
     "scan": Part("the selective scan by Triton beside plain torch operations and mamba_ssm", 75),
-    "networks": Part("every restoration and fusion network: forward, backward, as on a CPU; times at full size", 110),
+    "networks": Part("every restoration and fusion network: forward, backward, as on a CPU; times at full size", 180),
     "co2if": Part("a training step of CO2IF at the paper's patch, in float32 and bfloat16", 45),
-    "solvers": Part("every training-free method as on a CPU", 60),
+    "solvers": Part("every training-free method as on a CPU", 90),
     "transfer": Part("the spectral transfer at 512 x 512 x 31, one to four guides at once", 90),
     "adaptation": Part("adaptation to the sample scenes from observations to scores, in float32 and bfloat16", 110),
     "unclip": Part("unCLIP's guides with random weights, tiny and at full size", 75),
     "ranks": Part("two processes on one device against one", 45),
-    "determinism": Part("the same seed twice", 60),
+    "determinism": Part("the same seed twice", 120),
 }
 """The parts in the order in which they run, each a module of `experiments.commands.gpu_check.checks`."""
 

@@ -38,6 +38,25 @@ def test_a_part_that_is_not_as_it_must_be_gives_exit_code_one_and_the_next_one_r
     assert capsys.readouterr().out.startswith("scan         cut")
 
 
+def test_parts_of_an_earlier_check_on_the_same_card_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu_check, "run_part", lambda part, *given: Record(part, "finished"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["gpu-check", "--device", "cpu", "--only", "scan", "co2if", "--output", str(first)]) == 0
+    add = ["--add", str(first / "gpu_check.json")]
+    monkeypatch.setattr(gpu_check, "run_part", lambda part, *given: Record(part, "cut"))
+    assert main(["gpu-check", "--device", "cpu", "--only", "scan", *add, "--output", str(second)]) == 1
+    found = json.loads((second / "gpu_check.json").read_text())
+    assert [(part["part"], part["state"]) for part in found["parts"]] == [("scan", "cut"), ("co2if", "finished")]
+    content = json.loads((first / "gpu_check.json").read_text())
+    content["machine"]["device"] = "another card"
+    (first / "gpu_check.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    assert main(["gpu-check", "--device", "cpu", "--only", "scan", *add, "--output", str(second)]) == 2
+    assert "ran on another card and this one runs on cpu" in capsys.readouterr().err
+
+
 def test_a_part_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gpu-check", "--only", "scam"]) == 2
     assert "There is no part 'scam': the nearest one is 'scan'" in capsys.readouterr().err

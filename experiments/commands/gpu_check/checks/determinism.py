@@ -7,11 +7,12 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from callbacks.transfer import SpectralTransfer
 from experiments.commands.gpu_check.checks import scan
 from experiments.commands.gpu_check.checks.co2if import batch_of, module_of
+from experiments.commands.gpu_check.checks.networks import objective_of
 from experiments.commands.gpu_check.checks.specimens import FUSION, RESTORATION, built, inputs_of
 from experiments.commands.gpu_check.checks.transfer import drawn
 from experiments.commands.gpu_check.measuring import exact_products
@@ -71,19 +72,9 @@ def _trained(device: torch.device, stem: str, side: int) -> list[Tensor]:
     torch.manual_seed(1)
     for _ in range(STEPS):
         optimizer.zero_grad()
-        _loss(network, inputs).backward()
+        objective_of(network, inputs).backward()
         optimizer.step()
     return [one.detach() for one in network.parameters()]
-
-
-def _loss(network: nn.Module, inputs: list[Tensor]) -> Tensor:
-    objective = getattr(network, "objective", None)
-    if objective is None:
-        output: Tensor = network(*inputs)
-        return output.square().mean()
-    enlarged = nn.functional.interpolate(inputs[0], size=inputs[1].shape[-2:])
-    parts: dict[str, Tensor] = objective(*inputs, enlarged, begun=True)
-    return torch.stack(list(parts.values())).sum()
 
 
 def _fused(task: Task) -> list[Tensor]:

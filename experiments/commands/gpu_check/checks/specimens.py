@@ -82,29 +82,33 @@ FUSION: dict[str, dict[str, Any]] = {
 """The same of the fusion networks."""
 
 
-def built(stem: str, *, compact: bool) -> nn.Module:
+def built(stem: str, *, compact: bool, bands: int = BANDS, **changes: Any) -> nn.Module:  # noqa: ANN401
     """Build a network from fixed random weights, as its packaged configuration has it.
 
     Args:
         stem: of its configuration.
         compact: whether it is made small.
+        bands: of the cubes it is for.
+        **changes: arguments of the network's constructor that are to be others.
     """
     torch.manual_seed(0)
     if stem == "co2if":
-        return lightning_modules.CO2IF(**(FUSION[stem] if compact else {}))
+        return lightning_modules.CO2IF(input_channels=bands, **((FUSION[stem] if compact else {}) | changes))
     folder = "fusion" if stem in FUSION else "backbones"
     text = (PACKAGED / folder / f"{stem}.yaml").read_text(encoding="utf-8")
     network = yaml.safe_load(text)["model"]["init_args"]["network"]
-    return _built(network, (FUSION | RESTORATION)[stem] if compact else {})
+    return _built(network, ((FUSION | RESTORATION)[stem] if compact else {}) | changes, bands)
 
 
-def _built(network: dict[str, Any], changes: dict[str, Any]) -> nn.Module:
+def _built(network: dict[str, Any], changes: dict[str, Any], bands: int) -> nn.Module:
     name = network["class_path"].rpartition(".")[2]
     kind: Callable[..., nn.Module] = getattr(lightning_modules, name)
     settings = dict(network.get("init_args", {}))
     if "network" in settings:
-        return kind(**(settings | {"network": _built(settings["network"], changes)}))
+        return kind(**(settings | {"network": _built(settings["network"], changes, bands)}))
     settings |= changes
+    if "input_channels" in settings:
+        settings["input_channels"] = bands
     if "text_embedding" in settings:
         # In place of what a text encoder says of the tasks.
         width, tasks = settings.get("text_channels", 512), len(settings["tasks"])
@@ -117,7 +121,7 @@ def enlarges(stem: str) -> bool:
     return stem in {"bi3dqrnn", "essaformer", "gdrrn", "mcnet", "sfcsr"}
 
 
-def inputs_of(stem: str, side: int, batch: int = 1, *, text_width: int = 0) -> list[Tensor]:
+def inputs_of(stem: str, side: int, batch: int = 1, *, text_width: int = 0, bands: int = BANDS) -> list[Tensor]:
     """Draw what a network is given for a target of `side` x `side` pixels, smooth and in [0, 1].
 
     Args:
@@ -125,13 +129,14 @@ def inputs_of(stem: str, side: int, batch: int = 1, *, text_width: int = 0) -> l
         side: of the target in pixels.
         batch: cubes.
         text_width: of CO2IF's tokens.
+        bands: of the cubes.
     """
     if stem not in FUSION:
         small = side // SCALE if enlarges(stem) else side
-        return [smooth(batch, BANDS, small)]
-    cube = smooth(batch, BANDS, side)
+        return [smooth(batch, bands, small)]
+    cube = smooth(batch, bands, side)
     low = nn.functional.avg_pool2d(cube, 8)
-    images = [low, cube[:, [5, 15, 25]].contiguous()]
+    images = [low, cube[:, [bands // 6, bands // 2, 5 * bands // 6]].contiguous()]
     if text_width:
         images.append(torch.randn(batch, 77, text_width, generator=generator_for("gpu-check tokens")))
     return images

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from experiments.commands.gpu_check.record import Line, Record, Recorder, summary
+from experiments.commands.gpu_check.record import Record, Recorder, summary
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -41,5 +41,5 @@ def test_the_table_names_what_is_otherwise_and_why_a_part_ended(tmp_path: Path) 
 
 def test_the_page_has_the_table_of_what_was_measured() -> None:
     content = json.loads((DOCS / "measured" / "gpu_h200.json").read_text(encoding="utf-8"))
-    records = [Record(**{**part, "lines": [Line(**line) for line in part["lines"]]}) for part in content["parts"]]
+    records = [Record.of(part) for part in content["parts"]]
     assert summary(content["machine"], records).strip() in (DOCS / "gpu.md").read_text(encoding="utf-8")

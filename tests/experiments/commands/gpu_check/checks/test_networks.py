@@ -20,26 +20,27 @@ def test_compact_networks_are_compared(tmp_path: Path, monkeypatch: pytest.Monke
     networks.check(task)
     lines = lines_of(task)
     assert set(lines) == {f"{stem}, compact" for stem in ("sert", "bdt", "s2cyclediff", "co2if")}
-    assert all(line.figures["error forward"] == 0 for line in lines.values())
+    assert all(float(str(line.figures["error forward"])) < 1e-4 for line in lines.values())
+    assert all(line.figures["error backward"] == line.figures["backward of a cpu"] for line in lines.values())
 
 
 def test_a_wrong_gradient_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "RESTORATION", {"sert": RESTORATION["sert"]})
     monkeypatch.setattr(networks, "FUSION", {"co2if": FUSION["co2if"]})
-    calls, right = list[int](), networks.answered
+    right = networks.answered
+    calls = list[int]()
 
-    def wrong(network: torch.nn.Module, inputs: list[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def wrong(network: torch.nn.Module, inputs: list[Tensor]) -> networks.Answer:
         calls.append(0)
         output, found = right(network, inputs)
-        return output, found if len(calls) % 2 else {name: 2 * one for name, one in found.items()}
+        # Of each three calls, the last is that on the device.
+        return output, found if len(calls) % 3 else {name: 2 * one for name, one in found.items()}
 
     monkeypatch.setattr(networks, "answered", wrong)
     task = quick_task(tmp_path, "networks")
     networks.check(task)
-    (line, other) = task.note.record.lines
-    assert line.holds is False
-    assert float(str(line.figures["error backward"])) == pytest.approx(1)
-    assert other.holds is False
+    assert [line.holds for line in task.note.record.lines] == [False, False]
+    assert float(str(task.note.record.lines[0].figures["error backward"])) == pytest.approx(1, abs=1e-3)
 
 
 def test_full_size_is_timed_in_both_precisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
