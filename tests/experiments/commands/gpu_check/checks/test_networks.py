@@ -20,7 +20,7 @@ def test_compact_networks_are_compared(tmp_path: Path, monkeypatch: pytest.Monke
     networks.check(task)
     lines = lines_of(task)
     assert set(lines) == {f"{stem}, compact" for stem in ("sert", "bdt", "s2cyclediff", "co2if")}
-    assert all(float(str(line.figures["error forward"])) < 1e-4 for line in lines.values())
+    assert all(0 < float(str(line.figures["error forward"])) < 0.01 for line in lines.values())
     assert all(line.figures["error backward"] == line.figures["backward of a cpu"] for line in lines.values())
 
 
