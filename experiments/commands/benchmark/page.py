@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from experiments.commands.benchmark.limits import Limits
 from experiments.commands.benchmark.measured import Measured, Size, exponent
+from experiments.commands.benchmark.subjects import SUBJECTS
 
 HEAD = """\
 # Roofline
@@ -44,7 +45,7 @@ def page(
         bandwidth=limits.bandwidth / 1e9,
         clock=CLOCKS[device],
     )
-    return "\n".join([head, *_shares(limits, found), "", *_growth(found), *_refusals(found)]) + "\n"
+    return "\n".join([head, *_shares(limits, found), "", *_growth(found), *_refusals(found), *_missing(found)]) + "\n"
 
 
 def floor_seconds(size: Size, limits: Limits) -> tuple[float, float]:
@@ -105,6 +106,12 @@ def _growth(found: Sequence[Measured]) -> list[str]:
 def _refusals(found: Sequence[Measured]) -> list[str]:
     told = [f"- {one.name}, {size}: {reason}" for one in found for size, reason in one.refused.items()]
     return ["", "Sizes that were refused:", "", *told] if told else []
+
+
+def _missing(found: Sequence[Measured]) -> list[str]:
+    names = {one.name for one in found}
+    missing = [name for name in SUBJECTS if name not in names]
+    return ["", f"Not measured: {', '.join(missing)}."] if missing else []
 
 
 def _told(value: float | None) -> str:
