@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
+
+log = logging.getLogger(__name__)
+
+
+def validate_within(trainer: Trainer) -> None:
+    """Validate after the last epoch where a fit is shorter than the distance of its validations.
+
+    Checkpoints that follow a validation score are written when one is there; a fit cut short would leave none.
+    """
+    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+    if every is not None and epochs is not None and 0 < epochs < every:
+        trainer.check_val_every_n_epoch = epochs
+        log.info("Validated after epoch %d, the last, and not only after %d: checkpoints need it.", epochs, every)
 
 
 class AdaptingTrainer(Trainer):

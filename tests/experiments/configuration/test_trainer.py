@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningDataModule
 from torch.utils.data import DataLoader
 
 from callbacks import PredictionWriter
-from experiments.configuration.trainer import AdaptingTrainer
+from experiments.configuration.trainer import AdaptingTrainer, validate_within
 from tests.experiments.fakes import TinyNetwork, TinyRestorer, TinyScenes
 
 
@@ -59,3 +59,13 @@ def test_without_test_scenes_and_a_folder_it_is_a_fit(tmp_path: Path, data: Ligh
     assert not trainer.writes_cubes
     trainer.adapt(TinyRestorer(TinyNetwork()), data)
     assert [name for name, _ in trainer.asked] == ["fit"]
+
+
+@pytest.mark.parametrize(("epochs", "every", "becomes"), [(1, 4, 1), (4, 4, 4), (9, 4, 4), (-1, 4, 4), (3, 1, 1)])
+def test_a_fit_shorter_than_the_distance_of_validations_is_validated_at_its_end(
+    epochs: int, every: int, becomes: int, tmp_path: Path
+) -> None:
+    trainer = Recording(tmp_path)
+    trainer.check_val_every_n_epoch, trainer.fit_loop.max_epochs = every, epochs
+    validate_within(trainer)
+    assert trainer.check_val_every_n_epoch == becomes
