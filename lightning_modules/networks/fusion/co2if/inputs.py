@@ -45,7 +45,8 @@ def check_multispectral(multispectral: Tensor | None, observation: Tensor, chann
     if multispectral.ndim != 4 or multispectral.shape[1] != channels:
         raise InputError(
             f"CO2IF: the multispectral image has shape {tuple(multispectral.shape)} but the network has {channels} "
-            "channels; give B x channels x H x W, or set multispectral_channels to the sensor's."
+            "channels; give B x channels x H x W, name those of your image by data.init_args.channels (FusionPair), or "
+            "build the network with multispectral_channels of that many."
         )
     batch, _, height, width = observation.shape
     wanted = (batch, channels, ratio * height, ratio * width)
