@@ -101,7 +101,7 @@ class OneCycle(OneCycleLR):
         share = min(1.0, length / max(full_from, 1))
         if share < 1:
             _log.warning(
-                "The training has only %d steps, and the learning rate is to peak at 1/%.3g of its value, as fewer than "
+                "The training has %d steps, and the learning rate is to peak at 1/%.3g of its value, as fewer than "
                 "%d steps of it disturb a network more than they teach it: give trainer.max_steps more, or leave it "
                 "out.",
                 length,
