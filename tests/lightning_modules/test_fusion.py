@@ -334,7 +334,12 @@ def test_a_tile_is_told_what_it_shows(tmp_path: Path) -> None:
     low = torch.rand(1, 8, 16, 40, generator=torch.Generator().manual_seed(0))
     regions = [Region(Window(0, 0, 64, 64), "an apple"), Region(Window(0, 96, 64, 64), "salt")]
     told = RegionCaption("the whole table", regions)
-    batch = {"observation": low, "multispectral": torch.rand(1, 3, 64, 160), "name": ["a"], "caption": [told]}
+    batch: dict[str, Any] = {
+        "observation": low,
+        "multispectral": torch.rand(1, 3, 64, 160),
+        "name": ["a"],
+        "caption": [told],
+    }
 
     def alone(caption: str, left: int) -> Tensor:
         columns, fine = slice(left, left + 16), slice(4 * left, 4 * left + 64)

@@ -240,7 +240,12 @@ def test_where_looking_means_waiting_the_same_plan_comes_out(
     """A GPU is asked every fourth iteration alone; what an image does after it has stopped must change nothing."""
     cost = torch.cat([costs("random"), 5 * costs("random")])
     often = sinkhorn_plan(cost, epsilon=0.05, relaxation=relaxation)
-    asked = []
-    monkeypatch.setattr(sinkhorn, "_waits", lambda device: asked.append(device) is None)
+    asked: list[torch.device] = []
+
+    def waits(device: torch.device) -> bool:
+        asked.append(device)
+        return True
+
+    monkeypatch.setattr(sinkhorn, "_waits", waits)
     assert torch.equal(sinkhorn_plan(cost, epsilon=0.05, relaxation=relaxation), often)
     assert asked
