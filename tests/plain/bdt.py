@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.commands.gpu_check.checks.specimens import FUSION
 from lightning_modules.networks.upsampled import upsample_bicubic
 
-COMPACT: dict[str, Any] = {"dim": 16, "spectral_dim": 16}
+COMPACT = FUSION["bdt"]
 
 
 def plain_forward(network: Any, observation: Tensor, multispectral: Tensor) -> Tensor:  # noqa: ANN401

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
 PATCH = 16
-COMPACT: dict[str, Any] = {"channels": 4, "depth": 2, "strided_layers": (1,)}
+COMPACT = RESTORATION["bi3dqrnn"]
 
 
 def plain_states(candidate: Tensor, forget: Tensor, backward: bool) -> Tensor:

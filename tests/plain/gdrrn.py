@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-COMPACT: dict[str, Any] = {"channels": 16, "recursions": 3}
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
+COMPACT = RESTORATION["gdrrn"]
 PATCH = 16
 
 

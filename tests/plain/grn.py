@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-COMPACT: dict[str, Any] = {"dim": 8, "num_levels": 2}
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
+COMPACT = RESTORATION["grn"]
 PATCH = 64
 
 

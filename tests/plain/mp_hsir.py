@@ -8,18 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-COMPACT: dict[str, Any] = {
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
+COMPACT: dict[str, Any] = RESTORATION["mp_hsir"] | {
     "dim": 4,
-    "depths": (2, 1, 1),
-    "refinement_depth": 1,
-    "num_heads": (2, 2, 2),
-    "fusion_heads": (2, 2),
-    "window_size": 4,
-    "compression": (1, 2, 4),
-    "spectral_prompts": 8,
-    "prompt_sizes": (8, 4),
     "tasks": ("gaussian_noise", "blur"),
-    "text_channels": 8,
     "text_embedding": [[1, -1, 2, 0, 1, 3, -2, 1], [0, 2, 1, -3, 1, -1, 2, 1]],
 }
 PATCH = 16

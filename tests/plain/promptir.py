@@ -8,16 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-COMPACT: dict[str, Any] = {
-    "dim": 4,
-    "num_blocks": (1, 1, 1, 1),
-    "num_refinement_blocks": 1,
-    "num_heads": (1, 2, 2, 4),
-    "interaction_heads": 2,
-    "prompt_channels": (4, 6, 8),
-    "prompt_sizes": (8, 4, 2),
-    "prompts": 3,
-}
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
+COMPACT = RESTORATION["promptir"]
 PATCH = 16
 
 

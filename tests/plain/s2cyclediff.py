@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.commands.gpu_check.checks.specimens import FUSION
 from lightning_modules.networks.fusion.s2cyclediff.attention import SpatialCrossAttention, reductions
 from lightning_modules.networks.fusion.s2cyclediff.denoiser import ResidualBlock, Upsample
 
-COMPACT: dict[str, Any] = {"inner": 16, "groups": 4, "multipliers": (1, 2), "blocks": 1, "steps": 3}
+COMPACT = FUSION["s2cyclediff"]
 
 
 def plain_forward(network: Any, observation: Tensor, multispectral: Tensor) -> Tensor:  # noqa: ANN401

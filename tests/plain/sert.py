@@ -7,14 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
 PATCH = 16
-COMPACT: dict[str, Any] = {
-    "dim": 16,
-    "window_sizes": (8,),
-    "depths": (2,),
-    "num_heads": (2,),
-    "split_sizes": (2,),
-}
+COMPACT = RESTORATION["sert"]
 
 
 def cut(features: Tensor, tall: int, wide: int) -> Tensor:

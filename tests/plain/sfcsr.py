@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-COMPACT: dict[str, Any] = {"features": 8, "stages": 2}
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
+COMPACT = RESTORATION["sfcsr"]
 PATCH = 16
 
 

@@ -8,17 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
 from lightning_modules.networks.layers.selective_scan import selective_scan
 
-COMPACT: dict[str, Any] = {
-    "features": (4, 8, 8),
-    "strides": (1, 2, 2),
-    "band_kernels": (1, 3, 3),
-    "encoder_blocks": (2, 1, 1),
-    "decoder_blocks": (2, 1),
-    "token_orders": ("bhw", "wbh", "hbw"),
-    "state_dim": 4,
-}
+COMPACT = RESTORATION["ssumamba"]
 PATCH = 16
 # Instance norms over a few pixels amplify float32's rounding a hundred times.
 PRECISION = torch.float64

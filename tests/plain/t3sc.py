@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-COMPACT: dict[str, Any] = {"code_sizes": (16, 48), "patch_sides": (1, 3), "ranks": (1, 2), "iterations": (4, 3)}
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
+
+COMPACT = RESTORATION["t3sc"]
 PATCH = 16
 
 

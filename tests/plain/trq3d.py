@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from experiments.commands.gpu_check.checks.specimens import RESTORATION
 from tests.plain.bi3dqrnn import plain_layer
 
 PATCH = 16
-COMPACT: dict[str, Any] = {"channels": 4, "depth": 2, "strided_layers": (1,), "num_heads": 2, "window_size": 4}
+COMPACT = RESTORATION["trq3d"]
 
 
 def cut(features: Tensor, side: int) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from experiments.commands.benchmark.timing import best_seconds
+from lightning_modules.metrics.device_cost import fewest_seconds
 
 SIDE = 1024
 """Of the matrices whose product is timed, on a CPU; eight times as large elsewhere."""
@@ -46,7 +46,7 @@ def measured_limits(device: torch.device, shrink: int = 1) -> Limits:
     target = torch.empty_like(source)
 
     def fastest(work: Callable[[], object]) -> float:
-        return best_seconds(work, device, ROUNDS)
+        return fewest_seconds(work, device, ROUNDS, enough=2.0)
 
     operations = 2 * side**3 / fastest(lambda: torch.mm(left, right, out=product))
     return Limits(operations, 8 * values / fastest(lambda: target.copy_(source)))

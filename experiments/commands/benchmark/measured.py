@@ -12,7 +12,7 @@ import torch
 
 from experiments.commands.benchmark.counting import counted
 from experiments.commands.benchmark.subjects import SUBJECTS
-from experiments.commands.benchmark.timing import best_seconds
+from lightning_modules.metrics.device_cost import fewest_seconds
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _one(found: Measured, side: int, bands: int, device: torch.device) -> Size |
             torch.manual_seed(0)
             work = SUBJECTS[found.name](side, bands, device)
             counter = counted(work)
-            seconds = best_seconds(work, device)
+            seconds = fewest_seconds(work, device, rounds=2, enough=2.0)
     except Exception as error:  # a size that a network does not take is no reason to leave the others out
         found.refused[_told(side, bands)] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return None

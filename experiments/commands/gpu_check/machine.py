@@ -6,7 +6,8 @@ import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+
+from experiments.reproduction.provenance import versions
 
 PACKAGES = (
     "torch",
@@ -37,16 +38,7 @@ def machine(device: str) -> dict[str, str]:
         told["capability"] = f"{card.major}.{card.minor}"
         told["driver"] = _driver()
         told["CUDA"] = str(torch.version.cuda)
-    for package in PACKAGES:
-        told[package] = _version(package)
-    return told
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+    return told | dict.fromkeys(PACKAGES, "") | versions(PACKAGES)
 
 
 def _driver() -> str:

@@ -1,60 +1,19 @@
-"""Seconds, memory and differences on a device that works on while Python waits for nothing."""
+"""Seconds and memory as the wall counts them on either device, and differences."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from lightning_modules.metrics.device_cost import DeviceCost, fewest_seconds
 
-def synchronised(device: torch.device) -> None:
-    """Wait until the device has done everything."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+seconds = partial(fewest_seconds, clock="wall")
+"""Of the fastest run; on a CPU of the wall too, since a device is compared with all of a CPU's threads together."""
 
-
-def seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
-    """Return the fewest seconds of some runs."""
-    best = float("inf")
-    for _ in range(repeats):
-        synchronised(device)
-        begin = time.perf_counter()
-        work()
-        synchronised(device)
-        best = min(best, time.perf_counter() - begin)
-    return best
-
-
-@dataclass
-class Spent:
-    """What a block took.
-
-    Attributes:
-        seconds: of it.
-        gibibytes: most memory of the device that torch held in it; None on a CPU.
-    """
-
-    seconds: float = 0.0
-    gibibytes: float | None = None
-
-
-@contextmanager
-def spent(device: torch.device) -> Iterator[Spent]:
-    """Measure a block."""
-    found = Spent()
-    synchronised(device)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    begin = time.perf_counter()
-    yield found
-    synchronised(device)
-    found.seconds = time.perf_counter() - begin
-    if device.type == "cuda":
-        found.gibibytes = torch.cuda.max_memory_allocated(device) / 2**30
+spent = partial(DeviceCost, clock="wall")
+"""Seconds and memory of a block, likewise."""
 
 
 def relative(found: Tensor, expected: Tensor) -> float:

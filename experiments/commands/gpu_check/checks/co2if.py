@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from experiments.commands.gpu_check.checks.specimens import FUSION, inputs_of, smooth
-from experiments.commands.gpu_check.measuring import spent, synchronised
+from experiments.commands.gpu_check.measuring import spent
 from experiments.commands.gpu_check.task import Task
 from lightning_modules import CO2IF, ClipTowers, FusionModule
 
@@ -66,7 +66,6 @@ def _trained(task: Task, name: str, dtype: torch.dtype | None) -> float:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*trainer.*")
         step()
-        synchronised(task.device)
         with spent(task.device) as stepping:
             for _ in range(steps - 1):
                 step()

@@ -114,7 +114,7 @@ def _at_full_size(task: Task, stem: str) -> None:
     for name, enabled in (("float32", False), ("bfloat16", True)):
         step = partial(_step, network, inputs, task.device.type, enabled)
         step()
-        figures[f"milliseconds_{name}"] = 1e3 * seconds(step, task.device, repeats=2)
+        figures[f"milliseconds_{name}"] = 1e3 * seconds(step, task.device, rounds=2)
         with spent(task.device) as once:
             step()
         figures[f"gibibytes_{name}"] = once.gibibytes

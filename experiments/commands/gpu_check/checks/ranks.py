@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from experiments.commands.gpu_check.checks.specimens import built, smooth
 from experiments.commands.gpu_check.record import sentence
 from experiments.commands.gpu_check.task import Task
 from hyperalign.errors import RunError
+from lightning_modules.metrics.device_cost import seconds_now
 
 STEPS, BATCH = 6, 4
 WAVELENGTHS = tuple(float(value) for value in range(400, 701, 10))
@@ -115,19 +115,13 @@ def _trained(rank: int, size: int, device: torch.device) -> dict[str, Any]:
     begin = 0.0
     for step in range(STEPS):
         if step == 1:
-            begin = _now(device)
+            begin = seconds_now(device, "wall")
         optimizer.zero_grad()
         (wrapped(noisy) - target).square().mean().backward()
         optimizer.step()
-    taken = (_now(device) - begin) / (STEPS - 1)
+    taken = (seconds_now(device, "wall") - begin) / (STEPS - 1)
     weights: Tensor = torch.cat([one.detach().flatten() for one in network.parameters()])
     return {"weights": weights.double().cpu().tolist(), "seconds_training": taken}
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def _staged(root: Path, device: torch.device, quick: bool) -> dict[str, Any]:
@@ -135,10 +129,10 @@ def _staged(root: Path, device: torch.device, quick: bool) -> dict[str, Any]:
     count, side, steps = (2, 24, 2) if quick else (4, 128, 100)
     scenes = [Observation(f"scene{k}", cube, WAVELENGTHS) for k, cube in enumerate(smooth(count, 31, side))]
     network = built("sert", compact=True).to(device)
-    begin = _now(device)
+    begin = seconds_now(device, "wall")
     proxies = make_proxies(network, scenes, root, degradation={})
     transfer = SpectralTransfer(steps=steps)
     made = synthesise(PhotometricGuides(), transfer, proxies, root, ratio=2, device=device)
-    taken = _now(device) - begin
+    taken = seconds_now(device, "wall") - begin
     cubes = [str(one.scene.path) for one in made]
     return {"cubes": cubes, "seconds_stages": taken}

@@ -37,7 +37,7 @@ def test_sizes_grow_as_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_larger_size_follows_one_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SUBJECTS, "product", product)
-    monkeypatch.setattr(module, "best_seconds", lambda work, device: 5.0)
+    monkeypatch.setattr(module, "fewest_seconds", lambda work, device, **_: 5.0)
     found = measured("product", [16, 32], [8], CPU, longest=4)
     assert [size.side for size in found.by_side] == [16]
     assert found.refused == {"32 x 32 x 8": "left out, since the size before took 5 s"}
