@@ -41,6 +41,7 @@ from lightning_modules.networks import (
     TRQ3DNet,
     UpsampledInput,
 )
+from lightning_modules.networks.consistency import BackProjection, KnownEntries
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle
 from lightning_modules.solver_guided import Guided, Subspace
@@ -54,6 +55,7 @@ from lightning_modules.solvers import (
     LRTDTVG,
     LRTV,
     RCTV,
+    BandInterpolation,
     Enhanced3DTV,
     HIRDiff,
     HydeImages,
@@ -82,6 +84,8 @@ __all__ = [
     "SFCSR",
     "SRLF",
     "T3SC",
+    "BackProjection",
+    "BandInterpolation",
     "BandwiseRestorationModule",
     "Bi3DQRNN",
     "BlurRobustCLIP",
@@ -99,6 +103,7 @@ __all__ = [
     "HIRDiffUNet",
     "HydeImages",
     "InstanceDiscrimination",
+    "KnownEntries",
     "L1VariationLoss",
     "LinearWarmupCosine",
     "LinearWarmupPolynomial",

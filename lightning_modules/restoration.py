@@ -26,6 +26,7 @@ from lightning_modules.checkpoints import (
 )
 from lightning_modules.evaluation import EvaluationModule
 from lightning_modules.metrics import MetricProtocol
+from lightning_modules.networks.consistency import Consistency
 from lightning_modules.networks.sliding_bands import SlidingBands
 from lightning_modules.optimizers import Interval, configured_optimizers
 from lightning_modules.restorer import (
@@ -33,6 +34,7 @@ from lightning_modules.restorer import (
     BandNetwork,
     Inputs,
     NetworkRestorer,
+    consistency_settings,
     grid_of,
     moved,
     network_settings,
@@ -70,6 +72,7 @@ class RestorationModule(EvaluationModule):
             `source_restorer()` keeps restoring with the source weights.
         tile: side, in observation pixels, of the overlapping, blended tiles that scenes are restored in for validation,
             test and prediction; None restores them whole.
+        consistency: follows the network wherever it restores, so that cubes agree with their observations.
 
     Attributes:
         trained_on: `wavelengths` (nm) and `normalisation` of the data that the loaded weights were trained on, each
@@ -91,9 +94,11 @@ class RestorationModule(EvaluationModule):
         protocol: MetricProtocol | None = None,
         source: str | None = None,
         tile: int | None = None,
+        consistency: Consistency | None = None,
     ) -> None:
         super().__init__(protocol, tile)
         self.network = network
+        self.consistency = consistency
         self.loss = loss if loss is not None else nn.L1Loss()
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -147,7 +152,7 @@ class RestorationModule(EvaluationModule):
 
     def identity(self) -> dict[str, Any]:
         """Return the digests of weights and structure, and what the inputs depend on."""
-        return network_settings(self.network) | self.input_settings()
+        return network_settings(self.network) | consistency_settings(self.consistency) | self.input_settings()
 
     def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
         """Restore a batch by the present weights, without gradients.
@@ -164,7 +169,8 @@ class RestorationModule(EvaluationModule):
         """
         self._check_bands(batch)
         batch = moved(batch, self.network, self.device)
-        return restored_by(self, self.inputs(batch), tile or self.tile, self.grid(batch))
+        restored = restored_by(self, self.inputs(batch), tile or self.tile, self.grid(batch))
+        return restored if self.consistency is None else self.consistency(restored, batch["observation"])
 
     @property
     def has_source(self) -> bool:
@@ -203,6 +209,7 @@ class RestorationModule(EvaluationModule):
             tile=self.tile,
             protocol=self.protocol,
             settings=self.input_settings,
+            consistency=self.consistency,
             trained_on=taken_data(self.network, self._source_data),
         )
 
@@ -292,6 +299,8 @@ class RestorationModule(EvaluationModule):
         """Return the plain arguments, beside the network, that restoring with this module's weights needs."""
         protocol = {name: value for name, value in vars(self.protocol).items() if value != DEFAULTS.get(name)}
         tiled: dict[str, Any] = {} if self.tile is None else {"tile": self.tile}
+        if self.consistency is not None:
+            tiled["consistency"] = described_network(self.consistency)
         return tiled | ({"protocol": described(MetricProtocol, protocol)} if protocol else {})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from hyperalign.captions import Window
 from hyperalign.errors import InputError, WrongTypeError
 from lightning_modules.checkpoints import network_identity, weights_digest
 from lightning_modules.metrics import MetricProtocol
+from lightning_modules.networks.consistency import Consistency
 from lightning_modules.solver_guided import scene_wide
 from lightning_modules.tiles import in_tiles, in_windows
 
@@ -30,6 +31,7 @@ __all__ = [
     "ObservingNetwork",
     "Restorer",
     "adaptable",
+    "consistency_settings",
     "restored_by",
     "restorer_of",
     "taken_data",
@@ -211,6 +213,7 @@ class NetworkRestorer:
         tile: side, in observation pixels, of the tiles in which scenes are restored; None restores them whole.
         protocol: metric conventions; the defaults of `MetricProtocol` when None.
         settings: gives what the inputs depend on beside the batch, JSON-able.
+        consistency: follows the network, see `lightning_modules.networks.consistency.Consistency`.
         trained_on: see `Restorer`.
     """
 
@@ -223,6 +226,7 @@ class NetworkRestorer:
         tile: int | None = None,
         protocol: MetricProtocol | None = None,
         settings: Callable[[], Mapping[str, Any]] = dict,
+        consistency: Consistency | None = None,
         trained_on: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network
@@ -231,6 +235,7 @@ class NetworkRestorer:
         self.tile = tile
         self.protocol = protocol if protocol is not None else MetricProtocol()
         self.trained_on: Mapping[str, Any] = dict(trained_on or {})
+        self.consistency = consistency
         self._settings = settings
 
     @property
@@ -250,12 +255,14 @@ class NetworkRestorer:
 
     def identity(self) -> dict[str, Any]:
         """Return the digests of the weights and of the network's structure, and the settings of its inputs."""
-        return network_settings(self.network) | dict(self._settings())
+        return network_settings(self.network) | consistency_settings(self.consistency) | dict(self._settings())
 
     def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
         """Restore a batch; see `Restorer.restore`."""
         batch = moved(batch, self.network, self.device)
-        return restored_by(self.network, self.inputs(batch), tile or self.tile, grid_of(self.network, batch))
+        grid = grid_of(self.network, batch)
+        restored = restored_by(self.network, self.inputs(batch), tile or self.tile, grid)
+        return restored if self.consistency is None else self.consistency(restored, batch["observation"])
 
     def source_restorer(self) -> Restorer | None:
         """Return None: it is a source itself."""
@@ -270,6 +277,11 @@ def network_settings(network: nn.Module) -> dict[str, Any]:
     """
     structure = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
     return {"weights": weights_digest(network), "network": hashlib.sha256(structure.encode()).hexdigest()}
+
+
+def consistency_settings(consistency: Consistency | None) -> dict[str, str]:
+    """Return how a restored cube is brought to agree with its observation, part of the keys of what is kept."""
+    return {} if consistency is None else {"consistency": repr(consistency)}
 
 
 def taken_data(network: nn.Module, recorded: Mapping[str, Any]) -> dict[str, Any]:

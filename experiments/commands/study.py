@@ -35,15 +35,19 @@ EPOCHS = 4
 SETS = ("observed", "unobserved")
 METRICS = ("psnr", "ssim", "sam")
 SOURCE_ONLY = "source-only"
-SOLVER = "whitened RCTV alone"
 UPPER_BOUND = "clean target (upper bound)"
 OUR_BOUND = "ours, clean target (upper bound)"
 STAGES = ("proxy", "synthesis")
 """The sections of a config that the upper bound does without."""
 CONFIGS = {"paper": "hir_align/paper", "ours": "hir_align/adapt"}
 """The recipes."""
-NOISE = ("gaussian", "complex")
-"""Tasks that a solver for noise restores by itself."""
+RCTV = ("whitened RCTV alone", "solvers/whitened_rctv", ("--model.solver.rank", "5"))
+SOLVERS = {
+    "gaussian": RCTV,
+    "complex": RCTV,
+    "band_missing": ("band interpolation alone", "solvers/band_interpolation", ()),
+}
+"""Row, configuration and settings of what restores a task without any training."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def run_study(
     for seed in seeds:
         rows += tested(study, seed, SOURCE_ONLY, None)
         observed = list(dict.fromkeys(row["scene"] for row in rows if row["test_set"] == "observed"))
-        if "ours" in recipes and study.task in NOISE:
+        if "ours" in recipes and study.task in SOLVERS:
             rows += solved(study, seed)
         for one in RUNS:
             if one.recipe not in recipes or (names and one.name not in names):
@@ -203,10 +207,11 @@ def tested(study: Study, seed: int, label: str, checkpoint: Path | None, recipe:
 
 def solved(study: Study, seed: int) -> list[Scores]:
     """Return the rows of the solver that proxies are made by, alone; overlays given for the network are not its."""
-    configs = ("solvers/whitened_rctv", study.data, f"tasks/{study.task}")
+    label, config, settings = SOLVERS[study.task]
+    configs = (config, study.data, f"tasks/{study.task}")
     extra = tuple(without(study.table.extra, (*STAGES, "config", "model", "averaging", "trainer", "pictures")))
-    table = replace(study.table, configs=configs, settings=("--model.solver.rank", "5"), extra=extra)
-    return scored(table, study.table.folder(seed, "tests", SOLVER), SOLVER, seed, ["test"])
+    table = replace(study.table, configs=configs, settings=settings, extra=extra)
+    return scored(table, study.table.folder(seed, "tests", label), label, seed, ["test"])
 
 
 def summary(rows: Sequence[Scores]) -> str:

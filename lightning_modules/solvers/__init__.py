@@ -2,6 +2,7 @@
 
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
 from lightning_modules.networks.arguments import remembers_arguments
+from lightning_modules.solvers.band_interpolation import band_interpolation
 from lightning_modules.solvers.cnmf import cnmf
 from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
 from lightning_modules.solvers.fuse import fuse, fuse_blind
@@ -20,6 +21,7 @@ from lightning_modules.solvers.methods import (
     LRTDTVG,
     LRTV,
     RCTV,
+    BandInterpolation,
     Enhanced3DTV,
     TrainingFree,
     WhitenedRCTV,
@@ -41,6 +43,7 @@ __all__ = [
     "LRTDTVG",
     "LRTV",
     "RCTV",
+    "BandInterpolation",
     "Enhanced3DTV",
     "HIRDiff",
     "HIRDiffSettings",
@@ -53,6 +56,7 @@ __all__ = [
     "TrainingFree",
     "TrainingFreeFusion",
     "WhitenedRCTV",
+    "band_interpolation",
     "band_noise",
     "cnmf",
     "enhanced_3dtv",
@@ -71,6 +75,6 @@ __all__ = [
     "whitened_rctv",
 ]
 
-for _kind in (LRMR, LRTDTV, LRTDTVG, LRTV, RCTV, Enhanced3DTV, WhitenedRCTV):
+for _kind in (LRMR, LRTDTV, LRTDTVG, LRTV, RCTV, BandInterpolation, Enhanced3DTV, WhitenedRCTV):
     # A network that is guided by a method says in its checkpoints how to build both again.
     remembers_arguments(_kind)

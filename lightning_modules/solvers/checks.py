@@ -12,12 +12,13 @@ from lightning_modules.solvers.result import SolverError
 __all__ = ["require_cubes", "require_positive", "require_rank", "require_start"]
 
 
-def require_cubes(observed: Tensor, method: str) -> None:
+def require_cubes(observed: Tensor, method: str, constant_bands: bool = True) -> None:
     """Refuse what is no batch of finite cubes; warn of bands that are constant, which carry no signal.
 
     Args:
         observed: `B x C x H x W`, float32 or float64.
         method: name for the sentence.
+        constant_bands: whether constant bands are worth a warning; not where missing ones are what it is about.
 
     Raises:
         SolverError: for another number of axes, an empty axis, another number type, or values that are not finite.
@@ -36,6 +37,8 @@ def require_cubes(observed: Tensor, method: str) -> None:
             f"{method} was given {int(bad.sum())} values that are NaN or infinite, first in band {band} of scene "
             f"{scene} of the batch: replace them, or leave those bands out."
         )
+    if not constant_bands:
+        return
     constant = (observed.amax((-2, -1)) == observed.amin((-2, -1))).nonzero().tolist()
     if constant and observed.shape[-2:].numel() > 1:
         scene, band = constant[0]

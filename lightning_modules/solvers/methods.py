@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.solvers.automatic import Auto
+from lightning_modules.solvers.band_interpolation import band_interpolation
 from lightning_modules.solvers.enhanced_3dtv import enhanced_3dtv
 from lightning_modules.solvers.lrmr import lrmr
 from lightning_modules.solvers.lrtdtv import lrtdtv, lrtdtv_g
@@ -17,7 +18,17 @@ from lightning_modules.solvers.rctv import rctv
 from lightning_modules.solvers.result import Progress, SolverError, SolverResult
 from lightning_modules.solvers.whitened_rctv import whitened_rctv
 
-__all__ = ["LRMR", "LRTDTV", "LRTDTVG", "LRTV", "RCTV", "Enhanced3DTV", "TrainingFree", "WhitenedRCTV"]
+__all__ = [
+    "LRMR",
+    "LRTDTV",
+    "LRTDTVG",
+    "LRTV",
+    "RCTV",
+    "BandInterpolation",
+    "Enhanced3DTV",
+    "TrainingFree",
+    "WhitenedRCTV",
+]
 
 
 class TrainingFree(nn.Module):
@@ -60,6 +71,16 @@ class TrainingFree(nn.Module):
     def extra_repr(self) -> str:
         """Return the settings: they tell one use of the method from another where no weights do."""
         return ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+
+
+class BandInterpolation(TrainingFree):
+    """Missing entries by interpolation along the spectrum; see `lightning_modules.solvers.band_interpolation`."""
+
+    method = staticmethod(band_interpolation)
+    local = True
+
+    def __init__(self) -> None:
+        super().__init__()
 
 
 class RCTV(TrainingFree):

@@ -1,4 +1,4 @@
-"""Proxies by what restores best: whitened RCTV where a plain network is to learn to remove noise."""
+"""Proxies by what restores best: a solver where a plain network is to learn what the solver does better."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from torch import Tensor, nn
 
 from callbacks.adaptation.restorers.base import ProxyRestorer
 from callbacks.adaptation.restorers.network import OtherRestorer, SourceRestorer
-from datamodules.degradations import ComplexMixture, Degradation, EstimatedNoise, NonIIDGaussian, SeveralTasks
+from datamodules.degradations import (
+    BandMissing,
+    ComplexMixture,
+    Degradation,
+    EstimatedNoise,
+    NonIIDGaussian,
+    SeveralTasks,
+)
 from lightning_modules.restorer import Restorer
 from lightning_modules.solver_guided import scene_wide
-from lightning_modules.solvers import WhitenedRCTV
+from lightning_modules.solvers import BandInterpolation, WhitenedRCTV
 
 __all__ = ["BestRestorer"]
 
@@ -20,7 +27,9 @@ NOISE = (NonIIDGaussian, ComplexMixture, EstimatedNoise)
 
 
 class BestRestorer(ProxyRestorer):
-    """Whitened RCTV for noise, the source network for all other tasks (ours; see the tables in docs/study.md).
+    """Whitened RCTV for noise, interpolation for missing bands, the source network for all other tasks (ours).
+
+    The tables that say so are in docs/study.md.
 
     A network that starts at a solver's result (`lightning_modules.Subspace`, `Guided`) is better than the solver, and
     so makes its own proxies.
@@ -48,8 +57,12 @@ class BestRestorer(ProxyRestorer):
             module: of the fit.
         """
         tasks = degradation.tasks if isinstance(degradation, SeveralTasks) else (degradation,)
-        noise = all(isinstance(task, NOISE) for task in tasks) and scene_wide(module) is None
-        self._chosen = self._solver if noise else SourceRestorer()
+        self._chosen = SourceRestorer()
+        if scene_wide(module) is None:
+            if all(isinstance(task, NOISE) for task in tasks):
+                self._chosen = self._solver
+            elif all(isinstance(task, BandMissing) for task in tasks):
+                self._chosen = OtherRestorer(BandInterpolation())
 
     def bind(self, module: Restorer, source: Restorer | None) -> None:
         """Hand on what a round brings along."""

@@ -66,7 +66,7 @@ def test_settings_tell_one_use_from_another() -> None:
     assert repr(methods.LRMR(rank=3)) != repr(methods.LRMR(rank=4))
     assert "threshold=0.15" in repr(methods.LRMR())
     assert list(methods.RCTV().parameters()) == []
-    assert [kind.__name__ for kind in KINDS if kind.local] == ["LRMR"]
+    assert [kind.__name__ for kind in KINDS if kind.local] == ["LRMR", "BandInterpolation"]
 
 
 def test_complex_values_are_refused_before_a_part_of_them_is_lost() -> None:

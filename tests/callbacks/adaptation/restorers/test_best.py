@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from callbacks import BestRestorer, OtherRestorer, ProxyGeneration
-from datamodules import BicubicDownsampling, ComplexMixture, EstimatedNoise, NonIIDGaussian
-from lightning_modules import RestorationModule, Subspace, WhitenedRCTV
+from datamodules import BandMissing, BicubicDownsampling, ComplexMixture, EstimatedNoise, NonIIDGaussian, SeveralTasks
+from lightning_modules import BandInterpolation, RestorationModule, Subspace, WhitenedRCTV
 from tests.callbacks.adaptation.restorers.fixed import batch_of
 from tests.callbacks.tiny import MiniNetwork, tiny_data, tiny_module, tiny_trainer
 
@@ -23,8 +23,11 @@ def test_a_solver_for_noise_the_source_for_all_else() -> None:
         assert not best.uses_source
         best.choose(task, guided)
         assert best.uses_source
-    best.choose(BicubicDownsampling(), plain)
-    assert best.uses_source
+    best.choose(BandMissing(), plain)
+    assert best.identity() == OtherRestorer(BandInterpolation()).identity()
+    for other in (BicubicDownsampling(), SeveralTasks([BandMissing(), NonIIDGaussian()])):
+        best.choose(other, plain)
+        assert best.uses_source
 
 
 def test_its_proxies_are_those_of_what_was_chosen(tmp_path: Path) -> None:
