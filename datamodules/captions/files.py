@@ -54,7 +54,10 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
             '{"caption": ..., "regions": [{"box": [top, left, height, width], "text": ...}]} for a scene.'
         ) from None
     if owner != data_set:
-        raise CaptionError(f"The caption file {path} is for {owner} but the data set is {data_set}; give its own file.")
+        raise CaptionError(
+            f"The caption file {path} is for {owner} but the data set is {data_set}: give one of its own, or write "
+            f'"data_set": "{data_set}" into it where it tells of the same scenes.'
+        )
     empty = [scene for scene, caption in captions.items() if not caption]
     if empty:
         raise CaptionError(f"The caption of {', '.join(empty)} in {path} is empty; write what is seen in the scene.")

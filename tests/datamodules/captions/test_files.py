@@ -54,7 +54,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ("[]", "is malformed"),
         ('{"captions": {"a": "b"}}', "is malformed"),
         ('{"data_set": "CAVE", "captions": ["a"]}', "is malformed"),
-        ('{"data_set": "Harvard", "captions": {"a": "b"}}', "is for Harvard but the data set is CAVE; give its own"),
+        (
+            '{"data_set": "Harvard", "captions": {"a": "b"}}',
+            "is for Harvard but the data set is CAVE: give one of its own, or write",
+        ),
         ('{"data_set": "CAVE", "captions": {"a": " "}}', r"The caption of a in .* is empty; write what is seen"),
     ],
 )

@@ -18,6 +18,7 @@ from lightning_modules.networks.fusion.s2cyclediff.attention import (
     SpatialCrossAttention,
     SpectralCrossAttention,
 )
+from lightning_modules.networks.fusion.s2cyclediff.steady import SteadyShare, steady_share
 
 __all__ = ["Denoiser", "Guide"]
 
@@ -29,11 +30,13 @@ class Guide(NamedTuple):
         features: of every layer of the guiding branch, the full size first.
         attended: those that the up path takes with self-attention, in its order.
         values: of the same, what the cross-attentions take.
+        shares: what the blocks of the up path make of them, where no gradients flow, in their order.
     """
 
     features: list[Tensor]
     attended: list[Tensor]
     values: list[Tensor]
+    shares: list[SteadyShare | None]
 
 
 class LevelEmbedding(nn.Module):
@@ -78,9 +81,21 @@ class ResidualBlock(nn.Module):
 
     def forward(self, image: Tensor, embedding: Tensor) -> Tensor:
         """Map `B x C x H x W` to `B x C' x H x W`."""
-        mapped = self.block2(self.block1(image) + self.noise(embedding)[..., None, None])
-        skipped: Tensor = mapped + self.skip(image)
-        return skipped
+        return self._ended(self.block1(image), self.skip(image), embedding)
+
+    def share(self, place: int, image: Tensor) -> SteadyShare | None:
+        """Return what the block makes of an image that stands behind `place` channels of its own in every step."""
+        return steady_share(self.block1.norm, self.block1.conv, self.skip, place, image)
+
+    def joined(
+        self, before: Sequence[Tensor], share: SteadyShare, behind: Sequence[Tensor], embedding: Tensor
+    ) -> Tensor:
+        """Map an image of which a share is known; see `SteadyShare.added`."""
+        return self._ended(*share.added(before, behind, self.block1.norm.eps), embedding)
+
+    def _ended(self, mapped: Tensor, skipped: Tensor, embedding: Tensor) -> Tensor:
+        ended: Tensor = self.block2(mapped + self.noise(embedding)[..., None, None]) + skipped
+        return ended
 
 
 class GuidingBlock(nn.Module):
@@ -173,14 +188,20 @@ class Denoiser(nn.Module):
         waiting = features.copy()
         attended: list[Tensor] = []
         values: list[Tensor] = []
+        shares: list[SteadyShare | None] = []
         for number, layer in enumerate(self.ups):
             if isinstance(layer, ResidualBlock):
                 feature = waiting.pop()
+                behind = 0
                 if number and isinstance(self.ups[number - 1], Upsample):
                     cross: Any = self.cross_attentions[len(values)]
                     values.append(cross.values(feature) if factor else feature)
                     attended.append(self.self_attentions[len(attended)](feature, factor))
-        return Guide(features, attended, values)
+                    feature, behind = attended[-1], feature.shape[1]
+                place = layer.block1.norm.num_channels - feature.shape[1] - behind
+                # Training takes one step under a guide, so nothing is spared there.
+                shares.append(None if torch.is_grad_enabled() else layer.share(place, feature))
+        return Guide(features, attended, values, shares)
 
     def forward(self, image: Tensor, levels: Tensor, guide: Guide, factor: float) -> Tensor:
         """Predict.
@@ -201,7 +222,7 @@ class Denoiser(nn.Module):
             features.append(image)
         for layer in self.mid:
             image = layer(image, embedding)
-        guiding, attended = guide.features.copy(), 0
+        guiding, shares, attended = guide.features.copy(), iter(guide.shares), 0
         for number, layer in enumerate(self.ups):
             if not isinstance(layer, ResidualBlock):
                 image = layer(image)
@@ -209,10 +230,14 @@ class Denoiser(nn.Module):
             feature, other = features.pop(), guiding.pop()
             if number and isinstance(self.ups[number - 1], Upsample):
                 crossed = self.cross_attentions[attended](feature, guide.values[attended], factor)
-                image = torch.cat((image, guide.attended[attended], crossed), dim=1)
+                before, steady, behind = [image], guide.attended[attended], [crossed]
                 attended += 1
             else:
-                image = torch.cat((image, feature, other), dim=1)
-            image = layer(image, embedding)
+                before, steady, behind = [image, feature], other, []
+            share = next(shares)
+            if share is None:
+                image = layer(torch.cat((*before, steady, *behind), dim=1), embedding)
+            else:
+                image = layer.joined(before, share, behind, embedding)
         predicted: Tensor = self.tail(image)
         return predicted
