@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 
 from hyperalign.errors import UsageError
 
@@ -28,17 +28,31 @@ _COUNTED = {
 }
 """Numbers of processes, and the variables with their count."""
 
+_SEVERAL = ("WORLD_SIZE", "SLURM_NTASKS", "JSM_NAMESPACE_SIZE")
+"""Variables that say how many processes a launcher started."""
+_LINKED = ("MASTER_PORT", "STANDALONE_PORT")
+"""Variables that Kubernetes sets as well, to `tcp://HOST:PORT`, for a service called master or standalone."""
+
 _NO_GPU = ("", "-1", "none", "void", "nodevfiles")
 """How schedulers and people hide every GPU."""
 
 
-def check_launcher(environment: Mapping[str, str] | None = None) -> None:
+def check_launcher(environment: MutableMapping[str, str] | None = None) -> None:
     """Refuse variables of torchrun, SLURM, LSF and CUDA that do not hold what they must.
+
+    Ports that Kubernetes set for a service are unset where no launcher started several processes.
+
+    Args:
+        environment: the process's own when None.
 
     Raises:
         UsageError: one sentence, naming the variable.
     """
     given = os.environ if environment is None else environment
+    if all(given.get(name, "1").strip() in ("", "1") for name in _SEVERAL):
+        for name in _LINKED:
+            if "://" in given.get(name, ""):
+                del given[name]
     found: dict[str, int] = {}
     for name, (least, largest) in _NUMBERS.items():
         if name in given:

@@ -87,3 +87,13 @@ def test_the_command_says_it_before_lightning_is_imported(tmp_path: Path) -> Non
         "error: The variable SLURM_PROCID is 'x', where a whole number from 0 on is expected: unset it, or start the "
         "command by the launcher that sets it.\n",
     )
+
+
+def test_a_port_that_kubernetes_set_for_a_service_is_unset_for_one_process_and_refused_for_several() -> None:
+    linked = {"MASTER_PORT": "tcp://10.0.0.5:29500", "STANDALONE_PORT": "tcp://10.0.0.6:80", "MASTER_PORT_80_TCP": "1"}
+    alone = dict(linked)
+    check_launcher(alone)
+    assert alone == {"MASTER_PORT_80_TCP": "1"}
+    for count in ("WORLD_SIZE", "SLURM_NTASKS"):
+        with pytest.raises(UsageError, match=r"^The variable MASTER_PORT is 'tcp://10\.0\.0\.5:29500', where a whole"):
+            check_launcher({**linked, count: "2"})
