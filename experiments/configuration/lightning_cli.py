@@ -20,7 +20,7 @@ from experiments.configuration.errors import UNION, ConfigError, explain, innerm
 from experiments.configuration.merged import one_config
 from experiments.configuration.names import CALLBACKS
 from experiments.configuration.saved import SaveRunConfig
-from experiments.configuration.trainer import AdaptingTrainer, validate_within
+from experiments.configuration.trainer import AdaptingTrainer, end_with_last_epoch
 from experiments.configuration.weights import LastCheckpoint, check_weights, check_word
 from experiments.interruptions import Interruptions
 from experiments.messages import show_messages
@@ -252,12 +252,12 @@ class HyperalignCLI(LightningCLI):
                 "adapt with --data Folder --data.root CUBES, or without --output."
             )
         self._check_last()
-        validate_within(self.trainer)
+        end_with_last_epoch(self.trainer)
 
     def before_fit(self) -> None:
-        """Refuse a `last` checkpoint that is not there; see that a short fit leaves one."""
+        """Refuse a `last` checkpoint that is not there; see that the fit leaves its last weights."""
         self._check_last()
-        validate_within(self.trainer)
+        end_with_last_epoch(self.trainer)
 
     def before_validate(self) -> None:
         """Refuse to score a network without trained weights; see `before_test`."""

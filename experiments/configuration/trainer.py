@@ -4,21 +4,48 @@ from __future__ import annotations
 
 import logging
 
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.model_helpers import is_overridden
+from typing_extensions import override
 
 log = logging.getLogger(__name__)
 
 
-def validate_within(trainer: Trainer) -> None:
-    """Validate after the last epoch where a fit is shorter than the distance of its validations.
+class LastEpoch(Callback):
+    """Has a fit end with a validation, and with the weights of its last step in `last.ckpt`.
 
-    Checkpoints that follow a validation score are written when one is there; a fit cut short would leave none.
+    Checkpoints are written where a score is there. Where validations lie some epochs apart, or steps are limited, a fit
+    ends between two of them: what the last epochs learned would be in no file, and a short fit would leave none.
     """
-    every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
-    if every is not None and epochs is not None and 0 < epochs < every:
-        trainer.check_val_every_n_epoch = epochs
-        log.info("Validated after epoch %d, the last, and not only after %d: checkpoints need it.", epochs, every)
+
+    def __init__(self) -> None:
+        """Start with nothing put off."""
+        self._every: int | None = None
+
+    @override
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Validate after the last epoch too."""
+        every, epochs = trainer.check_val_every_n_epoch, trainer.max_epochs
+        if every and epochs and trainer.current_epoch + 1 == epochs and epochs % every:
+            self._every, trainer.check_val_every_n_epoch = every, epochs
+            log.info("Validated after epoch %d, the last, and not only every %d: checkpoints need it.", epochs, every)
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write `last.ckpt` anew where steps were taken since."""
+        if self._every is not None:
+            trainer.check_val_every_n_epoch, self._every = self._every, None
+        for one in trainer.checkpoint_callbacks:
+            if not isinstance(one, ModelCheckpoint) or one.save_last is not True or not one.last_model_path:
+                continue
+            if getattr(one, "_last_global_step_saved", None) != trainer.global_step:
+                trainer.save_checkpoint(one.last_model_path, one.save_weights_only)
+
+
+def end_with_last_epoch(trainer: Trainer) -> None:
+    """Have a fit of this Trainer end as `LastEpoch` says, before averaged weights take the place of the last ones."""
+    vars(trainer)["callbacks"].insert(0, LastEpoch())
 
 
 class AdaptingTrainer(Trainer):

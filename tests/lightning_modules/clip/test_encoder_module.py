@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.cli import ReduceLROnPlateau
 
 from lightning_modules import CheckpointError, ClipError, weights_digest
 from tests.lightning_modules.tiny_clip import (
@@ -38,6 +39,20 @@ def test_a_loss_that_is_not_finite_ends_the_fit(pipeline: Path) -> None:
         FloatingPointError, match=r"Training loss is (nan|inf) at step 1, epoch 0, batch 1, photographs"
     ):
         tiny_trainer(pipeline, max_epochs=3, limit_val_batches=0).fit(module, MadePhotographs())
+
+
+def test_a_schedule_may_wait_on_a_metric_as_in_a_restorer(pipeline: Path, tmp_path: Path) -> None:
+    """With a threshold that no loss falls by, the learning rate is halved after every epoch but the first."""
+    module = tiny_blur_robust(
+        pipeline,
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-9),
+        scheduler=lambda optimizer: ReduceLROnPlateau(
+            optimizer, "train/loss", factor=0.5, patience=0, threshold=0.9, eps=0.0
+        ),
+    )
+    trainer = tiny_trainer(tmp_path, max_epochs=3, limit_train_batches=1, limit_val_batches=0)
+    trainer.fit(module, MadePhotographs())
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.25e-9)
 
 
 def test_images_are_standardised_as_the_checkpoint_says_and_embedded_in_float32(pipeline: Path) -> None:
