@@ -19,8 +19,10 @@ from experiments.commands.tables import (
     Table,
     arguments_of,
     averages,
+    best_restoring,
     checked_names,
     finish,
+    newest_checkpoint,
     scored,
     table_parser,
     without,
@@ -126,4 +128,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         find_config(config)
     table = Table(("co2if/cave", *given.config), given.root, given.output, extra, SETTINGS)
     rows = [one for row in (BICUBIC, *chosen) for seed in given.seeds for one in rows_of(table, row, seed)]
-    return finish(given.output, rows, summary(rows, table.configs))
+    made = {row: newest_checkpoint(table.folder(given.seeds[0], row)) for row in chosen}
+    return finish(given.output, rows, summary(rows, table.configs), best_restoring(rows, "FusionPair", made))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from jsonargparse import Namespace
-from rich.console import Console
 
 from callbacks.reporting.progress import StageBar
 from datamodules import SceneDataModule
@@ -16,7 +16,10 @@ from datamodules.captions import load_captions, write_captions
 from datamodules.scenes.checks import check_names
 from experiments.captioning.captioner import Captioner, CaptionModelError
 from experiments.captioning.photographs import Photographer
+from experiments.commands.tables import without
+from experiments.configuration.files import packaged_configs
 from experiments.configuration.sections import built, data_parser
+from experiments.ending import last_lines
 from hyperalign.errors import HyperalignError
 
 
@@ -40,13 +43,26 @@ def main(arguments: Sequence[str]) -> None:
     given = parsed(arguments)
     output = Path(given.output)
     written, kept = write_missing(given.data, output, given.caption, given.scenes, given.overwrite)
-    Console().print(
+    sys.stdout.write(
         f"{output}: {written} scenes captioned, {kept} kept as they were. Review them and delete the names of the "
-        "reviewed scenes from `unreviewed`.",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        "reviewed scenes from `unreviewed`.\n"
     )
+    sys.stdout.write(last_lines({"captions": output}, following(given.data, arguments, output)))
+
+
+def following(data: SceneDataModule, arguments: Sequence[str], output: Path) -> list[str]:
+    """Return the words of the command that trains CO2IF with the captions.
+
+    Args:
+        data: the data set.
+        arguments: what the user typed after `caption`.
+        output: the file of the captions.
+    """
+    own = f"co2if/{type(data).__name__.lower()}"
+    if own in packaged_configs():
+        return ["fit", "--config", own, "--data.root", str(vars(data)["root"]), "--data.captions", str(output)]
+    options = ("output", "scenes", "overwrite", "caption", *(field.name for field in fields(CaptionSettings)))
+    return ["fit", "--config", "co2if/cave", *without(arguments, options), "--data.captions", str(output)]
 
 
 def write_missing(

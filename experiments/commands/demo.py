@@ -57,11 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words += ["--trainer.callbacks+", *archive, "--verbose", "false", *extra]
     begin = time.perf_counter()
     command = run(["adapt", *words])
-    sys.stdout.write(ending(command, ["adapt", *words]))
     title = "Demonstration: a folder of noisy cubes, of which nothing clean is trained on"
     page = page_of_run(command.trainer, given.output, title, time.perf_counter() - begin)
-    if page is not None:
-        sys.stdout.write(f"{'page:':<15} {page}\n")
+    sys.stdout.write(ending(command, ["adapt", *words], {} if page is None else {"page": page}))
     return 0
 
 

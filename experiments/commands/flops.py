@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import yaml
 from experiments.commands.tables import checked_names
 from experiments.configuration.command_parser import CommandParser
 from experiments.configuration.files import PACKAGED, find_config
+from experiments.ending import last_lines
 from hyperalign.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,4 +93,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         printed = f"{PRINTED[row]:.2f}" if row in PRINTED else ""
         lines.append(f"| {row} | {parameters:,} | {gigaflops(network, given.side):.2f} | {printed} |")
     Console().print(Markdown("\n".join(lines) + "\n"))
+    sys.stdout.write(last_lines({}, ["fit", "--config", given.config, "--data.root", "DATA"]))
     return 0

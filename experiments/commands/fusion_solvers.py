@@ -16,6 +16,7 @@ from experiments.commands.tables import (
     Table,
     arguments_of,
     averages,
+    best_restoring,
     checked_names,
     costs_of_a_scene,
     finish,
@@ -98,4 +99,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted += [FusionRow(method, told) for method in given.methods if method != "gsa"]
     table = Table(tuple(given.config), given.root, given.output, extra, SETTINGS)
     rows = [line for row in wanted for seed in given.seeds for line in rows_of(table, row, given.ratio, seed)]
-    return finish(given.output, rows, summary(rows))
+    made = {method: ["--config", f"solvers/{method}"] for method in given.methods}
+    return finish(given.output, rows, summary(rows), best_restoring(rows, "FusionPair", made))

@@ -24,9 +24,11 @@ from experiments.commands.tables import (
     Table,
     arguments_of,
     averages,
+    best_restoring,
     checked_names,
     costs_of_a_scene,
     finish,
+    newest_checkpoint,
     scored,
     table_parser,
     without,
@@ -170,4 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         find_config(config)
     table = Table(tuple(given.config), given.root, given.output, extra, SETTINGS)
     rows = [one for row in given.rows for seed in given.seeds for one in rows_of(table, row, seed, given.size)]
-    return finish(given.output, rows, summary(rows))
+    made = {
+        row: ["--config", f"solvers/{row}"] if row in METHODS else newest_checkpoint(table.folder(given.seeds[0], row))
+        for row in given.rows
+    }
+    return finish(given.output, rows, summary(rows), best_restoring(rows, "FusionPair", made))

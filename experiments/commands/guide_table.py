@@ -17,7 +17,16 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
 
 from experiments.commands.study import EPOCHS, METRICS, SETS, SOURCE_ONLY, Study, study_of, tested
-from experiments.commands.tables import Scores, Table, arguments_of, averages, finish, fitted, table_parser
+from experiments.commands.tables import (
+    Scores,
+    Table,
+    arguments_of,
+    averages,
+    best_restoring,
+    finish,
+    fitted,
+    table_parser,
+)
 from experiments.configuration.errors import ConfigError
 from experiments.configuration.files import PACKAGED
 from hyperalign.files import write_text
@@ -155,10 +164,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     study = study_of(given.task, given.data, given.source, table, epochs=given.epochs)
     rows: list[Scores] = []
     facts: dict[str, list[Facts]] = {}
+    made: dict[str, list[str]] = {}
     for seed in given.seeds:
         rows += tested(study, seed, SOURCE_ONLY, None)
         for row in given.rows:
             checkpoint, found = adapted(study, row, seed)
             facts.setdefault(label(row), []).append(found)
+            made.setdefault(label(row), ["--ckpt_path", str(checkpoint)])
             rows += tested(study, seed, label(row), checkpoint)
-    return finish(given.output, rows, summary(rows, facts))
+    following = best_restoring(rows, "Folder", made, test_set="unobserved")
+    return finish(given.output, rows, summary(rows, facts), following)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,14 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from datamodules import Folder, SceneDataModule
 from datamodules.preparation import Preparation, prepare
 from datamodules.scenes.normalisation import measured
+from experiments.commands.tables import without
 from experiments.configuration.sections import built, data_parser
+from experiments.ending import last_lines
+from experiments.ending import without as without_options
 from hyperalign.errors import HyperalignError
+
+_BANDS = 31
+"""Of the compact networks."""
 
 _DESCRIPTION = """\
 Checks a download and converts every scene once into the memory-mapped cache: `hyperalign prepare --config data/cave
@@ -53,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     given = built(parser, "prepare", arguments)
     if isinstance(given.data, Folder):
-        return _look_through(given.data)
+        return _look_through(given.data, arguments)
     data: SceneDataModule = given.data
     data.captions = None  # a caption file is none of the files that are prepared
     with closing(_Bar()) as bar:
@@ -66,7 +73,29 @@ def main(arguments: Sequence[str]) -> int:
         console.print(table, markup=False, highlight=False)
     for line in summary(data, done):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    sys.stdout.write(last_lines({"prepared scenes": data.cache.folder}, following(data, arguments, done.usable)))
     return 0 if done.usable else 1
+
+
+def following(data: SceneDataModule, arguments: Sequence[str], usable: bool) -> list[str]:
+    """Return the words of the command that trains on the scenes; where they cannot be used, those of this one again.
+
+    Args:
+        data: the data set.
+        arguments: what the user typed after `prepare`.
+        usable: whether all scenes that the configs name can be used.
+    """
+    words = without(arguments, ("workers", "verify"))
+    if not usable:
+        return ["prepare", *words]
+    task = next((word.partition("tasks/")[2] for word in words if "tasks/" in word), "")
+    if task.startswith("fusion"):
+        return ["fit", "--config", "fusion/srlf", *words]
+    enlarged = "_x4" if task.startswith("super_resolution") else ""
+    bands = len(data.wavelengths)
+    channels = ["--model.network.input_channels", str(bands)] if bands != _BANDS else []
+    recipe = [*([] if task else ["--config", "tasks/gaussian"]), "--config", "hir_align/pretrain", *channels]
+    return ["fit", "--config", f"backbones/sert_compact{enlarged}", *words, *recipe]
 
 
 def summary(data: SceneDataModule, done: Preparation) -> Iterator[str]:
@@ -94,7 +123,7 @@ def summary(data: SceneDataModule, done: Preparation) -> Iterator[str]:
     yield from done.lacking
 
 
-def _look_through(folder: Folder) -> int:
+def _look_through(folder: Folder, arguments: Sequence[str]) -> int:
     """Read every cube of a folder once, say what was found, and return the exit code."""
     console, table, failed = Console(), Table("cube", "bands x rows x columns", "nm", "values", "missing"), Table()
     failed.add_column("cube")
@@ -118,6 +147,10 @@ def _look_through(folder: Folder) -> int:
         "read where they are.",
         soft_wrap=True,
     )
+    if not table.row_count:
+        return 1
+    read = without_options(without(arguments, ("config", "workers", "verify")), ("--data", "--data.root"))
+    sys.stdout.write(last_lines({"cubes": folder.root}, ["adapt", "--data.root", str(folder.root), *read]))
     return 1 if failed.row_count else 0
 
 

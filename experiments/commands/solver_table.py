@@ -17,6 +17,7 @@ from experiments.commands.tables import (
     Table,
     arguments_of,
     averages,
+    best_restoring,
     checked_names,
     costs_of_a_scene,
     finish,
@@ -116,4 +117,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in given.seeds
         for line in rows_of(table, row, task, seed)
     ]
-    return finish(given.output, found, summary(found))
+    task = given.tasks[0]
+    made = {row.label: row.words(task) for row in rows(given.solvers)}
+    return finish(given.output, found, summary(found), best_restoring(found, "Folder", made, task=task))

@@ -19,6 +19,7 @@ from experiments.commands.tables import (
     Table,
     arguments_of,
     averages,
+    best_restoring,
     checked_names,
     finish,
     fitted,
@@ -154,9 +155,13 @@ class Run:
         configs = tuple("data/sample_scenes" if name == study.data else name for name in table.configs)
         return replace(table, configs=configs, root=None)
 
-    def epochs(self, study: Study) -> list[int]:
-        """Return the epochs, counted from 0, after which it is tested."""
-        return [study.epochs * number - 1 for number in range(1, self.rounds + 1)]
+    def checkpoints(self, study: Study, seed: int) -> dict[str, Path]:
+        """Return the checkpoints that are tested, each by the name of its row: one after every round."""
+        named = [
+            f"{self.name}, round {number}" if self.rounds > 1 else self.name for number in range(1, self.rounds + 1)
+        ]
+        folder = study.table.folder(seed, self.name)
+        return {name: folder / f"epoch_{study.epochs * number - 1}.ckpt" for number, name in enumerate(named, start=1)}
 
 
 RUNS = (
@@ -191,12 +196,20 @@ def run_study(
         for one in RUNS:
             if one.recipe not in recipes or (names and one.name not in names):
                 continue
-            checkpoints = [study.table.folder(seed, one.name) / f"epoch_{epoch}.ckpt" for epoch in one.epochs(study)]
-            fitted(one.table(study), checkpoints, seed, one.options(study, observed))
-            for number, checkpoint in enumerate(checkpoints, start=1):
-                label = f"{one.name}, round {number}" if one.rounds > 1 else one.name
+            checkpoints = one.checkpoints(study, seed)
+            fitted(one.table(study), list(checkpoints.values()), seed, one.options(study, observed))
+            for label, checkpoint in checkpoints.items():
                 rows += tested(study, seed, label, checkpoint, one.recipe)
     return rows
+
+
+def following(study: Study, seed: int, rows: Sequence[Scores]) -> list[str]:
+    """Return the words of the command that restores cubes by the best row without clean target scenes."""
+    made = {SOURCE_ONLY: ["--ckpt_path", study.table.settings[-1]], SOLVER: ["--config", "solvers/whitened_rctv"]}
+    for one in RUNS:
+        if one.training != "clean":
+            made |= {label: ["--ckpt_path", str(path)] for label, path in one.checkpoints(study, seed).items()}
+    return best_restoring(rows, "Folder", made, test_set="unobserved")
 
 
 def tested(study: Study, seed: int, label: str, checkpoint: Path | None, recipe: str = "paper") -> list[Scores]:
@@ -264,4 +277,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     study = study_of(given.task, given.data, given.source, table, given.backbone, given.epochs)
     checked_names("row", given.rows, [one.name for one in RUNS])
     rows = run_study(study, given.seeds, given.recipes, given.rows)
-    return finish(output, rows, summary(rows))
+    return finish(output, rows, summary(rows), following(study, given.seeds[0], rows))

@@ -10,6 +10,7 @@ import argparse
 import csv
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from experiments.cli import run
 from experiments.configuration.command_parser import CommandParser
 from experiments.configuration.files import PACKAGED, packaged_configs
 from experiments.configuration.names import nearest_name
+from experiments.ending import last_lines, restoring
 from hyperalign.errors import MissingFileError, UsageError
 from hyperalign.files import put_in_place, write_text
 
@@ -171,8 +173,29 @@ def averages(rows: Iterable[Scores], metrics: Sequence[str], **where: str) -> di
     return {metric: fmean(float(row[metric]) for row in chosen) for metric in metrics}
 
 
-def finish(output: Path, rows: Sequence[Scores], table: str) -> int:
-    """Write `scenes.csv` and `table.md`, show the table, and return the exit code 0."""
+def newest_checkpoint(folder: Path) -> list[str]:
+    """Return the option that gives the checkpoint which a row left in its folder; no words where it left none."""
+    found = sorted((folder / "checkpoints").glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
+    return ["--ckpt_path", str(found[-1])] if found else []
+
+
+def best_restoring(rows: Sequence[Scores], kind: str, made: Mapping[str, Sequence[str]], **where: str) -> list[str]:
+    """Return the words of the command that restores by the best row of a table; none where there is no such row.
+
+    Args:
+        rows: of the table.
+        kind: `Folder` or `FusionPair`.
+        made: by a row's name, the words that choose what it was tested with; rows that nobody would choose left out.
+        where: values of columns, for the lines that are compared by their mean PSNR.
+    """
+    named = {row["model"] for row in rows if all(row.get(column) == value for column, value in where.items())}
+    known = [name for name, words in made.items() if words and name in named]
+    best = max(known, key=lambda name: averages(rows, ("psnr",), model=name, **where)["psnr"], default=None)
+    return [] if best is None else restoring(kind, made[best])
+
+
+def finish(output: Path, rows: Sequence[Scores], table: str, following: Sequence[str]) -> int:
+    """Write `scenes.csv` and `table.md`, show the table and what comes next, and return the exit code 0."""
     from rich.console import Console
     from rich.markdown import Markdown
 
@@ -180,9 +203,8 @@ def finish(output: Path, rows: Sequence[Scores], table: str) -> int:
     lines = [",".join(header), *(",".join(f'"{row.get(key, "")}"' for key in header) for row in rows)]
     write_text(output / "scenes.csv", "\n".join(lines) + "\n")
     write_text(output / "table.md", table)
-    console = Console()
-    console.print(Markdown(table))
-    console.print(f"Table: {output / 'table.md'}. Scene by scene: {output / 'scenes.csv'}.", soft_wrap=True)
+    Console().print(Markdown(table))
+    sys.stdout.write(last_lines({"table": output / "table.md", "scene by scene": output / "scenes.csv"}, following))
     return 0
 
 

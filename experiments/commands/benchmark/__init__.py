@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from experiments.commands.tables import checked_names
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import last_lines
 from hyperalign.errors import UsageError
 from hyperalign.files import file_stem, write_text
 
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_text(given.output / f"roofline_{given.device}.json", json.dumps(content, indent=1) + "\n")
     text = page(told, limits, found, given.device)
     write_text(given.output / f"roofline_{given.device}.md", text)
-    sys.stdout.write(f"{'page:':<12} {given.output / f'roofline_{given.device}.md'}\n")
+    following = ["gpu-check", "--device", given.device, *(["--quick"] if given.device == "cpu" else [])]
+    sys.stdout.write(last_lines({"page": given.output / f"roofline_{given.device}.md"}, following))
     return 0
 
 

@@ -21,6 +21,7 @@ from experiments.commands.gpu_check.running import Method, import_ahead, in_a_pr
 from experiments.commands.gpu_check.task import PARTS
 from experiments.commands.tables import checked_names
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import last_lines
 from hyperalign.errors import RunError, UsageError
 from hyperalign.files import write_text
 
@@ -60,8 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(given.output, told, found, time.perf_counter() - begin)
         sys.stdout.write(f"{part:<12} {record.state:<9} {record.seconds:6.1f} s  {record.error}\n")
         sys.stdout.flush()
-    sys.stdout.write(f"{'table:':<12} {given.output / 'gpu_check.md'}\n")
-    return 0 if all(found[part].holds for part in given.only) else 1
+    failed = [part for part in given.only if not found[part].holds]
+    following = ["benchmark", "--device", given.device]
+    if failed:
+        following = ["gpu-check", "--device", given.device, *(["--quick"] if given.quick else [])]
+        following += ["--output", str(given.output), "--add", str(given.output / "gpu_check.json"), "--only", *failed]
+    sys.stdout.write(last_lines({"table": given.output / "gpu_check.md"}, following))
+    return int(bool(failed))
 
 
 def read(path: Path, told: dict[str, str] | None = None) -> list[Record]:

@@ -9,6 +9,7 @@ Further words go to `adapt`, such as `--trainer.max_steps 64` or `--config hir_a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from experiments.commands.own_cubes_table.accuracy import Accuracy, accuracy, as
 from experiments.commands.own_cubes_table.folders import crops_of, squares_of, write_folder
 from experiments.commands.tables import arguments_of
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import last_lines
 from hyperalign.errors import UsageError
 from hyperalign.files import write_text
 
@@ -60,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not given.noise_only:
             gained[name] = gains(cubes, wavelengths, name, given.output / name, given.seed, extra)
             write_text(given.output / "gain.md", gains_as_markdown(gained))
+    written = {"noise": given.output / "noise.md"} | ({} if given.noise_only else {"gain": given.output / "gain.md"})
+    sys.stdout.write(last_lines(written, ["adapt", "--data.root", "CUBES"]))
     return 0
 
 

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import last_lines
 from experiments.page.build import write_page
 from experiments.page.documents import with_tables
 from experiments.page.exports import as_csv, as_json, as_latex
+from experiments.reproduction.specification import table_names
 from experiments.reproduction.store import ResultsStore
 from hyperalign.files import write_text
 
@@ -39,5 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stem = f"{table.name.replace('/', '_')}_{table.budget}"
             for ending, write in ((".csv", as_csv), (".tex", as_latex), (".json", as_json)):
                 write_text(given.export / f"{stem}{ending}", write(table, store))
-    sys.stdout.write(f"Page: {path} ({path.stat().st_size / 2**20:.1f} MB)\n")
+    places = {"page": f"{path} ({path.stat().st_size / 2**20:.1f} MB)"}
+    places |= {} if given.export is None else {"tables": str(given.export)}
+    sys.stdout.write(last_lines(places, following(store)))
     return 0
+
+
+def following(store: ResultsStore) -> list[str]:
+    """Return the words of the command that says which runs of the first table's budget are lacking still."""
+    known = [table for table in store.tables() if table.name in table_names()]
+    if not known:
+        return []
+    budget = known[0].budget
+    names = dict.fromkeys(table.name for table in known if table.budget == budget)
+    return ["reproduce", *names, "--budget", budget, "--output", str(store.root), "--list"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from experiments.commands.tables import arguments_of, checked_names, seed_of
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import last_lines
 from experiments.reproduction.plan import Places, Run, places_of, planned
 from experiments.reproduction.shares import is_first
 from experiments.reproduction.specification import BUDGETS, TableSpecification, read_table, table_names
@@ -113,8 +114,7 @@ def _told(store: ResultsStore, names: Sequence[str], budget: str) -> None:
     for table in store.tables():
         if table.name in names and table.budget == budget:
             sys.stdout.write(f"\n{table.title} ({budget})\n\n{as_markdown(table, store)}")
-    following = shlex.join(["hyperalign", "report", str(store.root)])
-    sys.stdout.write(f"\nStore: {store.root}\nnext: {following}\n")
+    sys.stdout.write("\n" + last_lines({"store": store.root}, ["report", str(store.root)]))
 
 
 __all__ = ["Places", "main"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from experiments.commands.tables import arguments_of, seed_of
 from experiments.configuration.command_parser import CommandParser
+from experiments.ending import last_lines
 from experiments.reproduction.plan import Places, Run, places_of, planned
 from experiments.reproduction.shares import is_first
 from experiments.reproduction.specification import Cell, Source, Words
@@ -106,4 +107,5 @@ def _made(
         sys.stdout.write(ranked(table, store))
         lacking = [lack for run in every for lack in run.lacks]
         sys.stdout.writelines(f"Not run: {lack}\n" for lack in dict.fromkeys(lacking))
+        sys.stdout.write(last_lines({"store": store.root}, ["report", str(store.root)]))
     return int(failed > 0)

@@ -12,9 +12,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.commands.ablations import FULL, METRICS, SETTINGS, rows_of, spreads
-from experiments.commands.tables import Scores, Table, arguments_of, averages, finish, scored, table_parser
+from experiments.commands.tables import (
+    Scores,
+    Table,
+    arguments_of,
+    averages,
+    finish,
+    newest_checkpoint,
+    scored,
+    table_parser,
+)
 from experiments.commands.text_table.words import exchanged, nonsense
 from experiments.configuration.files import find_config
+from experiments.ending import restoring
 from hyperalign.errors import MissingFileError
 
 OWN, EXCHANGED, NONSENSE, GAUSSIAN, WITHOUT = (
@@ -26,18 +36,18 @@ OWN, EXCHANGED, NONSENSE, GAUSSIAN, WITHOUT = (
 )
 
 
-def checkpoint_of(folder: Path) -> Path:
-    """Return the checkpoint of a row that was trained in `folder`.
+def checkpoint_of(folder: Path) -> list[str]:
+    """Return the option that gives the checkpoint of a row that was trained in `folder`.
 
     Raises:
         MissingFileError: where the row left none.
     """
-    found = sorted((folder / "checkpoints").glob("*.ckpt"), key=lambda path: path.stat().st_mtime)
+    found = newest_checkpoint(folder)
     if not found:
         raise MissingFileError(
             f"There is no checkpoint in {folder / 'checkpoints'}: remove {folder} to have the row trained again."
         )
-    return found[-1]
+    return found
 
 
 def rows_of_seed(table: Table, seed: int, captions: Mapping[str, str], data_set: str) -> list[Scores]:
@@ -45,7 +55,7 @@ def rows_of_seed(table: Table, seed: int, captions: Mapping[str, str], data_set:
     from datamodules.captions import write_captions
 
     rows = [{**one, "model": OWN} for one in rows_of(table, FULL, seed)]
-    tested = ["test", "--ckpt_path", str(checkpoint_of(table.folder(seed, FULL)))]
+    tested = ["test", *checkpoint_of(table.folder(seed, FULL))]
     for label, changed in ((EXCHANGED, exchanged(captions)), (NONSENSE, nonsense(captions, seed))):
         path = table.folder(seed, f"{label}.json".replace("'", ""))
         write_captions(path, data_set, changed, sorted(changed))
@@ -86,4 +96,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     captions = load_captions(given.captions, given.data_set)
     table = Table(("co2if/cave", *given.config), given.root, given.output, extra, SETTINGS)
     rows = [one for seed in given.seeds for one in rows_of_seed(table, seed, captions, given.data_set)]
-    return finish(given.output, rows, summary(rows))
+    following = restoring("FusionPair", checkpoint_of(table.folder(given.seeds[0], FULL)))
+    return finish(given.output, rows, summary(rows), following)

@@ -68,7 +68,7 @@ def test_upper_bound_is_one_round_on_the_clean_observed_scenes_whatever_the_back
     study = study_of("gaussian", "hir_align/cave_target", None, TABLE, "backbones/t3sc", epochs=2)
     bound = next(run for run in RUNS if run.name == UPPER_BOUND)
     options = bound.options(study, ["balloons", "cloth"])
-    assert bound.epochs(study) == [1]
+    assert [path.name for path in bound.checkpoints(study, 0).values()] == ["epoch_1.ckpt"]
     assert value(options, "--trainer.max_epochs") == "2"
     assert [options[i + 1] for i, word in enumerate(options) if word == "--data.training+"] == ["balloons", "cloth"]
     assert "--proxy.store" not in options
@@ -79,7 +79,11 @@ def test_upper_bound_is_one_round_on_the_clean_observed_scenes_whatever_the_back
 def test_mixed_run_is_tested_after_every_round() -> None:
     study = study_of("gaussian", "hir_align/cave_target", None, TABLE)
     mixed = next(run for run in RUNS if run.name == "mixed")
-    assert mixed.epochs(study) == [EPOCHS - 1, 2 * EPOCHS - 1, 3 * EPOCHS - 1]
+    assert {name: path.name for name, path in mixed.checkpoints(study, 0).items()} == {
+        "mixed, round 1": f"epoch_{EPOCHS - 1}.ckpt",
+        "mixed, round 2": f"epoch_{2 * EPOCHS - 1}.ckpt",
+        "mixed, round 3": f"epoch_{3 * EPOCHS - 1}.ckpt",
+    }
     assert value(mixed.options(study, []), "--trainer.max_epochs") == str(3 * EPOCHS)
     shared = ("backbones/sert_compact", "hir_align/cave_target", "tasks/gaussian")
     assert mixed.table(study).configs == (*shared, "hir_align/paper", "hir_align/study")

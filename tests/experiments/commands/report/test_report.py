@@ -16,7 +16,7 @@ def test_the_page_lies_in_its_store_and_tables_where_asked_for(
     small_store(tmp_path / "store")
     assert main(["report", str(tmp_path / "store"), "--export", str(tmp_path / "files"), "--scenes", "1"]) == 0
     page = tmp_path / "store" / "report.html"
-    assert capsys.readouterr().out.startswith(f"Page: {page} (")
+    assert capsys.readouterr().out.startswith(f"page:           {page} (")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     names = sorted(path.name for path in (tmp_path / "files").iterdir())
     assert names == [f"p_table1_small.{ending}" for ending in ("csv", "json", "tex")]
