@@ -15,7 +15,7 @@ from callbacks.adaptation.restorers import (
 )
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.adaptation.weight_averaging import SourceAveraging
-from callbacks.generators import CubeSource, ExternalCubes, HSIGene
+from callbacks.generators import CubeGenerator, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
 from callbacks.prediction.prediction_writer import PredictionWriter
 from callbacks.reporting.diagnostics.guide_diagnostics import GuideDiagnostics
@@ -28,12 +28,16 @@ from callbacks.reporting.scene_archive import SceneArchive
 from callbacks.reporting.without_truth.gain_table import GainWithoutTruth
 from callbacks.transfer import SpectralTransfer
 
+CubeSource = CubeGenerator
+"""The name under which older code knows `CubeGenerator`."""
+
 CubeWriter = PredictionWriter
 """The name under which older configurations ask for `PredictionWriter`."""
 
 __all__ = [
     "BestRestorer",
     "ChainRestorer",
+    "CubeGenerator",
     "CubeSource",
     "CubeWriter",
     "DistributionAdaptiveSynthesis",

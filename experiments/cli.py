@@ -44,7 +44,7 @@ COMMANDS = {
     "report": "one page of a store: tables beside printed numbers, scenes to browse, what the stages made",
     "sweep": "every combination of a sweep's grid, run without a server, into a store",
     "study": "source-only, each training set and the upper bound of one task, in one table",
-    "guide-table": "sources of training scenes beside each other, in one table",
+    "guide-table": "guides and generators of training scenes beside each other, in one table",
     "solver-table": "training-free methods beside each other and a trained network, in one table",
     "ablations": "CO2IF beside its ablations, in one table",
     "text-table": "CO2IF with its own captions, other ones and noise, in one table",

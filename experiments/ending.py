@@ -52,7 +52,7 @@ def ending(command: HyperalignCLI, arguments: Sequence[str], also: Mapping[str, 
         arguments: what the user typed after `hyperalign`.
         also: what else lies where.
     """
-    from callbacks.reporting.places import checkpoint_of, places_of
+    from experiments.places import checkpoint_of, places_of
 
     name = arguments[0]
     if not command.trainer.is_global_zero:

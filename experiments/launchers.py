@@ -7,7 +7,10 @@ from collections.abc import MutableMapping
 
 from hyperalign.errors import UsageError
 
-__all__ = ["check_launcher", "lacking_variable"]
+__all__ = ["RANK_VARIABLES", "check_launcher", "lacking_variable"]
+
+RANK_VARIABLES = ("LOCAL_RANK", "SLURM_PROCID", "RANK")
+"""What launchers tell a process of its number; the first process speaks for all."""
 
 _NUMBERS = {
     **dict.fromkeys(("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK"), (0, None)),

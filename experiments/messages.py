@@ -8,7 +8,7 @@ import sys
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from experiments.configuration.merged import RANK_VARIABLES
+from experiments.launchers import RANK_VARIABLES
 from hyperalign.command.search_path import PACKAGES
 
 

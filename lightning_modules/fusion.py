@@ -17,7 +17,7 @@ from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
-from lightning_modules.restorer import FILE_TILE, AligningNetwork, GivenByWindow, Inputs, ObservingNetwork
+from lightning_modules.restorer import FILE_TILE, GivenByWindow, Inputs, MatchingNetwork, ObservingNetwork
 from lightning_modules.tiles import MINIMUM_TILE
 
 __all__ = ["FusionModule"]
@@ -31,8 +31,8 @@ class FusionModule(RestorationModule):
 
     A network is called as `network(observation, multispectral)`; one with a true attribute `use_text` (CO2IF) as
     `network(observation, multispectral, text_tokens, text_mask)`, and it brings `embed`, `logit_scale` and, for a
-    pairing of its own, `alignment_loss`. The training loss is `loss` (L1, Eq. 17), plus `contrastive_weight` times the
-    contrastive loss of captions and multispectral images (Eq. 16), plus `alignment_loss`; each is logged. Networks
+    pairing of its own, `matching_loss`. The training loss is `loss` (L1, Eq. 17), plus `contrastive_weight` times the
+    contrastive loss of captions and multispectral images (Eq. 16), plus `matching_loss`; each is logged. Networks
     without text need no captions and have the first alone. A network with a training objective of its own brings
     `objective(observation, multispectral, target, begun)`, whose parts replace `loss` (S2CycleDiff); one that knows its
     sensors brings `observe_by`, which is called with those of the data before a fit, test or prediction (SRLF). The
@@ -187,11 +187,11 @@ class FusionModule(RestorationModule):
             parts["contrastive"] = self._contrastive_loss(batch)
             total = total + self.contrastive_weight * parts["contrastive"]
         network: object = self.network
-        if self.uses_text and isinstance(network, AligningNetwork):
+        if self.uses_text and isinstance(network, MatchingNetwork):
             _, text = self.inputs(batch)
             observation, grid = batch["observation"], self.grid(batch)
-            parts["alignment"] = network.alignment_loss(observation, *text, **grid)
-            total = total + parts["alignment"]
+            parts["matching"] = network.matching_loss(observation, *text, **grid)
+            total = total + parts["matching"]
         for name, part in parts.items():
             self.log(f"train/{name}", part, batch_size=len(batch["name"]))
         return total

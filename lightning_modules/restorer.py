@@ -23,10 +23,10 @@ __all__ = [
     "FILE_TILE",
     "WHOLE",
     "Adaptable",
-    "AligningNetwork",
     "BandNetwork",
     "GivenByWindow",
     "Inputs",
+    "MatchingNetwork",
     "NetworkRestorer",
     "ObservingNetwork",
     "Restorer",
@@ -85,11 +85,11 @@ class ObservingNetwork(Protocol):
 
 
 @runtime_checkable
-class AligningNetwork(Protocol):
+class MatchingNetwork(Protocol):
     """A fusion network with a loss of its own on the pairing of pixels and words (CO2IF, Eq. 1)."""
 
     @property
-    def alignment_loss(self) -> Callable[..., Tensor]:
+    def matching_loss(self) -> Callable[..., Tensor]:
         """The loss of an observation and its text."""
         ...
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from callbacks.adaptation.stages import Within, complete, versions
 from callbacks.adaptation.store import Store
-from callbacks.reporting.progress import Progress
+from callbacks.progress import Progress
 from datamodules.sampling.batches import collate
 from datamodules.sampling.full_scenes import ObservationDataset
 from datamodules.scenes.scene import MappedScene, Observation

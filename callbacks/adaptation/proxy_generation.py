@@ -19,7 +19,7 @@ from callbacks.adaptation.rounds import (
     save_round_weights,
 )
 from callbacks.adaptation.stages import log_stage, target_data
-from callbacks.reporting.progress import StageBar
+from callbacks.progress import StageBar
 from datamodules.scenes.scene import MappedScene
 from hyperalign.errors import InputError
 from hyperalign.ranks import Ranks

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from callbacks.adaptation.store import Entry, Store
-from callbacks.reporting.progress import Progress
+from callbacks.progress import Progress
 from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError
 from hyperalign.ranks import Ranks

@@ -14,7 +14,7 @@ from callbacks.adaptation.synthesised_scenes import Synthesised, synthesise, syn
 from callbacks.adaptation.training_scenes import AfterProxies
 from callbacks.guides import Guides
 from callbacks.guides.quality import ALIGNED
-from callbacks.reporting.progress import StageBar
+from callbacks.progress import StageBar
 from callbacks.transfer import SpectralTransfer
 from datamodules.scenes.scene import MappedScene
 from hyperalign.ranks import Ranks

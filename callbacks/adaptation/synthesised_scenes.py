@@ -16,7 +16,7 @@ from callbacks.adaptation.stages import Finished, complete_share, versions
 from callbacks.adaptation.store import Entry, Store, writing
 from callbacks.guides import Guides
 from callbacks.guides.quality import SMALLEST, GuideQuality, guide_quality
-from callbacks.reporting.progress import Progress
+from callbacks.progress import Progress
 from callbacks.transfer import SpectralTransfer, TransportOperator
 from datamodules.scenes.scene import MappedScene
 from datamodules.scenes.wavelengths import to_rgb
@@ -38,7 +38,7 @@ class Synthesised:
         proxy: the proxy that its spectra come from.
         guide: path of the RGB guide, `3 x H x W` float32 in [0, 1], `.npy`.
         metadata: Seconds, PSNR (dB) of the transported proxy RGB to the guide, kappa and support of T.
-        guide_metadata: seed and seconds of the guide, and `training_seconds` of the source that made it.
+        guide_metadata: seed and seconds of the guide, and `training_seconds` of what made it.
     """
 
     scene: MappedScene
@@ -112,8 +112,8 @@ def synthesise(
         StoreError: if the store is unwritable or full.
     """
     around = Surroundings(root, torch.device(device), ranks or Ranks(), progress)
-    sources = [[proxy.name, file_digest(proxy.path), list(proxy.wavelengths)] for proxy in proxies]
-    common = {"proxies": sources, "guides": guides.settings(), "seed": seed, "round": round_number}
+    proxied = [[proxy.name, file_digest(proxy.path), list(proxy.wavelengths)] for proxy in proxies]
+    common = {"proxies": proxied, "guides": guides.settings(), "seed": seed, "round": round_number}
     work = [(proxy, index) for proxy in proxies for index in range(ratio)]
     guide_entries = _make_guides(guides, proxies, work, common, around)
     by_name = {entry.name: entry for entry in guide_entries}
@@ -211,11 +211,11 @@ def _transfer_spectra(
     """Estimate T_{i,j} for every guide and apply it to the proxy cube (HIR-ALIGN, Eq. 9-26)."""
     settings = {**common, "transfer": transfer.settings(), "versions": versions(TRANSFER_REVISION)}
     store = Store(around.root, "synthesised", settings)
-    sources = {_entry_name(proxy, index): proxy for proxy, index in work}
+    by_name = {_entry_name(proxy, index): proxy for proxy, index in work}
 
     def make_share(names: Sequence[str], finished: Finished) -> None:
         # A GPU takes neighbouring guides of equal size in one batch; those of one proxy stay together.
-        share = _Share(sorted(names, key=lambda name: sources[name].shape[1:]), sources, guide_paths, store, around)
+        share = _Share(sorted(names, key=lambda name: by_name[name].shape[1:]), by_name, guide_paths, store, around)
 
         def report(steps: int) -> None:
             finished(share.skipped + steps / transfer.steps)
@@ -243,27 +243,27 @@ class _Share:
     def __init__(
         self,
         names: Sequence[str],
-        sources: Mapping[str, MappedScene],
+        proxies: Mapping[str, MappedScene],
         guide_paths: Mapping[str, Path],
         store: Store,
         around: Surroundings,
     ) -> None:
         self.skipped = 0
-        self._names, self._sources, self._guide_paths = names, sources, guide_paths
+        self._names, self._proxies, self._guide_paths = names, proxies, guide_paths
         self._store, self._device = store, around.device
         self._waiting: deque[tuple[str, Tensor, Tensor, Tensor]] = deque()
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield RGB pictures of proxy and guide; guides of one proxy come with the same tensor."""
-        source: MappedScene | None = None
+        proxy: MappedScene | None = None
         for name in self._names:
             if self._store.valid(name):
                 self.skipped += 1
                 continue
-            if self._sources[name] is not source:
-                source = self._sources[name]
-                cube = source.load().cube.to(self._device)
-                rgb = to_rgb(cube, source.wavelengths).clamp(0.0, 1.0)
+            if self._proxies[name] is not proxy:
+                proxy = self._proxies[name]
+                cube = proxy.load().cube.to(self._device)
+                rgb = to_rgb(cube, proxy.wavelengths).clamp(0.0, 1.0)
             guide = torch.from_numpy(np.load(self._guide_paths[name], allow_pickle=False)).to(self._device)
             self._waiting.append((name, cube, rgb, guide))
             yield rgb, guide

@@ -34,11 +34,11 @@ class CubeRequest:
     generator: torch.Generator
 
 
-class CubeSource(ABC):
+class CubeGenerator(ABC):
     """Makes hyperspectral training cubes without guides and spectral transfer (HIR-ALIGN, section IV-G4, Table IX).
 
-    The counterpart of guides: where those carry layout only and the proxy gives the spectra, a cube source gives both.
-    Subclasses write `__call__` and `settings`.
+    The counterpart of guides: where those carry layout only and the proxy gives the spectra, a generator of cubes gives
+    both. Subclasses write `__call__` and `settings`.
     """
 
     @abstractmethod
@@ -47,14 +47,14 @@ class CubeSource(ABC):
 
         Returns:
             C x H' x W' in [0, 1], float32, on the proxy's device, bands at the request's wavelengths; the size is the
-            source's own.
+            generator's own.
         """
 
     def files(self) -> Sequence[Path]:
         """Return the files that cubes are copied from, so that clean target cubes among them are refused; or none."""
         return ()
 
-    def release(self) -> None:  # noqa: B027 - a source without weights has nothing to release
+    def release(self) -> None:  # noqa: B027 - a generator without weights has nothing to release
         """Free the memory of weights that can be read again; called when a round's cubes are made."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from callbacks.generators.base import CubeRequest, CubeSource
+from callbacks.generators.base import CubeGenerator, CubeRequest
 from datamodules.scenes.band_matching import BandMatch, BandRule, band_centres, match_bands
 from datamodules.scenes.normalisation import (
     CHECKPOINT,
@@ -38,7 +38,7 @@ _REMEDIES = {
 }
 
 
-class ExternalCubes(CubeSource):
+class ExternalCubes(CubeGenerator):
     """Generated cubes of any format that `datamodules.scenes.readers` opens, one after another, in random order.
 
     Every cube of the folder is taken once, in an order drawn from the adaptation's seed, before any is taken again;

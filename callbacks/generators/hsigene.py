@@ -1,4 +1,4 @@
-"""HSIGene (Pang et al., arXiv 2409.12470) as a source of training cubes: HIR-ALIGN's Table IX."""
+"""HSIGene (Pang et al., arXiv 2409.12470) as a generator of training cubes: HIR-ALIGN's Table IX."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from callbacks.generators.base import CubeRequest, CubeSource
+from callbacks.generators.base import CubeGenerator, CubeRequest
 from callbacks.generators.clip_conditions import ImageEncoder, TextEncoder
 from datamodules.scenes import to_rgb
 from datamodules.scenes.band_matching import TOLERANCE, band_centres, match_bands
@@ -27,7 +27,7 @@ PROMPTS = ("Farmland", "Architecture", "City Building", "Wasteland")
 """The prompts that the published script offers beside the empty one."""
 
 
-class HSIGene(CubeSource):
+class HSIGene(CubeGenerator):
     """Generates 48-band cubes with the released HSIGene weights and brings them to the target's bands.
 
     By default it generates as the published unconditional script does: an empty prompt, a zero content vector, seven
@@ -115,7 +115,7 @@ class HSIGene(CubeSource):
         self._check_sizes(self._skeleton())
 
     def __call__(self, request: CubeRequest) -> Tensor:
-        """Generate the cube of a request; see `CubeSource`.
+        """Generate the cube of a request; see `CubeGenerator`.
 
         Returns:
             C x output_size x output_size in [0, 1] on the proxy's device, at the request's wavelengths.
@@ -181,7 +181,7 @@ class HSIGene(CubeSource):
         Args:
             rgb: 3 x H x W in [0, 1], the content; used where there is an `image_encoder`.
             number: chooses the prompt.
-            generator: a CPU generator, the only source of randomness.
+            generator: a CPU generator, all randomness comes from it.
             device: where to compute.
             local: condition images, see `local_conditions`.
 
@@ -189,9 +189,9 @@ class HSIGene(CubeSource):
             48 x size x size in [0, 1].
 
         Raises:
-            FileNotFoundError: as for calling the source.
-            CheckpointError: as for calling the source.
-            EncoderError: as for calling the source.
+            FileNotFoundError: as for calling the generator.
+            CheckpointError: as for calling the generator.
+            EncoderError: as for calling the generator.
             FloatingPointError: when the cube is not finite.
         """
         network = self._loaded().to(device)
@@ -221,7 +221,7 @@ class HSIGene(CubeSource):
         self._network = None
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name, the arguments and digests of all weights; see `CubeSource`.
+        """Return the class name, the arguments and digests of all weights; see `CubeGenerator`.
 
         Raises:
             FileNotFoundError: when there is no checkpoint.

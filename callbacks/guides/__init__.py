@@ -1,4 +1,4 @@
-"""Where the RGB guides of stage (ii) come from (HIR-ALIGN, section III-B 1): one interface, several sources.
+"""Where the RGB guides of stage (ii) come from (HIR-ALIGN, section III-B 1): one interface, several ways.
 
 The guides carry layout and appearance only; the spectra always come from the proxy (`callbacks.transfer`).
 """

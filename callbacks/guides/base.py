@@ -1,4 +1,4 @@
-"""The interface behind which every source of RGB guides stands."""
+"""The interface behind which everything that makes RGB guides stands."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class Guides(ABC):
 
     A guide shows the proxy's scene with another layout of details, illumination or texture. It must stay roughly
     aligned with the proxy, because the spectral transfer looks for every guide pixel's spectrum in the proxy.
-    Subclasses write `__call__` and `settings`; sources that learn from the proxies also write
+    Subclasses write `__call__` and `settings`; those that learn from the proxies also write
     `fit` and `fit_steps`.
     """
 
     @property
     def fit_steps(self) -> int:
-        """Number of steps that `fit` reports to its `progress`; 0 for sources that need no training."""
+        """Number of steps that `fit` reports to its `progress`; 0 for guides that need no training."""
         return 0
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds that `fit` has spent on training, interrupted runs included; 0 for sources without any."""
+        """Seconds that `fit` has spent on training, interrupted runs included; 0 for guides without any."""
         return 0.0
 
-    def fit(  # noqa: B027 - a source without training has nothing to do here
+    def fit(  # noqa: B027 - guides without training has nothing to do here
         self,
         proxy_rgbs: Sequence[Tensor],
         seed: int,
@@ -44,7 +44,7 @@ class Guides(ABC):
         Args:
             proxy_rgbs: one 3 x H x W image in [0, 1] a proxy; sizes may differ.
             seed: makes the training repeatable.
-            folder: where the source may keep its training state and result, created if missing.
+            folder: where they may keep their training state and result, created if missing.
             progress: called with the number of finished steps, up to `fit_steps`.
         """
 
@@ -55,7 +55,7 @@ class Guides(ABC):
         Args:
             proxy_rgb: 3 x H x W in [0, 1], any size, on any device.
             n: number of guides, at least 1.
-            generator: a CPU generator; the only source of randomness.
+            generator: a CPU generator; all randomness comes from it.
 
         Returns:
             n x 3 x H x W in [0, 1], float32, on the proxy's device.
@@ -63,14 +63,14 @@ class Guides(ABC):
 
     @property
     def at_once(self) -> int:
-        """Number of guides that `many` is best asked for; 1 for sources that gain nothing by batches."""
+        """Number of guides that `many` is best asked for; 1 for guides that gain nothing by batches."""
         return 1
 
     def many(self, requests: Sequence[tuple[Tensor, torch.Generator]]) -> list[Tensor]:
         """Make one guide for each pair of a proxy RGB and a generator, of one proxy or of several.
 
         A guide depends on its own proxy and generator alone (up to rounding), so that neither ranks nor batches change
-        it. Sources that compute batches faster override this.
+        it. Guides that are computed faster in batches override this.
 
         Args:
             requests: 3 x H x W proxies in [0, 1], sizes may differ, each with the CPU generator of its guide.
@@ -80,7 +80,7 @@ class Guides(ABC):
         """
         return [self(proxy_rgb, 1, generator)[0] for proxy_rgb, generator in requests]
 
-    def release(self) -> None:  # noqa: B027 - a source without weights has nothing to release
+    def release(self) -> None:  # noqa: B027 - guides without weights have nothing to release
         """Free the memory of weights that can be read again; called when a round's guides are made."""
 
     @abstractmethod
@@ -119,6 +119,6 @@ def check_range(name: str, value: float, low: float, high: float = float("inf"))
         raise InputError(f"The guides' argument {name} is {value:g}: choose a value {bound}.")
 
 
-def described(source: Guides, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a source: its class name and the values of its arguments."""
-    return {"class": type(source).__name__, **arguments}
+def described(guides: Guides, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of guides: their class name and the values of its arguments."""
+    return {"class": type(guides).__name__, **arguments}

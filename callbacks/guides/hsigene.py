@@ -1,4 +1,4 @@
-"""RGB guides from HSIGene (Pang et al., arXiv 2409.12470), the other generation source of HIR-ALIGN's Table IX."""
+"""RGB guides from HSIGene (Pang et al., arXiv 2409.12470), one of the generators in HIR-ALIGN's Table IX."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class HSIGeneGuides(Guides):
     generator's own spectra, come from `callbacks.generators.hsigene.HSIGene` itself.
 
     Args:
-        source: the generator, with an `image_encoder`; its bands and output size are not used.
+        generator: it, with an `image_encoder`; its bands and output size are not used.
 
     Raises:
-        ValueError: for a source without an image encoder, whose cubes know nothing of the proxy.
+        ValueError: for a generator without an image encoder, whose cubes know nothing of the proxy.
     """
 
-    def __init__(self, source: HSIGene) -> None:
-        if source.encode_image is None:
+    def __init__(self, generator: HSIGene) -> None:
+        if generator.encode_image is None:
             raise InputError(
-                "HSIGeneGuides needs a source with an image_encoder, because otherwise nothing of the proxy reaches "
+                "HSIGeneGuides needs a generator with an image_encoder, because otherwise nothing of the proxy reaches "
                 "its guides: give openai/clip-vit-large-patch14 or the authors' finetuned folder."
             )
-        self.source = source
+        self.generator = generator
 
     def __call__(self, proxy_rgb: Tensor, n: int, generator: torch.Generator) -> Tensor:
         """Generate `n` guides for a 3 x H x W proxy RGB; see `Guides`.
@@ -50,16 +50,16 @@ class HSIGeneGuides(Guides):
         """
         image = check_request(proxy_rgb, n)
         # guides are asked for one by one, so the generator and not their count says which prompt comes first
-        first = int(torch.randint(len(self.source.prompts), (), generator=generator))
-        cubes = [self.source.generate(image, first + number, generator, image.device) for number in range(n)]
-        guides = to_rgb(torch.stack(cubes), self.source.wavelengths)
+        first = int(torch.randint(len(self.generator.prompts), (), generator=generator))
+        cubes = [self.generator.generate(image, first + number, generator, image.device) for number in range(n)]
+        guides = to_rgb(torch.stack(cubes), self.generator.wavelengths)
         size = (image.shape[-2], image.shape[-1])
         return functional.interpolate(guides, size=size, mode="bicubic", antialias=True).clamp(0.0, 1.0)
 
     def release(self) -> None:
         """Forget the generator's network; it is read again when it is needed."""
-        self.source.release()
+        self.generator.release()
 
     def settings(self) -> dict[str, Any]:
-        """Return the class name and the source's settings; see `Guides`."""
-        return described(self, {"source": self.source.settings()})
+        """Return the class name and the generator's settings; see `Guides`."""
+        return described(self, {"source": self.generator.settings()})

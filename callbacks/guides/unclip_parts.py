@@ -155,7 +155,7 @@ def load_parts(weights: Weights, dtype: torch.dtype, offload: bool = False) -> U
     pipeline = diffusers.StableUnCLIPImg2ImgPipeline
     if not weights.local_files_only:
         warn_unpinned(weights.checkpoint, weights.revision, "`revision`")
-    source = {"local_files_only": weights.local_files_only, "revision": weights.revision}
+    where = {"local_files_only": weights.local_files_only, "revision": weights.revision}
     given: dict[str, Any] = {}
     with torch.random.fork_rng(devices=[]):
         if weights.image_encoder is not None:
@@ -164,21 +164,21 @@ def load_parts(weights: Weights, dtype: torch.dtype, offload: bool = False) -> U
                 encoder = CLIPVisionModelWithProjection.from_pretrained(folder, local_files_only=True)
             given["image_encoder"] = encoder.to(dtype)
         with _reading(weights.checkpoint):
-            index = pipeline.load_config(weights.checkpoint, **source)
+            index = pipeline.load_config(weights.checkpoint, **where)
         _check_index(weights, index)
         with _reading(weights.checkpoint), warnings.catch_warnings():
             # older diffusers know no other name
             warnings.filterwarnings("ignore", message=".*torch_dtype. is deprecated")
             # Checkpoints of that age name this class as transformers called it before its version 5.
             given["feature_extractor"] = CLIPImageProcessor.from_pretrained(
-                weights.checkpoint, subfolder="feature_extractor", **source
+                weights.checkpoint, subfolder="feature_extractor", **where
             )
             parts = pipeline.from_pretrained(
                 weights.checkpoint,
                 torch_dtype=dtype,
                 variant=weights.variant,
                 low_cpu_mem_usage=find_spec("accelerate") is not None,
-                **source,
+                **where,
                 **given,
             ).components
     modules = {name: parts[name].eval().requires_grad_(False) for name in MODULES}

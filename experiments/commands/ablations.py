@@ -20,7 +20,6 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     best_restoring,
-    checked_names,
     finish,
     newest_checkpoint,
     scored,
@@ -28,6 +27,7 @@ from experiments.commands.tables import (
     without,
 )
 from experiments.configuration.files import PACKAGED, find_config
+from experiments.configuration.names import checked_names
 from hyperalign.errors import UsageError
 
 OVERLAYS = PACKAGED / "co2if" / "ablations"

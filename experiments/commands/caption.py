@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from callbacks.reporting.progress import StageBar
+from callbacks.progress import StageBar
 from datamodules import SceneDataModule
 from datamodules.captions import load_captions, write_captions
 from datamodules.scenes.checks import check_names

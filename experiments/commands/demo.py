@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.cli import run
-from experiments.commands.tables import arguments_of, source_checkpoint
+from experiments.commands.tables import arguments_of
 from experiments.configuration.command_parser import CommandParser
+from experiments.configuration.files import source_checkpoint
 from experiments.configuration.filled_in.own_cubes import TRAINED
 from experiments.ending import ending
 from experiments.page.single import page_of_run, scenes_folder

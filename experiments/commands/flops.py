@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from experiments.commands.tables import checked_names
 from experiments.configuration.command_parser import CommandParser
 from experiments.configuration.files import PACKAGED, find_config
+from experiments.configuration.names import checked_names
 from experiments.ending import last_lines
 from hyperalign.errors import UsageError
 

@@ -17,7 +17,6 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     best_restoring,
-    checked_names,
     costs_of_a_scene,
     finish,
     scored,
@@ -25,6 +24,7 @@ from experiments.commands.tables import (
     told_costs,
 )
 from experiments.configuration.files import find_config
+from experiments.configuration.names import checked_names
 
 BICUBIC = "bicubic"
 METHODS = ("gsa", "fuse", "cnmf", "iccv15")

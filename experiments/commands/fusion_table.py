@@ -25,7 +25,6 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     best_restoring,
-    checked_names,
     costs_of_a_scene,
     finish,
     newest_checkpoint,
@@ -34,6 +33,7 @@ from experiments.commands.tables import (
     without,
 )
 from experiments.configuration.files import find_config
+from experiments.configuration.names import checked_names
 
 if TYPE_CHECKING:
     from experiments.configuration.lightning_cli import HyperalignCLI

@@ -1,4 +1,4 @@
-"""Sources of training scenes beside each other: alignment, diversity, seconds, and what adaptation gains from them.
+"""Guides and generators beside each other: alignment, diversity, seconds, and what adaptation gains from them.
 
 `hyperalign guide-table --root DATA` adapts the shipped denoiser to real CAVE scenes once for each row, all
 with the same proxies, steps and noise, and prints one table (compare Tables VIII and IX of HIR-ALIGN). A row is a
@@ -46,8 +46,8 @@ class Facts:
     Attributes:
         alignment: mean SSIM of the guides to their proxies.
         diversity: mean of 1 - SSIM between the guides of one proxy.
-        training_seconds: spent on training the source, all proxies together.
-        scene_seconds: spent on one guide, or on one whole cube of a cube source.
+        training_seconds: spent on training the guides' network, all proxies together.
+        scene_seconds: spent on one guide, or on one whole cube of a generator.
         transfer_seconds: spent on the spectral transfer to one guide.
     """
 
@@ -64,10 +64,12 @@ def overlay(row: str) -> str:
     Raises:
         ConfigError: where there is none.
     """
-    names = [f"guides/{row}", f"sources/{row}"]
+    names = [f"guides/{row}", f"generators/{row}"]
     found = next((name for name in names if (PACKAGED / f"{name}.yaml").is_file()), None)
     if found is None and not Path(row).is_file():
-        packaged = sorted(path.stem for folder in ("guides", "sources") for path in PACKAGED.glob(f"{folder}/*.yaml"))
+        packaged = sorted(
+            path.stem for folder in ("guides", "generators") for path in PACKAGED.glob(f"{folder}/*.yaml")
+        )
         raise ConfigError(
             f"The guide table knows no row {row}: name one of {', '.join([PROXIES, *packaged])}, or an overlay's path."
         )
@@ -118,7 +120,7 @@ def adapted(study: Study, row: str, seed: int) -> tuple[Path, Facts]:
 def summary(rows: Sequence[Scores], facts: dict[str, list[Facts]]) -> str:
     """Return the Markdown table, means over seeds and scenes; gains are over the source-only restorer."""
     lines = [
-        "| source | alignment | diversity | training (s) | guide or cube (s) | transfer (s) "
+        "| training scenes | alignment | diversity | training (s) | guide or cube (s) | transfer (s) "
         "| observed: PSNR (gain) | unobserved: PSNR (gain) |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]

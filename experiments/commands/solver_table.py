@@ -18,15 +18,14 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     best_restoring,
-    checked_names,
     costs_of_a_scene,
     finish,
     scored,
-    source_checkpoint,
     table_parser,
     told_costs,
 )
-from experiments.configuration.files import PACKAGED, find_config
+from experiments.configuration.files import PACKAGED, find_config, source_checkpoint
+from experiments.configuration.names import checked_names
 
 TASKS = ("gaussian", "complex")
 METRICS = ("psnr", "ssim", "sam")

@@ -20,15 +20,14 @@ from experiments.commands.tables import (
     arguments_of,
     averages,
     best_restoring,
-    checked_names,
     finish,
     fitted,
     scored,
-    source_checkpoint,
     table_parser,
     without,
 )
-from experiments.configuration.files import find_config, packaged_configs
+from experiments.configuration.files import find_config, packaged_configs, source_checkpoint
+from experiments.configuration.names import checked_names
 
 ROUNDS = 3
 EPOCHS = 4

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, cast
 
 from experiments.cli import run
 from experiments.configuration.command_parser import CommandParser
-from experiments.configuration.files import PACKAGED, packaged_configs
-from experiments.configuration.names import nearest_name
 from experiments.ending import last_lines, restoring
 from hyperalign.errors import MissingFileError, UsageError
 from hyperalign.files import put_in_place, write_text
@@ -206,39 +204,6 @@ def finish(output: Path, rows: Sequence[Scores], table: str, following: Sequence
     Console().print(Markdown(table))
     sys.stdout.write(last_lines({"table": output / "table.md", "scene by scene": output / "scenes.csv"}, following))
     return 0
-
-
-def source_checkpoint(task: str, given: str | None) -> str:
-    """Return the checkpoint that a table starts from: the one given, or the shipped one of a task.
-
-    Raises:
-        UsageError: where there is no such task.
-        MissingFileError: where there is no such checkpoint.
-    """
-    tasks = [name.partition("/")[2] for name in packaged_configs() if name.startswith("tasks/")]
-    if task not in tasks:
-        raise UsageError(
-            f"There is no task {task!r}: the nearest one is {nearest_name(task, tasks)!r}, of {', '.join(tasks)}."
-        )
-    path = Path(given) if given else PACKAGED / "hir_align" / "checkpoints" / f"{task}.ckpt"
-    if not path.is_file():
-        where = "does not exist" if given else f"is not shipped for the task {task}"
-        raise MissingFileError(f"The checkpoint {path.name if not given else path} {where}: give one by --source.")
-    return str(path)
-
-
-def checked_names(kind: str, given: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse a name that is not among the known ones.
-
-    Raises:
-        UsageError: naming the nearest one.
-    """
-    for name in given:
-        if name not in known:
-            nearest = nearest_name(name, known)
-            # a name that holds a comma itself is told from its neighbours by quotation marks
-            told = ", ".join(repr(one) if "," in one else one for one in known)
-            raise UsageError(f"There is no {kind} {name!r}: the nearest one is {nearest!r}, of {told}.")
 
 
 def seed_of(word: str) -> int:

@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-from hyperalign.errors import HyperalignError
+from experiments.configuration.names import nearest_name, present_config, present_option
+from hyperalign.errors import HyperalignError, MissingFileError, UsageError
 
 PACKAGED = Path(__file__).resolve().parent.parent
 """Folder of the experiments that come with the package."""
@@ -43,11 +44,12 @@ def find_config(name: str, folder: Path = PACKAGED) -> Path:
     Raises:
         ConfigNotFoundError: naming the nearest existing configs, where there is no such file.
     """
-    for root in (Path(), folder, folder.parent):
-        for suffix in ("", ".yaml", ".yml"):
-            path = root / (name + suffix)
-            if path.is_file():
-                return path
+    for known in dict.fromkeys((name, present_config(name))):
+        for root in (Path(), folder, folder.parent):
+            for suffix in ("", ".yaml", ".yml"):
+                path = root / (known + suffix)
+                if path.is_file():
+                    return path
     wanted = name.removeprefix("experiments/").removesuffix(".yaml").removesuffix(".yml")
     nearest = difflib.get_close_matches(wanted, packaged_configs(folder), n=3, cutoff=0.0)
     hint = f"the nearest existing configs are {', '.join(nearest)}" if nearest else "no packaged config exists"
@@ -57,7 +59,7 @@ def find_config(name: str, folder: Path = PACKAGED) -> Path:
 
 
 def resolve_configs(arguments: Sequence[str], folder: Path = PACKAGED) -> list[str]:
-    """Replace the value of every `--config` argument by the path of the file it names.
+    """Replace the value of every `--config` argument by the path of its file, and an older option by the present one.
 
     Args:
         arguments: the command line without the program's name.
@@ -78,7 +80,7 @@ def resolve_configs(arguments: Sequence[str], folder: Path = PACKAGED) -> list[s
         elif option in _OPTIONS and equals:
             resolved.append(f"{option}={find_config(value, folder)}")
         else:
-            resolved.append(argument)
+            resolved.append(present_option(argument))
         expects_name = argument in _OPTIONS
     return resolved
 
@@ -89,3 +91,22 @@ def shown_name(path: str) -> str:
     if file.is_absolute() and file.is_relative_to(PACKAGED):
         return file.relative_to(PACKAGED).with_suffix("").as_posix()
     return path
+
+
+def source_checkpoint(task: str, given: str | None) -> str:
+    """Return the checkpoint that a table starts from: the one given, or the shipped one of a task.
+
+    Raises:
+        UsageError: where there is no such task.
+        MissingFileError: where there is no such checkpoint.
+    """
+    tasks = [name.partition("/")[2] for name in packaged_configs() if name.startswith("tasks/")]
+    if task not in tasks:
+        raise UsageError(
+            f"There is no task {task!r}: the nearest one is {nearest_name(task, tasks)!r}, of {', '.join(tasks)}."
+        )
+    path = Path(given) if given else PACKAGED / "hir_align" / "checkpoints" / f"{task}.ckpt"
+    if not path.is_file():
+        where = "does not exist" if given else f"is not shipped for the task {task}"
+        raise MissingFileError(f"The checkpoint {path.name if not given else path} {where}: give one by --source.")
+    return str(path)

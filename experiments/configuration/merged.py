@@ -15,9 +15,7 @@ import yaml
 from experiments.configuration.errors import ConfigError, unreadable
 from experiments.configuration.files import shown_name
 from experiments.configuration.tree import CONFIG_OPTIONS, ConfigTree, chosen, options, read_files, read_settings
-
-RANK_VARIABLES = ("LOCAL_RANK", "SLURM_PROCID", "RANK")
-"""What launchers tell a process of its number; the first process speaks for all."""
+from experiments.launchers import RANK_VARIABLES
 
 
 class _Dumper(yaml.SafeDumper):

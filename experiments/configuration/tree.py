@@ -16,6 +16,7 @@ import yaml
 
 from experiments.configuration.classes import takes
 from experiments.configuration.files import shown_name
+from experiments.configuration.names import present_settings
 
 CLASS_KEYS = ("class_path", "init_args", "dict_kwargs")
 COMMAND_LINE = "on the command line"
@@ -299,6 +300,7 @@ def read_settings(path: Path) -> object:
     with path.open(encoding="utf-8") as stream:
         content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader
     if isinstance(content, dict):
+        present_settings(content)
         for key, value in content.items():
             if isinstance(value, str) and value.endswith((".yaml", ".yml")) and (path.parent / value).is_file():
                 content[key] = read_settings(path.parent / value)

@@ -149,7 +149,7 @@ def _done(run: Run, command: HyperalignCLI, folder: Path, store: ResultsStore) -
 
 
 def _last_checkpoint(command: HyperalignCLI, folder: Path) -> Path:
-    from callbacks.reporting.places import checkpoint_of
+    from experiments.places import checkpoint_of
 
     found = checkpoint_of(command.trainer)
     if found is None:

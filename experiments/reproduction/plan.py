@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.tables import checked_names, source_checkpoint
-from experiments.configuration.files import resolve_configs
+from experiments.configuration.files import resolve_configs, source_checkpoint
+from experiments.configuration.names import checked_names
 from experiments.configuration.tree import read_tree
 from experiments.reproduction.specification import Cell, Source
 from hyperalign.errors import UsageError

@@ -18,10 +18,10 @@ from lightning_modules.clip.encoder import Encoder
 from lightning_modules.clip.encoder_module import EncoderModule
 from lightning_modules.clip.robustness import BlurRobustness, as_markdown, as_table
 
-__all__ = ["BlurRobustCLIP", "alignment_loss"]
+__all__ = ["BlurRobustCLIP", "embedding_distance"]
 
 
-def alignment_loss(blurred: Tensor, clean: Tensor, normalised: bool = False) -> Tensor:
+def embedding_distance(blurred: Tensor, clean: Tensor, normalised: bool = False) -> Tensor:
     """Return the squared Euclidean distance of embeddings, mean over the images (Eq. 7).
 
     Args:
@@ -132,7 +132,7 @@ class BlurRobustCLIP(EncoderModule):
             ranks=self.trainer.world_size,
         )
         blurred = self(gaussian_blur(images, sigma))
-        return self.finite(alignment_loss(blurred, self.frozen(images), self.normalised), batch, batch_idx)
+        return self.finite(embedding_distance(blurred, self.frozen(images), self.normalised), batch, batch_idx)
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
         """Embed a batch at every level by both encoders."""

@@ -15,7 +15,7 @@ from experiments.commands.demo import SOURCE
 from tests.callbacks.generators.small_clip import write_small_clip, write_small_hsigene
 from tests.lightning_modules.networks.generation.hsigene_official import SMALL_ARGUMENTS
 
-STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt", "sources/hsigene")
+STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt", "generators/hsigene")
 LAYERS = [word for name in STACK for word in ("--config", name)]
 
 
@@ -24,16 +24,16 @@ def test_the_overlay_names_every_argument_with_its_default(capsys: pytest.Captur
         run(["fit", *LAYERS, f"--model.init_args.source={SOURCE}", "--print_config"])
     synthesis = yaml.safe_load(capsys.readouterr().out)["synthesis"]
     assert synthesis["class_path"].endswith("GeneratedTraining")
-    named = synthesis["init_args"]["source"]["init_args"]
+    named = synthesis["init_args"]["generator"]["init_args"]
     defaults = {name: argument.default for name, argument in inspect.signature(HSIGene).parameters.items()}
     expected = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
     assert named == expected | {"checkpoint": "last.ckpt"}
     written = yaml.safe_load((Path(inspect.getfile(run)).parent / "sources" / "hsigene.yaml").read_text())
-    assert set(written["synthesis"]["init_args"]["source"]["init_args"]) == set(defaults)
+    assert set(written["synthesis"]["init_args"]["generator"]["init_args"]) == set(defaults)
 
 
 def test_a_fit_on_hsigenes_cubes(tmp_path: Path) -> None:
-    source = "--synthesis.init_args.source.init_args"
+    source = "--synthesis.init_args.generator.init_args"
     command = run(
         [
             "fit",
@@ -63,7 +63,7 @@ def test_a_fit_on_hsigenes_cubes(tmp_path: Path) -> None:
         ]
     )
     generated = next(one for one in command.trainer.callbacks if isinstance(one, GeneratedTraining))  # type: ignore[attr-defined]
-    assert isinstance(generated.source, HSIGene)
+    assert isinstance(generated.generator, HSIGene)
     assert [scene.shape for scene in generated.made_scenes] == [(31, 32, 32)] * 2
     first, second = (scene.load().cube for scene in generated.made_scenes)
     assert float((first - second).abs().max()) > 1e-3

@@ -155,7 +155,7 @@ def test_without_image_or_weight_there_is_nothing_to_contrast(tmp_path: Path, us
 class Aligned(MiniFusion):
     """A network with a pairing loss of its own."""
 
-    def alignment_loss(self, observation: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    def matching_loss(self, observation: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
         return observation.mean() * mask.sum() + 0 * tokens.sum()
 
 
@@ -163,7 +163,7 @@ def test_a_loss_of_the_networks_own_is_added(tmp_path: Path) -> None:
     batch = batch_of(tmp_path)
     loss, logged = loss_of(fusion_module(tmp_path, Aligned()), batch)
     words = int(tiny_towers(tmp_path).tokens(batch["caption"])[1].sum())
-    assert logged["train/alignment"] == pytest.approx(float(batch["observation"].mean()) * words, rel=1e-5)
+    assert logged["train/matching"] == pytest.approx(float(batch["observation"].mean()) * words, rel=1e-5)
     assert float(loss.detach()) == pytest.approx(sum(logged.values()), rel=1e-6)
 
 

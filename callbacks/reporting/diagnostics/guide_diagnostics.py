@@ -18,6 +18,7 @@ from callbacks.adaptation.stages import log_stage, target_data
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.adaptation.synthesised_scenes import by_proxy
 from callbacks.adaptation.training_scenes import AfterProxies
+from callbacks.progress import StageBar
 from callbacks.reporting.diagnostics.embedding import Method, project
 from callbacks.reporting.diagnostics.frechet import SetDistances, set_distances
 from callbacks.reporting.diagnostics.plots import draw_generated, scatter, write_coordinates, write_distances
@@ -25,7 +26,6 @@ from callbacks.reporting.diagnostics.samples import PIXELS, Samples, candidates,
 from callbacks.reporting.drawing import save_figure
 from callbacks.reporting.loggers import log_picture
 from callbacks.reporting.pictures import draw_stage
-from callbacks.reporting.progress import StageBar
 from hyperalign.errors import InputError
 from hyperalign.files import file_stem
 from hyperalign.folders import run_folder

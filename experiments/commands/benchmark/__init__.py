@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.commands.tables import checked_names
 from experiments.configuration.command_parser import CommandParser
+from experiments.configuration.names import checked_names
 from experiments.ending import last_lines
 from hyperalign.errors import UsageError
 from hyperalign.files import file_stem, write_text

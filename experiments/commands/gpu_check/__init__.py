@@ -19,8 +19,8 @@ from experiments.commands.gpu_check.machine import machine
 from experiments.commands.gpu_check.record import Record, summary
 from experiments.commands.gpu_check.running import Method, import_ahead, in_a_process, prepare_environment, run_part
 from experiments.commands.gpu_check.task import PARTS
-from experiments.commands.tables import checked_names
 from experiments.configuration.command_parser import CommandParser
+from experiments.configuration.names import checked_names
 from experiments.ending import last_lines
 from hyperalign.errors import RunError, UsageError
 from hyperalign.files import write_text

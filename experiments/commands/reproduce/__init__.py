@@ -14,8 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.commands.tables import arguments_of, checked_names, seed_of
+from experiments.commands.tables import arguments_of, seed_of
 from experiments.configuration.command_parser import CommandParser
+from experiments.configuration.names import checked_names
 from experiments.ending import last_lines
 from experiments.reproduction.plan import Places, Run, places_of, planned
 from experiments.reproduction.shares import is_first

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from callbacks import CubeSource
+from callbacks import CubeGenerator
 from callbacks.generators import CubeRequest
 
 
-class NoiseCubes(CubeSource):
+class NoiseCubes(CubeGenerator):
     """Uniform noise from the request's generator; keeps what it was asked for."""
 
     def __init__(self, side: int = 20, low: float = 0.0, bands: int = 8) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from callbacks import CubeSource
+from callbacks import CubeGenerator
 from callbacks.adaptation.generated_scenes import generate_cubes
 from datamodules import MappedScene, generator_for
 from tests.callbacks.adaptation.noise_cubes import NoiseCubes
@@ -28,7 +28,7 @@ def two_proxies(tmp_path: Path) -> list[MappedScene]:
     return [MappedScene(name, tmp_path / f"{name}.npy", WAVELENGTHS, f"the {name}") for name in ("amber", "birch")]
 
 
-def generate(proxies: Sequence[MappedScene], root: Path, source: CubeSource, **changes: Any) -> list[MappedScene]:  # noqa: ANN401
+def generate(proxies: Sequence[MappedScene], root: Path, source: CubeGenerator, **changes: Any) -> list[MappedScene]:  # noqa: ANN401
     return [one.scene for one in generate_cubes(source, proxies, root, **({"ratio": 2, "seed": 3} | changes))]
 
 

@@ -15,7 +15,7 @@ from lightning import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from callbacks import CubeSource, ExternalCubes, GeneratedTraining, GuideDiagnostics, ProxyGeneration
+from callbacks import CubeGenerator, ExternalCubes, GeneratedTraining, GuideDiagnostics, ProxyGeneration
 from callbacks.adaptation.generated_training import GeneratedSet
 from callbacks.generators import CubeRequest
 from datamodules import MappedScene
@@ -60,7 +60,7 @@ def external(folder: Path, **changes: Any) -> CountedCubes:  # noqa: ANN401
 
 
 def generated_stages(
-    store: Path, source: CubeSource, ratio: int = 2, training: GeneratedSet = "mixed", rounds: int = 1
+    store: Path, source: CubeGenerator, ratio: int = 2, training: GeneratedSet = "mixed", rounds: int = 1
 ) -> list[Callback]:
     return [ProxyGeneration(str(store), rounds=rounds), GeneratedTraining(source, ratio, training)]
 

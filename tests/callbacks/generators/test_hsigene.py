@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from callbacks.generators import CubeRequest, CubeSource, HSIGene
+from callbacks.generators import CubeGenerator, CubeRequest, HSIGene
 from callbacks.generators.clip_conditions import EncoderError, ImageEncoder, TextEncoder
 from datamodules.scenes import generator_for
 from lightning_modules.checkpoints import CheckpointError
@@ -72,7 +72,7 @@ def request(number: int = 0, seed: int = 0, wavelengths: tuple[float, ...] = TAR
 
 def test_files_become_a_cube_at_the_targets_bands(given: Given) -> None:
     source, before = HSIGene(**given.arguments), torch.get_rng_state()
-    assert isinstance(source, CubeSource)
+    assert isinstance(source, CubeGenerator)
     cube = source(request())
     assert torch.equal(torch.get_rng_state(), before)
     assert cube.shape == (31, 32, 32)

@@ -67,10 +67,10 @@ def test_the_network_is_read_again_after_its_release(arguments: dict[str, Any]) 
     proxy = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
     made = guides(proxy, 1, generator_for(1))
     guides.release()
-    assert guides.source._network is None
+    assert guides.generator._network is None
     assert torch.equal(guides(proxy, 1, generator_for(1)), made)
 
 
 def test_a_source_that_knows_nothing_of_the_proxy_is_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="needs a source with an image_encoder, because otherwise nothing of the"):
+    with pytest.raises(ValueError, match="needs a generator with an image_encoder, because otherwise nothing of the"):
         HSIGeneGuides(HSIGene(**arguments))

@@ -10,16 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.commands import tables
-from experiments.commands.tables import (
-    Table,
-    arguments_of,
-    averages,
-    checked_names,
-    scored,
-    seed_of,
-    table_parser,
-    without,
-)
+from experiments.commands.tables import Table, arguments_of, averages, scored, seed_of, table_parser, without
+from experiments.configuration.names import checked_names
 from hyperalign.errors import UsageError
 from lightning_modules import GSA, FusionSolverModule
 

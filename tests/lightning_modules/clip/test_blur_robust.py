@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from lightning_modules import BlurRobustCLIP
 from lightning_modules.clip.blur import blur_levels, gaussian_blur
-from lightning_modules.clip.blur_robust import alignment_loss
+from lightning_modules.clip.blur_robust import embedding_distance
 from tests.lightning_modules.tiny_clip import (
     MEAN,
     SPREAD,
@@ -33,10 +33,10 @@ def weights(module: BlurRobustCLIP) -> dict[str, Tensor]:
 
 def test_the_loss_is_equation_7() -> None:
     blurred, clean = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[4.0, 6.0], [0.0, 2.0]])
-    assert float(alignment_loss(blurred, clean)) == pytest.approx((25.0 + 9.0) / 2)
+    assert float(embedding_distance(blurred, clean)) == pytest.approx((25.0 + 9.0) / 2)
     # At length 1 the second pair is opposite: distance 2, squared 4.
     cosine = 16 / (5**0.5 * 52**0.5)
-    assert float(alignment_loss(blurred, clean, normalised=True)) == pytest.approx((2 * (1 - cosine) + 4.0) / 2)
+    assert float(embedding_distance(blurred, clean, normalised=True)) == pytest.approx((2 * (1 - cosine) + 4.0) / 2)
 
 
 def test_a_training_step_compares_the_blurred_with_the_frozen_clean_embedding(pipeline: Path) -> None:

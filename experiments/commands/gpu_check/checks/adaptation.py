@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.cli import run
 from experiments.commands.gpu_check.measuring import spent
 from experiments.commands.gpu_check.task import Task
-from experiments.commands.tables import source_checkpoint
+from experiments.configuration.files import source_checkpoint
 
 CONFIGS = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt", "hir_align/study")
 SETTINGS = ("--data.role", "target", "--results.compare_source", "true", "--verbose", "false", "--seed_everything", "0")

@@ -205,7 +205,7 @@ class CO2IF(nn.Module):
             text_mask = torch.ones_like(text_tokens[..., 0], dtype=torch.bool)
         return self.text_guide.adapters.embed(text_tokens, text_mask, image_embedding)
 
-    def alignment_loss(
+    def matching_loss(
         self,
         observation: Tensor,
         text_tokens: Tensor | None,
@@ -217,4 +217,4 @@ class CO2IF(nn.Module):
         if self.text_guide is None or self.cot != "cross_entropy":
             return torch.zeros((), device=observation.device)
         spectral = self.spectral_stem(self._enlarge(observation, phase))
-        return self.text_guide.alignment_loss(spectral, text_tokens, text_mask)
+        return self.text_guide.matching_loss(spectral, text_tokens, text_mask)

@@ -56,9 +56,9 @@ class TextGuide(nn.Module):
         moved = self.transport(features, tokens, mask)
         return Guidance(moved.text, tokens, mask, moved.weight if self.use_w else None)
 
-    def alignment_loss(self, features: Tensor, text_tokens: Tensor | None, text_mask: Tensor | None) -> Tensor:
+    def matching_loss(self, features: Tensor, text_tokens: Tensor | None, text_mask: Tensor | None) -> Tensor:
         """Return the loss of the variant `cross_entropy` of the transport, a scalar in nats; 0 without a transport."""
         if self.transport is None:
             return torch.zeros((), device=features.device)
         tokens, mask = self._adapt(len(features), text_tokens, text_mask)
-        return self.transport.alignment_loss(features, tokens, mask)
+        return self.transport.matching_loss(features, tokens, mask)

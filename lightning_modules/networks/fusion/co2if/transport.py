@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hyperalign.errors import InputError
-from lightning_modules.networks.fusion.co2if.alignment import cross_entropy_alignment, softmax_plan
+from lightning_modules.networks.fusion.co2if.cross_entropy import matching_cross_entropy, softmax_plan
 from lightning_modules.networks.fusion.co2if.mutual_information import MutualInformationForm, transport_cost
 from lightning_modules.networks.fusion.co2if.sinkhorn import check_text_mask
 from lightning_modules.networks.fusion.co2if.smoothness import smooth_plan
@@ -59,7 +59,7 @@ class CrossModalTransport(nn.Module):
 
     Rows of the paper's Table 2 are values of `cot`: `none` (w/o COT) pairs every pixel with all words alike, the
     independent coupling, so every pixel gets the mean of the tokens; `cross_entropy` (w/ CE) pairs by a softmax of
-    cosines, and `alignment_loss` is to be added to the training loss; `no_g` (w/o G) transports with the cost
+    cosines, and `matching_loss` is to be added to the training loss; `no_g` (w/o G) transports with the cost
     `1 - cosine`; `full` is the paper's method. A variant owns only the parameters that it uses.
 
     Tokens, cost, plan and W are computed in float32 whatever the autocast; only the gate's convolutions follow it.
@@ -196,7 +196,7 @@ class CrossModalTransport(nn.Module):
             weight = aligned + (gate.to(plan.dtype) + 1) * features.to(plan.dtype)
         return Transport(weight.to(features.dtype), aligned.to(features.dtype), plan)
 
-    def alignment_loss(self, features: Tensor, text: Tensor, text_mask: Tensor | None = None) -> Tensor:
+    def matching_loss(self, features: Tensor, text: Tensor, text_mask: Tensor | None = None) -> Tensor:
         """Return the cross-entropy of matching images and captions of a batch, the term of the variant `cross_entropy`.
 
         Args:
@@ -214,4 +214,4 @@ class CrossModalTransport(nn.Module):
             return torch.zeros((), device=features.device)
         with torch.autocast(features.device.type, enabled=False):
             image, words = self._tokens(features, text, text_mask)
-            return cross_entropy_alignment(image, words, self.temperature, text_mask)
+            return matching_cross_entropy(image, words, self.temperature, text_mask)

@@ -84,7 +84,7 @@ VARIANTS = [
 def test_a_variant_runs_and_all_its_parameters_learn(settings: dict[str, Any]) -> None:
     network = built(**settings)
     inputs = triplet()
-    loss = (network(*inputs) - 0.5).square().mean() + network.alignment_loss(inputs[0], inputs[2], inputs[3])
+    loss = (network(*inputs) - 0.5).square().mean() + network.matching_loss(inputs[0], inputs[2], inputs[3])
     if network.use_text:
         generator = torch.Generator().manual_seed(2)
         text, image = network.embed(inputs[2], inputs[3], torch.randn(2, 10, generator=generator))
@@ -216,10 +216,10 @@ def test_embeddings_are_unit_vectors_of_the_tokens_that_the_transport_sees() -> 
     assert built(use_text=False).logit_scale is None
 
 
-def test_alignment_loss_belongs_to_cross_entropy_alone() -> None:
+def test_matching_loss_belongs_to_cross_entropy_alone() -> None:
     low, _, tokens, mask = triplet()
-    assert built().alignment_loss(low, tokens, mask).item() == 0
-    assert built(cot="cross_entropy").alignment_loss(low, tokens, mask).item() > 0.01
+    assert built().matching_loss(low, tokens, mask).item() == 0
+    assert built(cot="cross_entropy").matching_loss(low, tokens, mask).item() > 0.01
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_without_weights_the_gate_is_gone_and_without_transport_only_tokens_are_
     assert found.image is not None and found.image.shape == (2, 6, 3, 4)
     alone = guide(None)
     assert alone(features(), tokens, MASK).image is None
-    assert float(alone.alignment_loss(features(), tokens, MASK)) == 0
+    assert float(alone.matching_loss(features(), tokens, MASK)) == 0
 
 
 @torch.no_grad()
@@ -67,10 +67,10 @@ def test_the_loss_of_alignment_is_that_of_the_variant_cross_entropy() -> None:
     tokens = random_tokens(2, 7, 5, 0)
     module = guide("cross_entropy")
     assert module.transport is not None
-    expected = module.transport.alignment_loss(features(), module.adapters(tokens[:, :4]), MASK[:, :4])
-    torch.testing.assert_close(module.alignment_loss(features(), tokens, MASK), expected)
+    expected = module.transport.matching_loss(features(), module.adapters(tokens[:, :4]), MASK[:, :4])
+    torch.testing.assert_close(module.matching_loss(features(), tokens, MASK), expected)
     assert float(expected) > 0
-    assert float(guide("full").alignment_loss(features(), tokens, MASK)) == 0
+    assert float(guide("full").matching_loss(features(), tokens, MASK)) == 0
 
 
 def test_tokens_that_do_not_fit_give_a_sentence() -> None:

@@ -135,7 +135,7 @@ def test_bfloat16_autocast_trains_fifty_steps(cot: TransportForm) -> None:
     for step in range(50):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             output = network(features, text, mask)
-            last = (output.weight - target).abs().mean() + network.alignment_loss(features, text, mask)
+            last = (output.weight - target).abs().mean() + network.matching_loss(features, text, mask)
         first = last.detach() if step == 0 else first
         assert output.plan.dtype == torch.float32
         optimiser.zero_grad()
@@ -173,10 +173,10 @@ def test_beta_starts_where_told_and_stays_within_its_bounds() -> None:
 
 
 @torch.no_grad()
-def test_alignment_loss_belongs_to_cross_entropy() -> None:
+def test_matching_loss_belongs_to_cross_entropy() -> None:
     features, text, mask = inputs()
-    assert float(module(cot="cross_entropy").alignment_loss(features, text, mask)) > 0
-    assert float(module(cot="full").alignment_loss(features, text, mask)) == 0
+    assert float(module(cot="cross_entropy").matching_loss(features, text, mask)) > 0
+    assert float(module(cot="full").matching_loss(features, text, mask)) == 0
 
 
 def test_sentences() -> None:

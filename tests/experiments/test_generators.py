@@ -10,7 +10,7 @@ import yaml
 
 from callbacks import ExternalCubes, GeneratedTraining, GuideDiagnostics
 from experiments.cli import run
-from experiments.commands.tables import source_checkpoint
+from experiments.configuration.files import source_checkpoint
 
 SOURCE = source_checkpoint("gaussian", None)
 STACK = ("backbones/sert_compact", "data/sample_scenes", "tasks/gaussian", "hir_align/adapt")
@@ -34,15 +34,15 @@ def stacked(*overlays: str) -> list[str]:
 
 
 def test_overlays_take_the_place_of_guides_and_add_diagnostics(capsys: pytest.CaptureFixture[str]) -> None:
-    overlays = ("sources/external_cubes", "hir_align/diagnostics")
+    overlays = ("generators/external_cubes", "hir_align/diagnostics")
     with pytest.raises(SystemExit):
         run(["fit", *stacked(*overlays), f"--model.init_args.source={SOURCE}", "--print_config"])
     config = yaml.safe_load(capsys.readouterr().out)
     synthesis, diagnostics = config["synthesis"], config["diagnostics"]
     assert synthesis["class_path"].endswith("GeneratedTraining")
     assert (synthesis["init_args"]["ratio"], synthesis["init_args"]["training"]) == (3, "mixed")
-    assert set(synthesis["init_args"]) == {"source", "ratio", "training"}
-    assert synthesis["init_args"]["source"]["init_args"]["bands"] == "interpolate"
+    assert set(synthesis["init_args"]) == {"generator", "ratio", "training"}
+    assert synthesis["init_args"]["generator"]["init_args"]["bands"] == "interpolate"
     assert diagnostics["class_path"].endswith("GuideDiagnostics")
     assert diagnostics["init_args"]["clip"]["init_args"] == {
         "model": "ViT-B-32",
@@ -50,6 +50,20 @@ def test_overlays_take_the_place_of_guides_and_add_diagnostics(capsys: pytest.Ca
         "config_folder": None,
         "cache": None,
     }
+
+
+def test_older_names_of_generators_are_taken_in_files_and_in_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old.yaml"
+    old.write_text("synthesis:\n  init_args:\n    source:\n      init_args:\n        size: 64\n", encoding="utf-8")
+    words = [*stacked("sources/external_cubes"), "--config", str(old), f"--model.init_args.source={SOURCE}"]
+    with pytest.raises(SystemExit) as stopped:
+        run(["fit", *words, "--synthesis.init_args.source.init_args.root", "cubes", "--print_config"])
+    assert stopped.value.code == 0
+    generator = yaml.safe_load(capsys.readouterr().out)["synthesis"]["init_args"]["generator"]
+    assert generator["class_path"].endswith("ExternalCubes")
+    assert (generator["init_args"]["size"], generator["init_args"]["root"]) == (64, "cubes")
 
 
 def test_a_fit_on_generated_cubes_with_diagnostics(tmp_path: Path) -> None:
@@ -61,20 +75,20 @@ def test_a_fit_on_generated_cubes_with_diagnostics(tmp_path: Path) -> None:
     command = run(
         [
             "fit",
-            *stacked("sources/external_cubes", "hir_align/diagnostics"),
+            *stacked("generators/external_cubes", "hir_align/diagnostics"),
             *SMALL,
             f"--data.init_args.cache={tmp_path / 'cache'}",
             f"--trainer.default_root_dir={tmp_path}",
             f"--proxy.init_args.store={tmp_path / 'store'}",
-            f"--synthesis.init_args.source.init_args.root={tmp_path / 'cubes'}",
-            "--synthesis.init_args.source.init_args.wavelengths=380:780:41",
+            f"--synthesis.init_args.generator.init_args.root={tmp_path / 'cubes'}",
+            "--synthesis.init_args.generator.init_args.wavelengths=380:780:41",
             "--diagnostics.init_args.features=pixels",
             "--diagnostics.init_args.method=pca",
         ]
     )
     by_type = {type(one): one for one in command.trainer.callbacks}  # type: ignore[attr-defined]
     generated, diagnostics = by_type[GeneratedTraining], by_type[GuideDiagnostics]
-    assert isinstance(generated, GeneratedTraining) and isinstance(generated.source, ExternalCubes)
+    assert isinstance(generated, GeneratedTraining) and isinstance(generated.generator, ExternalCubes)
     assert isinstance(diagnostics, GuideDiagnostics)
     assert [scene.shape[1:] for scene in generated.made_scenes] == [(40, 44)] * 3
     written = {path.name for path in (tmp_path / "diagnostics" / "round_1").rglob("*.*")}

@@ -9,7 +9,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from callbacks import GainWithoutTruth, Pictures, PredictionWriter, ProxyGeneration, ResultsTable
-from callbacks.reporting.places import checkpoint_of, places_of
+from experiments.places import checkpoint_of, places_of
 
 
 def trainer_of(*callbacks: Callback) -> Trainer:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from callbacks.reporting import progress
-from callbacks.reporting.progress import StageBar
+from callbacks import progress
+from callbacks.progress import StageBar
 from tests.callbacks.tiny import tiny_trainer
 
 

@@ -1,4 +1,4 @@
-"""Alignment by cross-entropy, which CO2IF's Table 2 ("w/ CE") sets against optimal transport.
+"""The matching of pixels and words by cross-entropy, which CO2IF's Table 2 ("w/ CE") sets against optimal transport.
 
 The paper says only that cross-entropy *replaces* the transport. No labels of pixels exist, so it is read as the usual
 image-text matching: every pixel attends to the words by a softmax of cosines (no constraint on how much a word is
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from lightning_modules.networks.fusion.co2if.mutual_information import cosine_similarity
 
-__all__ = ["cross_entropy_alignment", "softmax_plan"]
+__all__ = ["matching_cross_entropy", "softmax_plan"]
 
 
 def softmax_plan(
@@ -36,7 +36,7 @@ def softmax_plan(
     return logits.softmax(dim=-1) / image_tokens.shape[1]
 
 
-def cross_entropy_alignment(
+def matching_cross_entropy(
     image_tokens: Tensor, text_tokens: Tensor, temperature: float = 0.07, text_mask: Tensor | None = None
 ) -> Tensor:
     """Return the symmetric cross-entropy of matching images and captions of a batch by the cosine of their mean tokens.
