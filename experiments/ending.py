@@ -7,11 +7,10 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from datamodules import Folder, FusionPair
     from experiments.configuration.lightning_cli import HyperalignCLI
 

@@ -233,6 +233,32 @@ def test_a_folder_is_read_at_a_glance() -> None:
             assert len(modules) <= 12, (place, modules)
 
 
+def rooms_that_import(folder: str) -> dict[tuple[str, str], str]:
+    """Which room of a folder, a module or a folder below it, imports which other one, with a file that does."""
+    found = dict[tuple[str, str], str]()
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        parts = path.relative_to(ROOT / folder).with_suffix("").parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in names:
+                top, *below = name.split(".")
+                if top == folder and below and below[0] != parts[0] and parts[0] != "__init__":
+                    found.setdefault((parts[0], below[0]), path.relative_to(ROOT).as_posix())
+    return found
+
+
+@pytest.mark.parametrize("folder", ["callbacks", "experiments"])
+def test_rooms_import_each_other_one_way(folder: str) -> None:
+    found = rooms_that_import(folder)
+    assert len(found) > 5
+    above = {room: {other for one, other in found if one == room} for room, _ in found}
+    for _ in above:  # what is reached over one room more each time
+        above = {room: below.union(*(above.get(one, set()) for one in below)) for room, below in above.items()}
+    assert not [room for room, below in above.items() if room in below]
+
+
 def test_a_test_stands_where_its_module_stands() -> None:
     found = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):

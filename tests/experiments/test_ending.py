@@ -18,7 +18,7 @@ from experiments.commands.study import SOURCE_ONLY, following, study_of
 from experiments.commands.tables import Table
 from experiments.configuration.files import PACKAGED
 from experiments.configuration.lightning_cli import HyperalignCLI
-from experiments.ending import as_word, last_lines, next_command, restoring, without
+from experiments.ending import as_word, given_checkpoint, last_lines, next_command, restoring, without
 from lightning_modules import FusionModule, SolverModule
 from lightning_modules.networks.fusion.sstf_unet.network import SSTFUNet
 from lightning_modules.solvers import RCTV
@@ -82,6 +82,15 @@ def test_a_validation_is_followed_by_the_test_and_a_test_by_restoring(tmp_path: 
     assert next_command(command, ["test", *words], checkpoint)[0] == "predict"
     own = cast("HyperalignCLI", SimpleNamespace(model=SimpleNamespace(network=TinyNetwork()), datamodule=None))
     assert next_command(own, ["test", *words], checkpoint) == []
+
+
+def test_the_checkpoint_that_was_given_is_found_by_its_path_alone(tmp_path: Path) -> None:
+    command, checkpoint = adapted(tmp_path), tmp_path / "one.ckpt"
+    for given in (None, "last", str(checkpoint)):
+        command.config["adapt"]["ckpt_path"] = given
+        assert given_checkpoint(command) is None
+    checkpoint.write_bytes(b"")
+    assert given_checkpoint(command) == checkpoint
 
 
 def test_a_tested_solver_is_followed_by_restoring_with_it() -> None:

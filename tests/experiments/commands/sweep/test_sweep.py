@@ -78,5 +78,6 @@ def test_what_failed_and_what_lacks_is_told(
     assert capsys.readouterr().err.count("failed: It broke.\n") == 24
     assert main(["sweep", "adaptation_small", "--root", "nowhere", "--output", "store"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[-2].startswith("0 of 24 runs were made.")
-    assert said[-1] == "Not run: CAVE is not at nowhere (--root CAVE=FOLDER)"
+    assert said[-4].startswith("0 of 24 runs were made.")
+    assert said[-3] == "Not run: CAVE is not at nowhere (--root CAVE=FOLDER)"
+    assert said[-2:] == ["store:          store", "next:           hyperalign report store"]
