@@ -204,7 +204,10 @@ def run_study(
 
 def following(study: Study, seed: int, rows: Sequence[Scores]) -> list[str]:
     """Return the words of the command that restores cubes by the best row without clean target scenes."""
-    made = {SOURCE_ONLY: ["--ckpt_path", study.table.settings[-1]], SOLVER: ["--config", "solvers/whitened_rctv"]}
+    made = {SOURCE_ONLY: ["--ckpt_path", study.table.settings[-1]]}
+    if study.task in SOLVERS:
+        label, config, settings = SOLVERS[study.task]
+        made[label] = ["--config", config, *settings]
     for one in RUNS:
         if one.training != "clean":
             made |= {label: ["--ckpt_path", str(path)] for label, path in one.checkpoints(study, seed).items()}

@@ -14,6 +14,7 @@ import pytest
 from datamodules import CAVE, KAIST, Chikusei, FusionPair
 from experiments.cli import COMMANDS, main
 from experiments.commands import caption, prepare
+from experiments.commands.study import RCTV as RCTV_ALONE
 from experiments.commands.study import SOURCE_ONLY, following, study_of
 from experiments.commands.tables import Table
 from experiments.configuration.files import PACKAGED
@@ -152,10 +153,10 @@ def test_what_comes_next_is_taken_by_the_command_line(tmp_path: Path, capsys: py
 
 def test_a_study_is_followed_by_its_best_row_without_clean_scenes(tmp_path: Path) -> None:
     study = study_of("gaussian", "hir_align/cave_target", str(SHIPPED), Table((), None, tmp_path))
-    scores = {SOURCE_ONLY: 30, "mixed, round 2": 31, "clean target (upper bound)": 40, "whitened RCTV alone": 29}
+    scores = {SOURCE_ONLY: 30, "mixed, round 2": 31, "clean target (upper bound)": 40, RCTV_ALONE[0]: 29}
     rows = [{"model": name, "test_set": "unobserved", "psnr": str(psnr)} for name, psnr in scores.items()]
     rows.append({"model": SOURCE_ONLY, "test_set": "observed", "psnr": "50"})
     adapted_to = str(tmp_path / "seed_0" / "mixed" / "epoch_7.ckpt")
     assert following(study, 0, rows) == restoring("Folder", ["--ckpt_path", adapted_to])
-    assert following(study, 0, rows[2:]) == restoring("Folder", ["--config", "solvers/whitened_rctv"])
+    assert following(study, 0, rows[2:]) == restoring("Folder", ["--config", RCTV_ALONE[1], *RCTV_ALONE[2]])
     assert following(study, 0, rows[2:3]) == []
