@@ -28,7 +28,7 @@ def test_the_overlay_names_every_argument_with_its_default(capsys: pytest.Captur
     defaults = {name: argument.default for name, argument in inspect.signature(HSIGene).parameters.items()}
     expected = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
     assert named == expected | {"checkpoint": "last.ckpt"}
-    written = yaml.safe_load((Path(inspect.getfile(run)).parent / "sources" / "hsigene.yaml").read_text())
+    written = yaml.safe_load((Path(inspect.getfile(run)).parent / "generators" / "hsigene.yaml").read_text())
     assert set(written["synthesis"]["init_args"]["generator"]["init_args"]) == set(defaults)
 
 
