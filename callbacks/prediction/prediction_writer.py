@@ -219,9 +219,9 @@ class PredictionWriter(Callback):
         return self.folder / scene.name
 
     def _wanted(self, scene: StreamedScene) -> bool:
-        for source in scene.sources:
-            if self._asked(scene).resolve() == source.path.resolve():
-                raise InputError(_among(self._asked(scene).parent, source.path.parent))
+        for file in scene.cube_files:
+            if self._asked(scene).resolve() == file.path.resolve():
+                raise InputError(_among(self._asked(scene).parent, file.path.parent))
         if not self.resume or not is_finished(self._asked(scene), self._settings(scene)):
             return True
         self._finished += 1

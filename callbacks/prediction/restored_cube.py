@@ -252,9 +252,9 @@ def marked(
     mask = scene.file.missing(first, 0, window)
     if mask is None or scene.file.dtype != dtype:
         return marks
-    for plane, source in zip(marks, scene.match.sources(), strict=True):
-        if source is not None:
-            own = np.where(mask[source] & ~np.isinf(window[source]), window[source].astype(np.float64), mark)
+    for plane, band in zip(marks, scene.match.origins(), strict=True):
+        if band is not None:
+            own = np.where(mask[band] & ~np.isinf(window[band]), window[band].astype(np.float64), mark)
             finer = own.repeat(scale, 0).repeat(scale, 1)
             plane[:] = finer[row - first * scale :][: holes.shape[1]]
     return marks

@@ -108,12 +108,12 @@ class PairScene:
     @property
     def told(self) -> str:
         """What the fused cube is said to be made from."""
-        paths = list(dict.fromkeys(source.path for source in self.sources))
+        paths = list(dict.fromkeys(file.path for file in self.cube_files))
         alike = len({path.name for path in paths}) < len(paths)
         return " and ".join(f"{path.parent.name}/{path.name}" if alike else path.name for path in paths)
 
     @property
-    def sources(self) -> tuple[CubeFile, ...]:
+    def cube_files(self) -> tuple[CubeFile, ...]:
         """Both files."""
         return (self.file, self.multispectral.file)
 

@@ -76,7 +76,7 @@ class BandMatch:
         """Return the match as seen from some of the cube's bands, so that the others are not carried along."""
         return replace(self, weights=self.weights[:, bands])
 
-    def sources(self) -> tuple[int | None, ...]:
+    def origins(self) -> tuple[int | None, ...]:
         """Return, for each written band, the cube's band that it is; None where it is mixed of several."""
         rows = self.weights[list(self.kept)]
         return tuple(int(row.argmax()) if np.count_nonzero(row) == 1 else None for row in rows)

@@ -123,7 +123,7 @@ class FolderScene:
         return self.file.path.name
 
     @property
-    def sources(self) -> tuple[CubeFile, ...]:
+    def cube_files(self) -> tuple[CubeFile, ...]:
         """The files that it is read from."""
         return (self.file,)
 

@@ -21,7 +21,7 @@ def envi_place(entries: Mapping[str, str | list[str]], before: Size, after: Size
     follow; what counts pixels in another way (`rpc info`) is left out, and so is what cannot be read.
 
     Args:
-        entries: of the source's header.
+        entries: of the original's header.
         before: its size.
         after: size of the cube to be.
     """
@@ -71,7 +71,7 @@ def tiff_place(tags: tuple[Tag, ...], before: Size, after: Size) -> list[Tag]:
     points (GTRasterType 2), from its centre.
 
     Args:
-        tags: of the source.
+        tags: of the original.
         before: its size.
         after: size of the cube to be.
     """
@@ -103,7 +103,7 @@ def world_file(text: str, before: Size, after: Size) -> str:
     Its six numbers are the steps along a row and a column and the centre of the first pixel.
 
     Args:
-        text: of the source's.
+        text: of the original's.
         before: its size.
         after: size of the cube to be.
     """

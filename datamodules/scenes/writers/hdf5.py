@@ -69,56 +69,56 @@ class Hdf5Writer(HdfWriter):
     each band of another number of bands. Wavelengths are an attribute of the data set.
 
     Args:
-        source: the file whose content is taken over.
+        original: the file whose content is taken over.
         output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(self, source: Hdf5Cube, output: Output) -> None:
-        super().__init__(output, key=source.key, order=source.order)
-        picked = picked_bands(source, self.shape[0], self.wavelengths)
-        same = picked == tuple(range(source.shape[0]))
-        with h5py.File(source.path, "r") as old:
-            self._copy_others(old, source, None if same else picked, same)
-            _copy_attributes(old[source.key], self._data)
-            self._attach(old[source.key])
+    def __init__(self, original: Hdf5Cube, output: Output) -> None:
+        super().__init__(output, key=original.key, order=original.order)
+        picked = picked_bands(original, self.shape[0], self.wavelengths)
+        same = picked == tuple(range(original.shape[0]))
+        with h5py.File(original.path, "r") as old:
+            self._copy_others(old, original, None if same else picked, same)
+            _copy_attributes(old[original.key], self._data)
+            self._attach(old[original.key])
         for name in [name for name in self._data.attrs if names_widths(name) and not same]:
             widths = np.ravel(self._data.attrs[name])
             del self._data.attrs[name]
-            if picked is not None and len(widths) == source.shape[0]:
+            if picked is not None and len(widths) == original.shape[0]:
                 self._data.attrs[name] = widths[list(picked)]
-        if self.dtype != source.dtype:
+        if self.dtype != original.dtype:
             for name in [name for name in self._data.attrs if name.lower().startswith("valid_")]:
                 del self._data.attrs[name]
-        if source.marks.declared and (mark := source.marks.written(self.dtype)) is not None:
+        if original.marks.declared and (mark := original.marks.written(self.dtype)) is not None:
             self._data.attrs["_FillValue"] = np.asarray(mark, dtype=self.dtype)
-        told = source.centres_name is not None and (same or (picked is not None and "@" not in source.centres_name))
+        told = original.centres_name is not None and (same or (picked is not None and "@" not in original.centres_name))
         if self.wavelengths is None or told:
             return
-        own = source.centres_name is not None and source.centres_name.startswith("@")
+        own = original.centres_name is not None and original.centres_name.startswith("@")
         for name in [
             name for name in self._data.attrs if names_centres(name) or (not own and names_unit(name, "band"))
         ]:
             del self._data.attrs[name]
-        name = str(source.centres_name)[1:] if own else "wavelengths"
-        self._data.attrs[name] = np.array(centres_in_own_unit(source, self.wavelengths) if own else self.wavelengths)
+        name = str(original.centres_name)[1:] if own else "wavelengths"
+        self._data.attrs[name] = np.array(centres_in_own_unit(original, self.wavelengths) if own else self.wavelengths)
 
-    def _copy_others(self, old: Any, source: Hdf5Cube, picked: tuple[int, ...] | None, same: bool) -> None:  # noqa: ANN401
+    def _copy_others(self, old: Any, original: Hdf5Cube, picked: tuple[int, ...] | None, same: bool) -> None:  # noqa: ANN401
         """Copy every data set that still holds, and all attributes of groups.
 
         Args:
-            old: the source's file.
-            source: the source.
+            old: the original's file.
+            original: the original.
             picked: which of its bands are written, None if they are the same or new ones.
             same: whether they are the same.
         """
-        cube, bands = old[source.key], source.shape[0]
-        before, resized = tuple(cube.shape), self.shape[1:] != source.shape[1:]
+        cube, bands = old[original.key], original.shape[0]
+        before, resized = tuple(cube.shape), self.shape[1:] != original.shape[1:]
         lost = {size for size, kept in zip(before, self._data.shape, strict=True) if size != kept}
         _copy_attributes(old, self._file, resized)
         for name, item in own_data_sets(old):
             _copy_attributes(item.parent, self._file.require_group(item.parent.name), resized)
             counts_pixels = resized and _COUNTS_PIXELS.match(name.rpartition("/")[2])
-            if name == source.key or item.size is None or item.size >= cube.size or counts_pixels:
+            if name == original.key or item.size is None or item.size >= cube.size or counts_pixels:
                 continue
             if not same and item.shape == (bands,):
                 # A list of the bands follows them; of new bands there is none.
@@ -142,18 +142,22 @@ class MatHdf5Writer(HdfWriter):
     """A MATLAB v7.3 file with the variable name and the order of axes of another, and `wavelengths` beside the cube.
 
     Args:
-        source: the file whose variable is taken over.
+        original: the file whose variable is taken over.
         output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(self, source: MatCube, output: Output) -> None:
+    def __init__(self, original: MatCube, output: Output) -> None:
         # HDF5 shows MATLAB's axes in reverse order; a matrix of pixels becomes a cube as MATLAB holds it.
-        order = (2, 0, 1) if source.matrix else source.order
+        order = (2, 0, 1) if original.matrix else original.order
         reverse = (2 - order[0], 2 - order[1], 2 - order[2])
-        super().__init__(output, key=hdf5_path(source.key), order=reverse, header=512)
+        super().__init__(output, key=hdf5_path(original.key), order=reverse, header=512)
         self._data.attrs["MATLAB_class"] = np.bytes_(_matlab_class(self.dtype))
         beside = arrays_beside(
-            source, self.wavelengths, source.centres_name, source.shapes, lambda name: read_mat(source.path, name)
+            original,
+            self.wavelengths,
+            original.centres_name,
+            original.shapes,
+            lambda name: read_mat(original.path, name),
         )
         for name, array in beside.items():
             path = hdf5_path(name)
@@ -164,7 +168,7 @@ class MatHdf5Writer(HdfWriter):
                 continue
             self._file[path] = np.atleast_2d(array).T
             self._file[path].attrs["MATLAB_class"] = np.bytes_(_matlab_class(array.dtype))
-        for group in (name.rpartition(".")[0] for name in (source.key, *beside)):
+        for group in (name.rpartition(".")[0] for name in (original.key, *beside)):
             if group:
                 self._file[hdf5_path(group)].attrs["MATLAB_class"] = np.bytes_("struct")
 

@@ -26,17 +26,17 @@ _CLASSIC_MAT_BYTES = 1 << 31
 
 
 class Writer(Protocol):
-    """A class that writes a cube in the format of `source`."""
+    """A class that writes a cube in the format of `original`."""
 
-    def __call__(self, source: Any, output: Output) -> CubeWriter:  # noqa: ANN401
+    def __call__(self, original: Any, output: Output) -> CubeWriter:  # noqa: ANN401
         """Make the file under a temporary name."""
 
 
-def _mat_writer(source: MatCube, output: Output) -> CubeWriter:
-    """Return the writer of the source's version, or of v7.3 where older versions cannot hold the cube."""
+def _mat_writer(original: MatCube, output: Output) -> CubeWriter:
+    """Return the writer of the original's version, or of v7.3 where older versions cannot hold the cube."""
     large = math.prod(output.shape) * output.dtype.itemsize >= _CLASSIC_MAT_BYTES or output.dtype == np.float16
-    kind: Writer = MatHdf5Writer if source.hdf5 or large else ClassicMatWriter
-    return kind(source, output)
+    kind: Writer = MatHdf5Writer if original.hdf5 or large else ClassicMatWriter
+    return kind(original, output)
 
 
 WRITERS: dict[type[CubeFile], Writer] = {
@@ -53,7 +53,7 @@ WRITERS: dict[type[CubeFile], Writer] = {
 
 
 def writer_for(
-    source: CubeFile,
+    original: CubeFile,
     path: Path,
     dtype: DTypeLike | None = None,
     wavelengths: Sequence[float] | None = None,
@@ -65,25 +65,25 @@ def writer_for(
     `path` and encoded in `close`. Use it as a context manager, which closes, or discards after an error.
 
     Args:
-        source: the cube whose format, variable name, order of axes and metadata are taken over.
-        path: the file (for a PNG folder the folder) to be, with the source's ending.
-        dtype: type of the values; None keeps the source's.
-        wavelengths: centres of the bands in nm; None keeps the source's, if the number of bands is the same.
-        shape: bands, height and width; None keeps the source's height and width, with one band per wavelength. Pixel
+        original: the cube whose format, variable name, order of axes and metadata are taken over.
+        path: the file (for a PNG folder the folder) to be, with the original's ending.
+        dtype: type of the values; None keeps the original's.
+        wavelengths: centres of the bands in nm; None keeps the original's, if the number of bands is the same.
+        shape: bands, height and width; None keeps the original's height and width, with one band per wavelength. Pixel
             sizes on the ground follow the height and width.
 
     Raises:
-        ValueError: one sentence: if `path` is the source itself, the format cannot hold the type, or the number of
+        ValueError: one sentence: if `path` is the original itself, the format cannot hold the type, or the number of
             wavelengths is not the number of bands.
         OSError: one sentence, if the folder cannot be made.
     """
-    if path.absolute() == source.path.absolute() or (path.exists() and path.samefile(source.path)):
+    if path.absolute() == original.path.absolute() or (path.exists() and path.samefile(original.path)):
         raise InputError(f"The output {path} is the input itself: name another folder for the output.")
     if shape is None:
-        shape = (source.shape[0] if wavelengths is None else len(wavelengths), *source.shape[1:])
-    if wavelengths is None and shape[0] == source.shape[0]:
-        wavelengths = source.wavelengths
-    kind = np.dtype(source.dtype if dtype is None else dtype)
+        shape = (original.shape[0] if wavelengths is None else len(wavelengths), *original.shape[1:])
+    if wavelengths is None and shape[0] == original.shape[0]:
+        wavelengths = original.wavelengths
+    kind = np.dtype(original.dtype if dtype is None else dtype)
     if kind == np.bool_:
         kind = np.dtype(np.uint8)
-    return WRITERS[type(source)](source, Output(path, shape, kind, wavelengths))
+    return WRITERS[type(original)](original, Output(path, shape, kind, wavelengths))

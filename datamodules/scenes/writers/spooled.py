@@ -27,26 +27,30 @@ class ClassicMatWriter(SpooledWriter):
     """A MATLAB v5 file with the variable name and the order of axes of another, and `wavelengths` beside the cube.
 
     Args:
-        source: the file whose variable is taken over.
+        original: the file whose variable is taken over.
         output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(self, source: MatCube, output: Output) -> None:
+    def __init__(self, original: MatCube, output: Output) -> None:
         super().__init__(output)
-        self._source = source
+        self._original = original
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
-        source, (bands, height, width) = self._source, self.shape
+        original, (bands, height, width) = self._original, self.shape
         variables: dict[str, Any] = {}
-        if source.matrix:
+        if original.matrix:
             # MATLAB counts pixels down the columns.
-            variables |= {source.key: cube.transpose(0, 2, 1).reshape(bands, -1)}
+            variables |= {original.key: cube.transpose(0, 2, 1).reshape(bands, -1)}
             variables |= {"nRow": float(height), "nCol": float(width), "nBand": float(bands)}
         else:
-            inverse = tuple(int(axis) for axis in np.argsort(source.order))
-            variables[source.key] = cube.transpose(inverse)
+            inverse = tuple(int(axis) for axis in np.argsort(original.order))
+            variables[original.key] = cube.transpose(inverse)
         beside = arrays_beside(
-            source, self.wavelengths, source.centres_name, source.shapes, lambda name: read_mat(source.path, name)
+            original,
+            self.wavelengths,
+            original.centres_name,
+            original.shapes,
+            lambda name: read_mat(original.path, name),
         )
         variables |= {name: np.atleast_2d(array) for name, array in beside.items()}
         with target.open("xb") as file:
@@ -72,45 +76,47 @@ class NpzWriter(SpooledWriter):
     """A `.npz` archive with the key and the order of axes of another, and `wavelengths` beside the cube.
 
     Args:
-        source: the archive whose key is taken over.
+        original: the archive whose key is taken over.
         output: the cube to be; without wavelengths none are written.
     """
 
-    def __init__(self, source: NpzCube, output: Output) -> None:
+    def __init__(self, original: NpzCube, output: Output) -> None:
         super().__init__(output)
-        self._source = source
+        self._original = original
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
-        inverse = tuple(int(axis) for axis in np.argsort(self._source.order))
-        arrays = {self._source.key: cube.transpose(inverse)}
-        source = self._source
-        arrays |= arrays_beside(source, self.wavelengths, source.centres_name, source.shapes, source.array)
+        inverse = tuple(int(axis) for axis in np.argsort(self._original.order))
+        arrays = {self._original.key: cube.transpose(inverse)}
+        original = self._original
+        arrays |= arrays_beside(original, self.wavelengths, original.centres_name, original.shapes, original.array)
         with target.open("xb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 class ExrWriter(SpooledWriter):
-    """An OpenEXR file with one channel a band, named by its wavelength; pictures (R, G, B) of the source are left out.
+    """An OpenEXR file with one channel a band, named by its wavelength; its pictures (R, G, B) are left out.
 
     Args:
-        source: the file whose channel names are taken over, if the wavelengths are the same.
-        output: the cube to be, of float16, float32 or uint32; without wavelengths it keeps the source's.
+        original: the file whose channel names are taken over, if the wavelengths are the same.
+        output: the cube to be, of float16, float32 or uint32; without wavelengths it keeps the original's.
 
     Raises:
         ValueError: for another type, or another number of bands without wavelengths.
     """
 
-    def __init__(self, source: ExrCube, output: Output) -> None:
-        super().__init__(output if output.wavelengths is not None else replace(output, wavelengths=source.wavelengths))
+    def __init__(self, original: ExrCube, output: Output) -> None:
+        super().__init__(
+            output if output.wavelengths is not None else replace(output, wavelengths=original.wavelengths)
+        )
         if output.dtype not in (np.float16, np.float32, np.uint32):
             raise InputError(
                 f"OpenEXR files hold no {output.dtype} values ({output.path}): choose float32 for the output."
             )
-        picked = picked_bands(source, output.shape[0], self.wavelengths)
+        picked = picked_bands(original, output.shape[0], self.wavelengths)
         self._names = (
             tuple(f"w{centre:.10g}nm" for centre in self.wavelengths or ())
             if picked is None
-            else tuple(source.channels[band] for band in picked)
+            else tuple(original.channels[band] for band in picked)
         )
 
     def _encode(self, cube: NDArray[Any], target: Path) -> None:
@@ -124,27 +130,27 @@ class PngStackWriter(SpooledWriter):
     """A folder with one grey PNG a band; an older folder of the name is replaced whole.
 
     Args:
-        source: the folder whose file names are taken over, if the number of bands is the same.
+        original: the folder whose file names are taken over, if the number of bands is the same.
         output: the cube to be, of uint8 or uint16; its wavelengths name the files if the number of bands is another.
 
     Raises:
         ValueError: for another type, or another number of bands without wavelengths.
     """
 
-    def __init__(self, source: PngStackCube, output: Output) -> None:
+    def __init__(self, original: PngStackCube, output: Output) -> None:
         path, bands = output.path, output.shape[0]
         if output.dtype not in (np.uint8, np.uint16):
             raise InputError(f"PNG files hold no {output.dtype} values ({path}): choose uint16 for the output.")
-        if bands != source.shape[0] and output.wavelengths is None:
+        if bands != original.shape[0] and output.wavelengths is None:
             raise InputError(
-                f"The PNG folder {path} gets {bands} bands where {source.path} has {source.shape[0]}: give the "
+                f"The PNG folder {path} gets {bands} bands where {original.path} has {original.shape[0]}: give the "
                 "wavelengths that name them."
             )
         super().__init__(output)
-        self._names = [file.name for file in source.files]
+        self._names = [file.name for file in original.files]
         named_by_wavelength = all(name.lower().endswith("nm.png") for name in self._names)
         if self.wavelengths is not None and (
-            bands != source.shape[0] or (named_by_wavelength and self.wavelengths != source.wavelengths)
+            bands != original.shape[0] or (named_by_wavelength and self.wavelengths != original.wavelengths)
         ):
             self._names = [f"{path.name}_{centre:.10g}nm.png" for centre in self.wavelengths]
 
