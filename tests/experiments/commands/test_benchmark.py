@@ -25,6 +25,7 @@ def test_a_page_is_written_and_nothing_is_measured_twice(
         "transfer: application",
         "GSA",
         "page:",
+        "next:",
     ]
     text = (tmp_path / "roofline_cpu.md").read_text()
     assert "| GSA | 64 x 64 x 16 |" in text

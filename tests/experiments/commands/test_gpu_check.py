@@ -22,7 +22,8 @@ def test_chosen_parts_fill_one_json_and_one_table(tmp_path: Path, capfd: pytest.
     table = (tmp_path / "out" / "gpu_check.md").read_text()
     assert "| scan | finished |" in table
     printed = capfd.readouterr().out
-    assert printed.splitlines()[-1].split() == ["table:", str(tmp_path / "out" / "gpu_check.md")]
+    assert printed.splitlines()[-2].split() == ["table:", str(tmp_path / "out" / "gpu_check.md")]
+    assert printed.splitlines()[-1].split()[:3] == ["next:", "hyperalign", "benchmark"]
 
 
 def test_a_part_that_is_not_as_it_must_be_gives_exit_code_one_and_the_next_one_runs(
