@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from hyperalign.captions import RegionCaption, Window, caption_of
 from hyperalign.errors import InputError
 from hyperalign.seeding import generator_for
-from lightning_modules.checkpoints import described
+from hyperalign.trainers import datamodule_of
+from lightning_modules.checkpoints import described, recorded_task
 from lightning_modules.clip.sentence_towers import SentenceTowers
 from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
@@ -104,6 +105,28 @@ class FusionModule(RestorationModule):
         if isinstance(network, ObservingNetwork) and response is not None and wavelengths:
             spread = data.degradation.spread
             network.observe_by(response.matrix(wavelengths), spread.weights, spread.first)
+
+    def on_predict_start(self) -> None:
+        """Refuse pairs whose multispectral sensor is said to be another than the one that the weights know.
+
+        Raises:
+            InputError: for a network that is told no sensor, naming both.
+        """
+        super().on_predict_start()
+        data, told = datamodule_of(self._trainer), {}
+        stated = getattr(data, "response", None)
+        if isinstance(stated, str) and stated != "estimate" and not hasattr(self.network, "observe_by"):
+            told = recorded_task(data) or {}
+        known = self._task or {}
+        if (
+            told.get("response_digest")
+            and known.get("response_digest", told["response_digest"]) != told["response_digest"]
+        ):
+            raise InputError(
+                f"{self.name} was trained on images of the sensor {known['response']} but data.init_args.response says "
+                f"{told['response']}: adapt or fit it with that response in data.init_args.degradation, or leave "
+                "data.init_args.response out if both sensors see alike."
+            )
 
     def forward(self, observation: Tensor, *others: Tensor, **grid: float | Tensor) -> Tensor:
         """Fuse `B x C x h x w` with the multispectral image and what else the network takes."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from torch import Tensor
 from datamodules import FusionObservation, NonIIDGaussian
 from datamodules.degradations import bicubic_resize
 from hyperalign.captions import Region, RegionCaption, Window
+from hyperalign.errors import InputError
 from lightning_modules import ClipTowers, FusionModule
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.networks.fusion.srlf.sensor import PairSensor
@@ -326,6 +329,32 @@ def test_a_network_learns_from_the_data_by_which_sensors_it_is_observed_and_when
     assert data.degradation.response is not None
     torch.testing.assert_close(response, data.degradation.response.matrix(data.wavelengths))
     assert (tuple(spread), first) == ((0.25,) * 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "digest", "known", "is_refused"),
+    [
+        ("mine.csv", "b", "a", True),
+        ("mine.csv", "a", "a", False),
+        ("mine.csv", "b", None, False),  # weights that nobody knows the sensor of
+        ("estimate", "b", "a", False),
+        (None, "b", "a", False),
+    ],
+)
+def test_pairs_of_another_sensor_than_the_weights_are_refused(
+    stated: str | None, digest: str, known: str | None, is_refused: bool
+) -> None:
+    task = {"response": "mine", "response_digest": digest}
+    data = SimpleNamespace(response=stated, degradation=SimpleNamespace(settings=lambda: task))
+    for network, refuses in ((MiniPair(), is_refused), (OwnObjective(), False)):
+        module = FusionModule(network)
+        module._task = None if known is None else {"response": "nikon_d700", "response_digest": known}
+        module._trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
+        sentence = (
+            "MiniPair was trained on images of the sensor nikon_d700 but data.init_args.response says mine: adapt"
+        )
+        with pytest.raises(InputError, match=sentence) if refuses else nullcontext():
+            module.on_predict_start()
 
 
 def test_a_tile_is_told_what_it_shows(tmp_path: Path) -> None:
