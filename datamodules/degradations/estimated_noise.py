@@ -120,7 +120,7 @@ class EstimatedNoise(Degradation):
                 f"of {size[0]}: estimate it on observations of the same sensor."
             )
         scene = self.estimate.scenes[int(stream.integers(0, len(self.estimate.scenes)))]
-        return _replay(self._overridden(scene), scene.direction, size, stream)
+        return replayed(self._overridden(scene), scene.direction, size, stream)
 
     def _overridden(self, scene: SceneNoise) -> list[BandNoise]:
         bands = [replace(band, **self.overrides) for band in scene.bands]  # type: ignore[arg-type]
@@ -148,10 +148,17 @@ class EstimatedNoise(Degradation):
         return {**own, **self.overrides}
 
 
-def _replay(
+def replayed(
     bands: Sequence[BandNoise], direction: str, size: tuple[int, int, int], stream: np.random.Generator
 ) -> Mixture:
-    """Draw everything, parts that do not occur left out."""
+    """Draw the noise of a scene for a cube of `size` (C, H, W): Gaussian noise first, parts that do not occur left out.
+
+    Args:
+        bands: its measured noise, band by band.
+        direction: `columns` or `rows`, along which stripes and dead lines run.
+        size: C, H and W.
+        stream: decides everything random.
+    """
     parts: list[Corruption] = [
         SignalDependentNoise(
             torch.tensor([band.variance for band in bands]),

@@ -210,5 +210,7 @@ def _as_sentence(key: str, reason: str, message: str) -> str:
     given = _GIVEN.search(message)
     if given and ", got " not in reason and not re.match("Namespace|NestedArg", given.group(1)):
         reason += f", got {given.group(1)[:60]}"
+    if number := re.fullmatch(r"expected type str, got (-?[\d.]+)", reason):
+        reason = f"{reason}: put a name that is a number in quotes, as in '[\"{number.group(1)}\"]'"
     reason = _WRONG_KIND.sub(r"Import path does not correspond to a subclass of \2, got \1", reason)
     return f"{key!r}: {reason}." if key else f"{reason}."

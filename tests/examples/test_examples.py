@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import hyperalign
-from datamodules import NonIIDGaussian
+from datamodules import HSIDwrD, NonIIDGaussian
 from experiments.cli import main
 from tests.datamodules.estimation.scenes import clean_scene
 
@@ -64,3 +64,17 @@ def test_fifteen_lines_adapt_and_restore(cubes: Path, tmp_path: Path, monkeypatc
 def test_the_script_is_as_short_as_the_documentation_says() -> None:
     lines = (EXAMPLES / "adapt_and_restore.py").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line.strip()]) <= 15
+
+
+def test_clean_cubes_become_pairs_that_the_data_set_reads(
+    cubes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HSIDwrD, "scene_size", (64, 40))
+    monkeypatch.setattr(sys, "argv", ["hsidwrd_layout.py", str(cubes), str(tmp_path / "pairs")])
+    runpy.run_path(str(EXAMPLES / "hsidwrd_layout.py"))
+    data = HSIDwrD(str(tmp_path / "pairs"), split="all", removed_channels=[], cache=str(tmp_path / "cache"))
+    clean, noisy = data.read_scene("1").cube, data.read_measured("1", "observation").cube
+    assert torch.allclose(clean[0, :48], torch.from_numpy(np.load(cubes / "amber.npy"))[0, :, :40], atol=2e-4)
+    assert torch.equal(clean[:, 48:], clean[:, 32:48].flip(1))
+    # Two counts of 4096, fifty times as strong, and of a bright pixel nine more.
+    assert 0.02 < float((noisy - clean).std()) < 0.12

@@ -61,7 +61,7 @@ class GainWithoutTruth(Callback):
     """Estimate, while testing, how much better the adapted weights restore every scene than the source weights do.
 
     No clean cube is used (see `callbacks.reporting.without_truth.risk`); where there is one, the true change stands
-    beside. Writes `gain.csv` and `gain.md` and prints the table. It restores a window of every scene five more times.
+    beside. Writes `gain.csv` and `gain.md` and prints the table. It restores a window of every scene six more times.
 
     Args:
         folder: where the files go; the run's log folder when None.

@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from callbacks.reporting.without_truth.error_level import Probed, Simulated, error_level
 from callbacks.reporting.without_truth.recorruption import Recorrupted, recorrupted
 from callbacks.reporting.without_truth.residuals import Residuals, residuals
+from datamodules.degradations.estimated_noise import replayed
 from datamodules.estimation import SceneNoise, damage_of, noise_of
 
 Restore = Callable[[Tensor], Tensor]
@@ -24,14 +27,6 @@ Restore = Callable[[Tensor], Tensor]
 
 STEP = 0.1
 """Size of the random signs, in standard deviations of the noise."""
-
-SHRINKAGE = 2.0
-"""How much larger the error of a restorer is than it is on its own restored cube with the noise put on again, which
-lacks what the restorer lost. Calibrated on eight CAVE scenes (docs/own_cubes.md); its spread there, `SPREAD` of
-`intervals`, widens every interval in dB."""
-
-SHRINKAGE_OF_DAMAGE = 3.5
-"""The same for scenes whose noise is recognised as complex: impulses, stripes or dead lines."""
 
 _FLOOR = 1e-4
 BLOCKS = 8
@@ -48,7 +43,7 @@ class Compared:
             pixels of each kind.
         counts: `4 x C x blocks`, their number.
         shares: `4 x C`, see `Recorrupted`.
-        level: `C`, the squared error of the second restorer, roughly.
+        level: `C`, the squared error, the mean of both restorers (see `error_level`).
         correction: `C`, the mean of Stein's term in the difference, which is wrong by as much as the noise's variance.
         residuals: statistics of what each of them removed.
     """
@@ -83,50 +78,78 @@ def compare(first: Restore, second: Restore, observation: Tensor, name: str, see
         first, second = _upright(first), _upright(second)
     generator = torch.Generator().manual_seed(seed)
     worse = recorrupted(observation, noise.bands, masks[0], masks[1], dead, generator)
-    difference, stein, restored = _difference(first, second, observation, worse, noise, generator)
+    tried = _tried(first, second, worse, noise, generator)
+    variance = _variance(noise, tried[1].restored)
+    difference, stein = _difference(tried, observation, worse, variance)
     rows, columns = _numbers(observation.shape[1]), _numbers(observation.shape[2])
     block = (rows[:, None] * BLOCKS + columns).flatten()
     sums, counts = _summed(difference * worse.kinds, block), _summed(worse.kinds.float(), block)
-    level = _level(second, restored[1], observation, masks[0], noise, generator)
-    stated = tuple(residuals(observation, one, masks[0], noise) for one in restored)
+    level = _level((first, second), tried, worse, noise, variance, seed)
+    stated = tuple(residuals(observation, one.restored, masks[0], noise) for one in tried)
     return Compared(noise, sums, counts, worse.shares, level, stein.mean(dim=(1, 2)), (stated[0], stated[1]))
 
 
-def _difference(
-    first: Restore,
-    second: Restore,
-    observation: Tensor,
-    worse: Recorrupted,
-    noise: SceneNoise,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-    """Return the difference of the squared errors of every pixel, unbiased, Stein's term in it, and what both made."""
+@dataclass(frozen=True)
+class _Tried:
+    """What a restorer made of the damaged observation, what a small random change of it changed, and that change."""
+
+    restored: Tensor
+    moved: Tensor
+    signs: Tensor
+
+    @property
+    def slope(self) -> Tensor:
+        """The derivative of every pixel by itself, with noise."""
+        return self.signs * self.moved
+
+
+def _tried(
+    first: Restore, second: Restore, worse: Recorrupted, noise: SceneNoise, generator: torch.Generator
+) -> tuple[_Tried, _Tried]:
     restored = (first(worse.cube), second(worse.cube))
-    variance = _variance(noise, restored[1])
-    signs = torch.randint(0, 2, observation.shape, generator=generator) * 2.0 - 1.0
-    step = STEP * variance.sqrt()
+    step = STEP * _variance(noise, restored[1]).sqrt()
+    signs = (torch.randint(0, 2, step.shape, generator=generator) * 2.0 - 1.0) * (worse.kinds[0] | worse.kinds[3])
+    moved = worse.cube + step * signs
+    found = [_Tried(one, f(moved) - one, signs / step) for f, one in zip((first, second), restored, strict=True)]
+    return found[0], found[1]
+
+
+def _difference(
+    tried: tuple[_Tried, _Tried], observation: Tensor, worse: Recorrupted, variance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the difference of the squared errors of every pixel, unbiased, and Stein's term in it."""
     noisy = worse.kinds[0] | worse.kinds[3]
-    moved = worse.cube + step * signs * noisy
-    slopes = [signs * (restore(moved) - one) / step for restore, one in zip((first, second), restored, strict=True)]
-    errors = [(one - observation).square() for one in restored]
-    stein = 2.0 * variance * (slopes[0] - slopes[1]) * noisy
-    return errors[0] - errors[1] + stein, stein, restored
+    stein = 2.0 * variance * (tried[0].slope - tried[1].slope) * noisy
+    errors = [(one.restored - observation).square() for one in tried]
+    return errors[0] - errors[1] + stein, stein
 
 
 def _level(
-    restore: Restore,
-    restored: Tensor,
-    observation: Tensor,
-    undamaged: Tensor,
+    restorers: tuple[Restore, Restore],
+    tried: tuple[_Tried, _Tried],
+    worse: Recorrupted,
     noise: SceneNoise,
-    generator: torch.Generator,
+    variance: Tensor,
+    seed: int,
 ) -> Tensor:
-    """Return the squared error of every band on the restored cube with the noise put on again, enlarged."""
-    field = torch.randn(observation.shape, generator=generator)
-    again = restored + _variance(noise, restored).sqrt() * field
-    error = (restore(torch.where(undamaged, again, observation)) - restored).square().mean(dim=(1, 2))
-    damaged = noise.family == "complex"
-    return ((SHRINKAGE_OF_DAMAGE if damaged else SHRINKAGE) * error).clamp(min=1e-9)
+    """Return the squared error of every band, the mean of both restorers."""
+    truth = (tried[0].restored + tried[1].restored) / 2.0
+    size = (len(truth), int(truth.shape[1]), int(truth.shape[2]))
+    replay = replayed(noise.bands, "columns", size, np.random.default_rng(seed))
+    again = replay.apply(truth)
+    # Its first part is the Gaussian noise; what the others left alone is as sound as the observation's own pixels.
+    unhurt = (again == replay.parts[0].apply(truth)).float()
+    sound = worse.kinds[0].float()
+    levels = [
+        error_level(
+            Probed(one.restored - worse.cube, one.moved, one.signs),
+            Simulated(restore(again) - truth, unhurt),
+            sound,
+            variance,
+        )
+        for restore, one in zip(restorers, tried, strict=True)
+    ]
+    return (levels[0] + levels[1]) / 2.0
 
 
 def _variance(noise: SceneNoise, signal: Tensor) -> Tensor:

@@ -24,12 +24,13 @@ def compared(difference: torch.Tensor, level: float, correction: float = 0.0) ->
 
 
 def test_a_scene_whose_error_is_halved_gains_three_decibels() -> None:
-    gain = scene_gain(compared(torch.full((2, 64), 1e-3, dtype=torch.float64), 1e-3))
+    # Errors of 2e-3 and 1e-3: the level is the mean of both.
+    gain = scene_gain(compared(torch.full((2, 64), 1e-3, dtype=torch.float64), 1.5e-3))
     assert gain.change == pytest.approx(3.0103, abs=1e-4)
     assert gain.squared == pytest.approx(-1e-3)
-    # Only the error level is uncertain here: of two bands by exp(+-1.96 sqrt(0.45^2 + 0.45^2 / 2)), about.
+    # Only the error level is uncertain here: of two bands by exp(+-1.96 sqrt(0.25^2 + 0.4^2 / 2)), about.
     assert gain.low == pytest.approx(1.32, abs=0.2)
-    assert gain.high == pytest.approx(6.0, abs=0.4)
+    assert gain.high == pytest.approx(8.6, abs=0.6)
 
 
 def test_noise_that_is_measured_wrong_widens_the_interval_by_as_much_as_stein_corrects() -> None:
@@ -46,6 +47,17 @@ def test_differing_blocks_widen_the_interval() -> None:
     spread = torch.randn(2, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     gain = scene_gain(compared(1e-3 * (0.1 + spread), 1e-3))
     assert gain.low < 0 < gain.high
+
+
+def test_scenes_that_differ_no_more_than_is_doubted_of_each_are_surer_together() -> None:
+    def of(change: float, seed: int) -> Gain:
+        draws = change + 0.5 * torch.randn(1000, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        return Gain(change, change - 1.0, change + 1.0, draws, -change)
+
+    both = set_gain([of(0.9, 1), of(1.1, 2)])
+    # 1.96 x 0.5 / sqrt(2) to either side, not the 12.7 standard errors of two values of which nothing else is known.
+    assert both.low == pytest.approx(1.0 - 0.69, abs=0.1)
+    assert both.high == pytest.approx(1.0 + 0.69, abs=0.1)
 
 
 def test_few_scenes_are_less_sure_than_many() -> None:

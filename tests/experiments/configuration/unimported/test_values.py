@@ -30,7 +30,10 @@ def data(**given: object) -> dict[str, object]:
         ({"weights_only": Words("so")}, "'weights_only': expected type bool, got so."),
         (data(crop=Words("1.5")), "'data.crop': expected type int, got 1.5."),
         (data(role=Words("sourc")), "'data.role': expected one of source, target, got sourc."),
-        (data(observed=["a", 3]), "'data.observed': expected type str, got 3."),
+        (
+            data(observed=["a", 3]),
+            "'data.observed': expected type str, got 3: put a name that is a number in quotes, as in '[\"3\"]'.",
+        ),
         (
             data(relighting={"class_path": "Relighting", "init_args": {"probability": Words("high")}}),
             "'data.relighting.probability': expected type float, got high.",
