@@ -83,7 +83,9 @@ def compare(first: Restore, second: Restore, observation: Tensor, name: str, see
     difference, stein = _difference(tried, observation, worse, variance)
     rows, columns = _numbers(observation.shape[1]), _numbers(observation.shape[2])
     block = (rows[:, None] * BLOCKS + columns).flatten()
-    sums, counts = _summed(difference * worse.kinds, block), _summed(worse.kinds.float(), block)
+    # One kind after another: all at once, in float64, would be the most that is held in a test.
+    sums = torch.stack([_summed(difference * kind, block) for kind in worse.kinds])
+    counts = torch.stack([_summed(kind, block) for kind in worse.kinds])
     level = _level((first, second), tried, worse, noise, variance, seed)
     stated = tuple(residuals(observation, one.restored, masks[0], noise) for one in tried)
     return Compared(noise, sums, counts, worse.shares, level, stein.mean(dim=(1, 2)), (stated[0], stated[1]))
@@ -165,9 +167,9 @@ def _numbers(length: int) -> Tensor:
 
 
 def _summed(values: Tensor, block: Tensor) -> Tensor:
-    """Sum `4 x C x H x W` over blocks."""
-    sums = torch.zeros(*values.shape[:2], BLOCKS**2, dtype=torch.float64)
-    return sums.index_add_(2, block, values.flatten(2).double())
+    """Sum `C x H x W` over blocks."""
+    sums = torch.zeros(len(values), BLOCKS**2, dtype=torch.float64)
+    return sums.index_add_(1, block, values.flatten(1).double())
 
 
 def _upright(restore: Restore) -> Restore:
