@@ -71,10 +71,11 @@ def scene_gain(compared: Compared, seed: int = 0) -> Gain:
 
 
 def set_gain(gains: Sequence[Gain], seed: int = 0) -> Gain:
-    """Return the mean gain over scenes: every scene in its own doubt, and the scenes as far as they differ beyond it.
+    """Return the mean gain over scenes: as doubtful as each of them, and beyond that as far as they differ.
 
-    How much scenes differ beyond what is doubted of each is the method of moments (DerSimonian and Laird 1986); the
-    mean of few such scenes is as unsure as Student's t has it.
+    What is doubted of a scene, the size of its error above all, is taken to be wrong alike in all, as networks and kinds
+    of scene are the same: it does not average out. How much scenes differ beyond it is the method of moments
+    (DerSimonian and Laird 1986); the mean of few such scenes is as unsure as Student's t has it.
 
     Args:
         gains: one a scene, at least one.
@@ -86,10 +87,8 @@ def set_gain(gains: Sequence[Gain], seed: int = 0) -> Gain:
     stack = torch.stack([one.draws for one in gains])
     beyond = (changes.var() - stack.var(dim=1).mean()).clamp(min=0.0)
     chance = np.random.default_rng(seed).standard_t(count - 1, REPLICATES)
-    # A scene's draws stand in the same order of luck in no other: each is shuffled by itself.
-    generator = torch.Generator().manual_seed(seed)
-    shuffled = torch.stack([one[torch.randperm(len(one), generator=generator)] for one in stack])
-    draws = shuffled.mean(dim=0) + torch.from_numpy(chance) * (beyond / count).sqrt()
+    alike = stack.sort(dim=1).values.mean(dim=0)
+    draws = alike + torch.from_numpy(chance) * (beyond / count).sqrt()
     low, high = _interval(draws)
     return Gain(float(changes.mean()), low, high, draws, sum(one.squared for one in gains) / count)
 

@@ -49,15 +49,15 @@ def test_differing_blocks_widen_the_interval() -> None:
     assert gain.low < 0 < gain.high
 
 
-def test_scenes_that_differ_no_more_than_is_doubted_of_each_are_surer_together() -> None:
+def test_scenes_that_differ_no_more_than_is_doubted_of_each_are_as_doubtful_together() -> None:
     def of(change: float, seed: int) -> Gain:
         draws = change + 0.5 * torch.randn(1000, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         return Gain(change, change - 1.0, change + 1.0, draws, -change)
 
     both = set_gain([of(0.9, 1), of(1.1, 2)])
-    # 1.96 x 0.5 / sqrt(2) to either side, not the 12.7 standard errors of two values of which nothing else is known.
-    assert both.low == pytest.approx(1.0 - 0.69, abs=0.1)
-    assert both.high == pytest.approx(1.0 + 0.69, abs=0.1)
+    # 1.96 x 0.5 to either side, not the 12.7 standard errors of two values of which nothing else is known.
+    assert both.low == pytest.approx(1.0 - 0.98, abs=0.1)
+    assert both.high == pytest.approx(1.0 + 0.98, abs=0.1)
 
 
 def test_few_scenes_are_less_sure_than_many() -> None:
