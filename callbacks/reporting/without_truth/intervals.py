@@ -74,8 +74,8 @@ def set_gain(gains: Sequence[Gain], seed: int = 0) -> Gain:
     """Return the mean gain over scenes: as doubtful as each of them, and beyond that as far as they differ.
 
     What is doubted of a scene, the size of its error above all, is taken to be wrong alike in all, as they are alike
-    and restored by the same networks: it does not average out. How much scenes differ beyond it is the method of moments
-    (DerSimonian and Laird 1986); the mean of few such scenes is as unsure as Student's t has it.
+    and restored by the same networks: it does not average out. How much scenes differ beyond it is found by the method
+    of moments (DerSimonian and Laird 1986); the mean of few such scenes is as unsure as Student's t has it.
 
     Args:
         gains: one a scene, at least one.
