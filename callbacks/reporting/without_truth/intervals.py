@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from callbacks.reporting.without_truth.error_level import FEWEST
 from callbacks.reporting.without_truth.risk import Compared
 
 REPLICATES = 1000
@@ -17,6 +18,9 @@ SPREAD = 0.25
 
 BAND_SPREAD = 0.4
 """The same from band to band of a scene: 0.28 on CAVE (docs/own_cubes.md)."""
+
+SMALL_SPREAD = 0.45
+"""Both for scenes of fewer than `FEWEST` pixels, whose level is the usual multiple of a simulated one."""
 
 VARIANCE = 0.1
 """Relative error of the noise's measured variance: twice that of its standard deviation, 5 %."""
@@ -63,7 +67,9 @@ def scene_gain(compared: Compared, seed: int = 0) -> Gain:
     common, own, noise = (
         torch.randn(rows, REPLICATES, generator=generator, dtype=torch.float64) for rows in (1, len(level), len(level))
     )
-    factors = torch.exp(SPREAD * common + BAND_SPREAD * own)
+    small = float(compared.counts.sum(dim=(0, 2)).max()) < FEWEST
+    spread, band_spread = (SMALL_SPREAD, SMALL_SPREAD) if small else (SPREAD, BAND_SPREAD)
+    factors = torch.exp(spread * common + band_spread * own)
     wrong = VARIANCE * noise * compared.correction.double()[:, None]
     draws = _decibels(_differences(compared, weights) + wrong, level * factors)
     low, high = _interval(draws)

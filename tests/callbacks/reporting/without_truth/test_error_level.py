@@ -45,7 +45,7 @@ def test_the_level_is_the_true_one_even_where_the_noise_is_measured_ten_per_cent
 
 def test_pixels_that_are_no_noise_are_left_out() -> None:
     generator = torch.Generator().manual_seed(0)
-    clean = clean_scene(4, 96)
+    clean = clean_scene(4, 112)
     probed, error = tried(clean, generator)
     simulated = Simulated(error, torch.ones_like(clean))
     sound = (torch.rand(clean.shape, generator=generator) > 0.1).float()
@@ -56,7 +56,7 @@ def test_pixels_that_are_no_noise_are_left_out() -> None:
 
 def test_a_band_without_a_sound_pixel_has_the_simulated_level_times_that_of_the_others() -> None:
     generator = torch.Generator().manual_seed(0)
-    probed, error = tried(clean_scene(4, 96), generator)
+    probed, error = tried(clean_scene(4, 112), generator)
     sound = torch.ones_like(error)
     sound[2] = 0.0
     level = error_level(probed, Simulated(error, torch.ones_like(error)), sound, SIGMAS.square().expand_as(error))
@@ -69,3 +69,22 @@ def test_neighbours_are_no_pixel_twice() -> None:
     assert len(set(LAGS)) == len(LAGS)
     assert (0, 0) not in LAGS
     assert not set(LAGS) & mirrored
+
+
+def test_small_scenes_take_twice_the_simulated_error() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probed, error = tried(clean_scene(4, 64), generator)
+    level = error_level(probed, Simulated(error, torch.ones_like(error)), torch.ones_like(error), SIGMAS.square())
+    assert torch.allclose(level, 2.0 * error.square().mean(dim=(1, 2)))
+
+
+def test_bands_that_hold_the_same_noise_tell_nothing_of_their_own_factor() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probed, error = tried(clean_scene(4, 112), generator)
+    sound, variance = torch.ones_like(error), SIGMAS.square().expand_as(error)
+    removed = probed.removed.clone()
+    # A copy of the first band in the second's place, and neighbours that are alike in both as no noise is.
+    removed[0] += 0.1
+    removed[1] = removed[0]
+    copied = error_level(Probed(removed, probed.moved, probed.signs), Simulated(error, sound), sound, variance)
+    assert float((copied[:2] / error[:2].square().mean(dim=(1, 2))).log().abs().max()) < 0.5

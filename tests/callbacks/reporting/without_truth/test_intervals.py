@@ -12,9 +12,9 @@ from datamodules.estimation import SceneNoise
 
 
 def compared(difference: torch.Tensor, level: float, correction: float = 0.0) -> Compared:
-    """Return two bands of undamaged pixels, 10 a block, with these differences."""
+    """Return two bands of undamaged pixels, 1000 a block, with these differences."""
     sums, counts = torch.zeros(4, 2, 64, dtype=torch.float64), torch.zeros(4, 2, 64, dtype=torch.float64)
-    sums[0], counts[0] = 10.0 * difference, 10.0
+    sums[0], counts[0] = 1000.0 * difference, 1000.0
     shares = torch.tensor([[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     nothing = Residuals(0.0, 0.0, 0.0)
     stein = torch.tensor([correction, correction])
