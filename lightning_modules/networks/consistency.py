@@ -39,7 +39,6 @@ class Consistency(nn.Module, ABC):
         """Return cubes that agree with observations of their size."""
 
 
-@remembers_arguments
 class KnownEntries(Consistency):
     """Keeps what was observed where the other entries are missing, that is 0: missing bands, inpainting.
 
@@ -48,12 +47,14 @@ class KnownEntries(Consistency):
     `lightning_modules.metrics.functional.psnr`).
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def agreeing(self, restored: Tensor, observation: Tensor) -> Tensor:
         """Return restored cubes with the observed entries put back."""
         return torch.where(observation != 0, observation, restored)
 
 
-@remembers_arguments
 class BackProjection(Consistency):
     """Repeats `x + h * (y - h * x)` for a Gaussian blur h, so that x blurs to the observation y (Irani, Peleg, 1991).
 
@@ -105,3 +106,8 @@ class BackProjection(Consistency):
     def extra_repr(self) -> str:
         """Return what results depend on."""
         return f"kernel_size={self.kernel_size}, sigma={self.sigma}, boundary={self.boundary}, steps={self.steps}"
+
+
+for _kind in (KnownEntries, BackProjection):
+    # A module says in its checkpoints how to build what its network is followed by.
+    remembers_arguments(_kind)

@@ -79,7 +79,7 @@ def test_it_is_one_adaptation_whose_files_lie_in_one_folder(monkeypatch: pytest.
 
     monkeypatch.setattr(demo, "run", run)
     monkeypatch.setattr(demo, "page_of_run", lambda trainer, folder, title, seconds: None)
-    monkeypatch.setattr(demo, "ending", lambda command, words: f"{words[0]} ended\n")
+    monkeypatch.setattr(demo, "ending", lambda command, words, places: f"{words[0]} ended\n")
     monkeypatch.setattr(demo, "write_cubes", lambda cubes, clean, seed: [f"{cubes.name}_{clean.name}_{seed}"])
     assert demo.main(["--output", "there", "--seed", "7", "--trainer.max_epochs", "2"]) == 0
     assert given[0] == "adapt"

@@ -22,6 +22,8 @@ from lightning_modules.solvers import SolverResult
 Solve = Callable[[Tensor], SolverResult]
 
 RESTORERS = ("RCTV", "WhitenedRCTV", "LRTV", "LRTDTV", "LRTDTVG", "Enhanced3DTV", "LRMR")
+FILLERS = ("BandInterpolation",)
+"""Those that fill missing bands."""
 FUSERS = ("GSA", "FUSE", "CNMF", "ICCV15")
 SIDE, QUICK_SIDE = 64, 32
 LONG = 4.0
@@ -41,6 +43,11 @@ def check(task: Task) -> None:
     for name in RESTORERS:
         restorer: lightning_modules.TrainingFree = _built(name)
         _compare(task, name, restorer.solve, noisy, clean)
+    holed = clean.clone()
+    holed[:, ::3] = 0
+    for name in FILLERS:
+        filler: lightning_modules.TrainingFree = _built(name)
+        _compare(task, name, filler.solve, holed, clean)
     for name in FUSERS:
         fuser: lightning_modules.TrainingFreeFusion = _built(name)
         _compare(task, name, partial(_fused, fuser, image), low, clean)

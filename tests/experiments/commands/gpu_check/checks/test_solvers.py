@@ -19,6 +19,7 @@ def test_every_packaged_method_is_listed() -> None:
     # Those of another package run on the CPU whatever they are given.
     assert methods - {kind.__name__ for kind in kinds} - {"HydeImages"} == {
         *solvers.RESTORERS,
+        *solvers.FILLERS,
         *solvers.FUSERS,
         "HIRDiff",
     }
@@ -30,7 +31,7 @@ def test_methods_are_compared_and_one_that_fails_is_named(tmp_path: Path, monkey
     task = quick_task(tmp_path, "solvers")
     solvers.check(task)
     lines = lines_of(task)
-    assert set(lines) == {"RCTV", "GSA", "HIRDiff, 3 steps"}
+    assert set(lines) == {"RCTV", "BandInterpolation", "GSA", "HIRDiff, 3 steps"}
     assert lines["RCTV"].figures["decibels"] == lines["RCTV"].figures["decibels on a cpu"]
     monkeypatch.setattr(solvers, "RESTORERS", ("Failing",))
     failing = SimpleNamespace(solve=lambda cube: cube.missing)
