@@ -169,8 +169,7 @@ class RestorationModule(EvaluationModule):
         """
         self._check_bands(batch)
         batch = moved(batch, self.network, self.device)
-        restored = restored_by(self, self.inputs(batch), tile or self.tile, self.grid(batch))
-        return restored if self.consistency is None else self.consistency(restored, batch["observation"])
+        return restored_by(self, self.inputs(batch), tile or self.tile, self.grid(batch), self.consistency)
 
     @property
     def has_source(self) -> bool:

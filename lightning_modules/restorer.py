@@ -261,8 +261,7 @@ class NetworkRestorer:
         """Restore a batch; see `Restorer.restore`."""
         batch = moved(batch, self.network, self.device)
         grid = grid_of(self.network, batch)
-        restored = restored_by(self.network, self.inputs(batch), tile or self.tile, grid)
-        return restored if self.consistency is None else self.consistency(restored, batch["observation"])
+        return restored_by(self.network, self.inputs(batch), tile or self.tile, grid, self.consistency)
 
     def source_restorer(self) -> Restorer | None:
         """Return None: it is a source itself."""
@@ -323,7 +322,13 @@ def moved(batch: Mapping[str, Any], network: nn.Module, device: torch.device) ->
 
 
 @torch.no_grad()
-def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapping[str, float | Tensor]) -> Tensor:
+def restored_by(
+    network: nn.Module,
+    inputs: Inputs,
+    tile: int | None,
+    grid: Mapping[str, float | Tensor],
+    consistency: Consistency | None = None,
+) -> Tensor:
     """Restore by a network in evaluation mode, without gradients; afterwards it is in the mode in which it was.
 
     Args:
@@ -332,6 +337,7 @@ def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapp
         tile: side of the tiles in observation pixels; None restores scenes whole. A network that must see scenes whole
             (`lightning_modules.Subspace`) does so, and its backbone alone is given tiles, of 256 pixels where None.
         grid: where the observation's pixels lie; see `grid_of`.
+        consistency: brings the restored cubes, whole, to agree with the first image, the observation.
     """
     images, whole = inputs
     wide = scene_wide(network)
@@ -340,15 +346,16 @@ def restored_by(network: nn.Module, inputs: Inputs, tile: int | None, grid: Mapp
             prepared, finish = wide.prepared(*images)
             precision = wide.mix.weight.dtype
             # A whole scene may be large: the backbone is given tiles of it also where nobody asked for them.
-            return finish(in_tiles(wide.core, prepared.to(precision), tile=min(tile or FILE_TILE, WHOLE)))
+            restored = finish(in_tiles(wide.core, prepared.to(precision), tile=min(tile or FILE_TILE, WHOLE)))
+        else:
 
-        def told(window: Window | None, *pieces: Tensor) -> Tensor:
-            given = whole.of(window) if isinstance(whole, GivenByWindow) else whole
-            restored: Tensor = network(*pieces, *given, **grid)
-            return restored
+            def told(window: Window | None, *pieces: Tensor) -> Tensor:
+                given = whole.of(window) if isinstance(whole, GivenByWindow) else whole
+                part: Tensor = network(*pieces, *given, **grid)
+                return part
 
-        restored = in_windows(told, *images, tile=tile)
-    return restored
+            restored = in_windows(told, *images, tile=tile)
+    return restored if consistency is None else consistency(restored, images[0])
 
 
 @contextmanager

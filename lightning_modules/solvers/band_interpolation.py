@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from lightning_modules.solvers.checks import require_cubes
-from lightning_modules.solvers.result import Progress, SolverError, SolverResult, report
+from lightning_modules.solvers.result import Progress, SolverResult, report
 
 __all__ = ["band_interpolation"]
 
@@ -17,7 +17,7 @@ def band_interpolation(observed: Tensor, progress: Progress | None = None) -> So
 
     Every pixel is filled on a straight line between its nearest observed bands, before the first and after the last
     by the nearest. Pixels without any observed band take the mean of their filled neighbours, from the edge inwards.
-    Bands count as evenly spaced.
+    Bands count as evenly spaced. A scene, or a tile of one, without any observed entry stays as it is.
 
     Args:
         observed: cubes, `B x C x H x W`, with missing entries at 0.
@@ -27,13 +27,11 @@ def band_interpolation(observed: Tensor, progress: Progress | None = None) -> So
         The filled cubes, in closed form.
 
     Raises:
-        SolverError: for input that is no batch of finite cubes, or a scene without a single observed entry.
+        SolverError: for input that is no batch of finite cubes.
     """
     require_cubes(observed, "Band interpolation", constant_bands=False)
     bands = observed.shape[1]
     known = observed != 0
-    if not bool(known.flatten(1).any(1).all()):
-        raise SolverError("Band interpolation got a scene whose entries are all 0: nothing was observed to start from.")
     index = torch.arange(bands, device=observed.device).view(1, -1, 1, 1)
     before = torch.where(known, index, -1).cummax(1).values
     after = torch.where(known, index, bands).flip(1).cummin(1).values.flip(1)
@@ -50,6 +48,7 @@ def band_interpolation(observed: Tensor, progress: Progress | None = None) -> So
 def _from_neighbours(filled: Tensor, seen: Tensor) -> Tensor:
     """Return cubes whose unseen pixels hold the mean of seen neighbours, ring after ring."""
     window = filled.new_ones(1, 1, 3, 3)
+    seen = seen | ~seen.flatten(1).any(1).view(-1, 1, 1, 1)
     while not bool(seen.all()):
         scenes, bands, height, width = filled.shape
         weight = F.conv2d(seen.to(filled), window, padding=1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_modules.solvers import SolverError, band_interpolation
+from lightning_modules import SolverModule
+from lightning_modules.solvers import BandInterpolation, SolverError, band_interpolation
 
 
 def cubes(seed: int, shape: tuple[int, ...] = (2, 9, 6, 7)) -> torch.Tensor:
@@ -52,8 +53,18 @@ def test_pixels_without_any_band_take_their_neighbours_mean_ring_after_ring() ->
     torch.testing.assert_close(band_interpolation(level).restored, torch.full_like(observed, 0.25))
 
 
-def test_a_scene_of_which_nothing_was_observed_is_refused() -> None:
+def test_a_scene_or_tile_of_which_nothing_was_observed_stays_as_it_is_and_hurts_no_other() -> None:
     observed = cubes(5)
-    observed[1] = 0
-    with pytest.raises(SolverError, match="a scene whose entries are all 0: nothing was observed"):
-        band_interpolation(observed)
+    observed[0, 3], observed[1] = 0, 0
+    result = band_interpolation(observed)
+    assert not result.restored[1].any()
+    torch.testing.assert_close(result.restored[0], band_interpolation(observed[:1]).restored[0])
+    scene = torch.cat((cubes(6, (1, 9, 300, 300)), torch.zeros(1, 9, 300, 300)), dim=-1)
+    scene[:, 2] = 0
+    restored = SolverModule(BandInterpolation()).restore({"observation": scene}, tile=64)
+    torch.testing.assert_close(restored[..., :250], band_interpolation(scene).restored[..., :250])
+
+
+def test_what_is_no_batch_of_cubes_is_refused() -> None:
+    with pytest.raises(SolverError, match="Band interpolation takes a batch of cubes"):
+        band_interpolation(torch.rand(3, 4, 5))
