@@ -83,6 +83,7 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__(
+            role=role,
             subsets={
                 "training": training,
                 "validation": validation,
@@ -94,14 +95,11 @@ class SceneDataModule(SceneLibrary, LightningDataModule):
             captions=captions,
             cache=cache,
         )
-        if role not in ("source", "target"):
-            raise InputError(f"The role {role!r} is neither 'source' nor 'target': choose one of them.")
         if batch_size < 1 or num_workers < 0:
             raise InputError(
                 f"A batch size of {batch_size} with {num_workers} workers is not possible: "
                 "give `batch_size` at least 1 and `num_workers` at least 0."
             )
-        self.role = role
         self.patch_size = patch_size
         self.patches_per_epoch = patches_per_epoch
         self.relighting = relighting

@@ -31,16 +31,21 @@ class SceneLibrary(ABC):
     A subclass says which scenes there are and reads one; see `datamodules.CAVE`.
 
     Args:
+        role: `source` or `target`.
         subsets: the scenes of each subset; None takes the data set's default.
         degradation: the task, whose scale the size of every scene is a multiple of; None is non-iid Gaussian noise.
         crop: side of the centre crop of every scene in pixels; None uses whole scenes.
         captions: caption file of the scenes (see `datamodules.captions`); None takes the packaged one, if there is one.
         cache: folder for memory-mapped cubes; None is the user's cache folder.
+
+    Raises:
+        InputError: for an unknown role.
     """
 
     def __init__(
         self,
         *,
+        role: Literal["source", "target"],
         subsets: Mapping[Subset, list[str] | None],
         degradation: Degradation | None,
         crop: int | None,
@@ -48,6 +53,9 @@ class SceneLibrary(ABC):
         cache: str | None,
     ) -> None:
         super().__init__()
+        if role not in ("source", "target"):
+            raise InputError(f"The role {role!r} is neither 'source' nor 'target': choose one of them.")
+        self.role = role
         self.degradation = degradation if degradation is not None else NonIIDGaussian()
         self.crop = crop
         self.captions = captions

@@ -55,7 +55,7 @@ def load(
         FileNotFoundError: when there is no such file.
         CheckpointError: when it is damaged, or its network cannot be built from what it says.
     """
-    from lightning_modules.checkpoints.loading import load_module
+    from lightning_modules.loading import load_module
 
     return moved(load_module(_path(checkpoint), network, trust).network, device)
 
@@ -192,7 +192,7 @@ def _projecting(module: RestorationModule, steps: int | None) -> Iterator[None]:
 @lru_cache(maxsize=2)
 def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...], slides: bool) -> RestorationModule:
     """Return the module of a checkpoint; the file's size and time are part of the key, as it may be replaced."""
-    from lightning_modules.checkpoints.loading import load_module
+    from lightning_modules.loading import load_module
 
     module = load_module(checkpoint, trust=trust)
     if slides:

@@ -41,9 +41,8 @@ from lightning_modules.restorer import (
     restored_by,
     taken_data,
 )
-from lightning_modules.schedules import length_from
+from lightning_modules.schedules import length_from, training_length
 from lightning_modules.solver_guided import scene_wide
-from lightning_modules.training_length import training_length
 
 __all__ = ["RestorationModule"]
 

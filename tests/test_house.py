@@ -249,7 +249,7 @@ def rooms_that_import(folder: str) -> dict[tuple[str, str], str]:
     return found
 
 
-@pytest.mark.parametrize("folder", ["callbacks", "experiments"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_rooms_import_each_other_one_way(folder: str) -> None:
     found = rooms_that_import(folder)
     assert len(found) > 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from datamodules.pairs.place import fused_template
 from datamodules.pairs.sensors import SensorEstimate
 from datamodules.scenes.band_matching import BandMatch
-from datamodules.scenes.folder_scene import FolderScene, MaskRule
+from datamodules.scenes.folder_scene import FolderScene, MaskRule, Strip
 from datamodules.scenes.normalisation import Normalisation
 from datamodules.scenes.readers import CubeFile
 
@@ -21,20 +21,6 @@ __all__ = ["PairScene", "Shift", "Strip", "moved_window"]
 
 Shift = tuple[float, float]
 """Rows and columns, in multispectral pixels."""
-
-
-class Strip(NamedTuple):
-    """Rows of a scene.
-
-    Attributes:
-        observation: `C x h x w`, normalised, every missing value filled.
-        missing: where values were missing, `C x h x w`, or `C x ratio h x ratio w` of a pair; None where none were.
-        multispectral: `c x ratio h x ratio w`; None for a single cube.
-    """
-
-    observation: NDArray[np.float32]
-    missing: NDArray[np.bool_] | None
-    multispectral: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

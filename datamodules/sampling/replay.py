@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from datamodules.library import SceneLibrary
 from datamodules.scenes import MappedScene
 from hyperalign.errors import InputError
-
-if TYPE_CHECKING:
-    from datamodules.base import SceneDataModule
 
 __all__ = ["SourceReplay"]
 
@@ -25,7 +22,7 @@ class SourceReplay:
         InputError: for a share that is none, or data in another role.
     """
 
-    def __init__(self, source: SceneDataModule, share: float = 0.5) -> None:
+    def __init__(self, source: SceneLibrary, share: float = 0.5) -> None:
         if not 0 < share < 1:
             raise InputError(f"SourceReplay got share={share}: give a part of the patches, above 0 and below 1.")
         if source.role != "source":

@@ -4,19 +4,97 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, Protocol, TypeAlias, runtime_checkable
+from typing import NotRequired, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datamodules.pairs.pair_scene import PairScene, Strip
 from datamodules.sampling.batches import Batch
-from datamodules.scenes.folder_scene import FolderScene
+from datamodules.scenes.band_matching import BandMatch
+from datamodules.scenes.folder_scene import MaskRule, Strip
+from datamodules.scenes.normalisation import Normalisation
+from datamodules.scenes.readers import CubeFile
 from hyperalign.captions import Window, caption_of
 
-StreamedScene: TypeAlias = FolderScene | PairScene
+
+class StreamedScene(Protocol):
+    """A cube, or a pair of images, that is read in strips, and whose restored cube is written to a file."""
+
+    @property
+    def number(self) -> int:
+        """Its place among the scenes."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name of the file that is written."""
+        ...
+
+    @property
+    def file(self) -> CubeFile:
+        """The file whose bands, values and size count."""
+        ...
+
+    @property
+    def match(self) -> BandMatch:
+        """Its bands against the network's."""
+        ...
+
+    @property
+    def rule(self) -> str:
+        """How its values are normalised."""
+        ...
+
+    @property
+    def nan(self) -> MaskRule:
+        """What becomes of missing values."""
+        ...
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """The map from the file's values to the network's."""
+        ...
+
+    @property
+    def avoided(self) -> tuple[int, ...]:
+        """Numbers of the file's bands that are not drawn on."""
+        ...
+
+    @property
+    def template(self) -> CubeFile:
+        """The file whose format and facts the restored cube takes over."""
+        ...
+
+    @property
+    def told(self) -> str:
+        """What the restored cube is said to be made from."""
+        ...
+
+    @property
+    def cube_files(self) -> tuple[CubeFile, ...]:
+        """The files that it is read from."""
+        ...
+
+    @property
+    def ratio(self) -> int:
+        """Pixels of the finest image along one of the file; 1 for a single cube."""
+        ...
+
+    @property
+    def phase(self) -> float:
+        """Where the middle of a pixel lies in its block of finer ones; 0 for a single cube."""
+        ...
+
+    @property
+    def caption(self) -> str:
+        """What is seen, or empty."""
+        ...
+
+    def strip(self, row: int, height: int) -> Strip | tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """Read rows over the whole width."""
+        ...
 
 
 class TileBatch(Batch):
@@ -139,21 +217,20 @@ class TileStream:
         """Cut one strip."""
         side, count = self._side(scene), self.tiling.batch_size if self.tiling else 1
         lefts = self._lefts(scene)
-        pair = scene if isinstance(scene, PairScene) else None
         for first in range(0, len(lefts), count):
             chosen = lefts[first : first + count]
             batch = TileBatch(
                 observation=_cut(strip.observation, chosen, side),
-                caption=[_caption(pair, Window(top, left, self._height(scene, top), side)) for left in chosen],
+                caption=[_caption(scene, Window(top, left, self._height(scene, top), side)) for left in chosen],
                 name=[scene.name] * len(chosen),
                 wavelengths=self.trained or scene.match.wavelengths,
                 tiles=[(scene.number, top, left) for left in chosen],
             )
-            if pair is not None and strip.multispectral is not None:
-                batch["multispectral"] = _cut(strip.multispectral, chosen, side, pair.ratio)
-                batch["phase"] = pair.phase
+            if strip.multispectral is not None:
+                batch["multispectral"] = _cut(strip.multispectral, chosen, side, scene.ratio)
+                batch["phase"] = scene.phase
             if strip.missing is not None:
-                batch["missing"] = _cut(strip.missing, chosen, side, 1 if pair is None else pair.ratio)
+                batch["missing"] = _cut(strip.missing, chosen, side, scene.ratio)
             yield batch
 
     def _tops(self, scene: StreamedScene) -> Sequence[int]:
@@ -163,9 +240,9 @@ class TileStream:
         return [0] if self.tiling is None else self.tiling.starts(scene.file.shape[2], self._side(scene))
 
 
-def _caption(pair: PairScene | None, window: Window) -> str:
-    """Return what is seen in a tile of a pair, given in pixels of its coarse image; nothing of a single image."""
-    return "" if pair is None else caption_of(pair.caption, window.enlarged(pair.ratio))
+def _caption(scene: StreamedScene, window: Window) -> str:
+    """Return what is seen in a tile, given in pixels of the file; regions of captions are in those of the finest."""
+    return caption_of(scene.caption, window.enlarged(scene.ratio))
 
 
 def _cut(strip: NDArray[np.float32] | NDArray[np.bool_], lefts: Sequence[int], side: int, ratio: int = 1) -> Tensor:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,20 @@ MaskRule = Literal["refuse", "keep"]
 _FEWEST_PIXELS = 64
 """A band of fewer pixels that holds one value only may be sound."""
 _FIRST_VALUES = 1 << 22
+
+
+class Strip(NamedTuple):
+    """Rows of a scene.
+
+    Attributes:
+        observation: `C x h x w`, normalised, every missing value filled.
+        missing: where values were missing, `C x h x w`, or `C x ratio h x ratio w` of a pair; None where none were.
+        multispectral: `c x ratio h x ratio w`; None for a single cube.
+    """
+
+    observation: NDArray[np.float32]
+    missing: NDArray[np.bool_] | None
+    multispectral: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,21 @@ class FolderScene:
         mask = self.file.missing(0, 0, values)
         lows, highs = extremes(values, np.zeros(values.shape, np.bool_) if mask is None else mask)
         return bool((lows >= highs).any())
+
+    @property
+    def ratio(self) -> int:
+        """Pixels of the finest image along one of the file: 1, as there is no other image."""
+        return 1
+
+    @property
+    def phase(self) -> float:
+        """Where the middle of a pixel lies in its block of finer ones: 0, as there are none."""
+        return 0.0
+
+    @property
+    def caption(self) -> str:
+        """What is seen: empty, as single cubes are restored without words."""
+        return ""
 
     @property
     def template(self) -> CubeFile:

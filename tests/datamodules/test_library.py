@@ -32,7 +32,7 @@ class Letters(SceneLibrary):
         given: dict[Subset, list[str] | None] = dict.fromkeys(
             ("training", "validation", "observed", "unobserved"), None
         )
-        settings = {"degradation": None, "crop": None, "captions": None, **options}
+        settings = {"role": "source", "degradation": None, "crop": None, "captions": None, **options}
         super().__init__(subsets=given | dict(subsets or {}), cache=str(folder), **settings)
         self.read: list[str] = []
         self.edition = "first"

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from hyperalign.errors import HyperalignError
 from lightning_modules import OneCycle, RestorationModule
-from lightning_modules.training_length import training_length
+from lightning_modules.schedules.training_length import training_length
 from tests.callbacks.tiny import MiniNetwork, source_checkpoint, stages, tiny_data, tiny_trainer
 
 

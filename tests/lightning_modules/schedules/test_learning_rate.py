@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle, length_from
+from lightning_modules.schedules.learning_rate import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle, length_from
 
 
 def rates(warmup: int, total: int, steps: int, final_factor: float = 0.0) -> list[float]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lightning_modules import GDRRN, RestorationModule
 from lightning_modules.checkpoints import IDENTITY_KEY, CheckpointError
-from lightning_modules.checkpoints.loading import load_module
+from lightning_modules.loading import load_module
 from tests.lightning_modules.checkpoints.toys import Kept
 
 SMALL: dict[str, Any] = {"input_channels": 4, "channels": 4, "groups": 2, "recursions": 1}
