@@ -17,68 +17,35 @@ from torch.utils.data import DataLoader
 from datamodules.degradations import Degradation, EstimatedNoise, one_task
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.sampling.crops import Crop, drawn_crops
-from datamodules.sampling.measured_parts import ReadCubes, ScoredCubes
+from datamodules.sampling.measured_parts import ReadCubes, ScoredCubes, clean_files, shows_something
 from datamodules.sampling.patches import PatchDataset, TrainingScenes, epoch_batches, training_loader
 from datamodules.sampling.relighting import Relighting
 from datamodules.sampling.replay import SourceReplay
+from datamodules.sampling.target_settings import TargetSettings
 from datamodules.scenes import MappedScene, Observation, ReadObservation
+from datamodules.scenes.failures import incomplete
 from datamodules.scenes.folder_scene import FolderScene
 from datamodules.scenes.measured import MeasuredKind
-from datamodules.scenes.readers import CubeFile, find_cubes
+from datamodules.scenes.readers import CubeFile
 from datamodules.splits.chosen import Chosen, chosen
-from hyperalign.errors import InputError, MissingFileError
+from hyperalign.errors import InputError
 from hyperalign.ranks import world
 
 _log = logging.getLogger(__name__)
+
+_CONSTANT = "It is constant in every band, as black or saturated cubes are"
 
 Role = Literal["restore", "target"]
 """Cubes to be restored, or cubes to be adapted to."""
 
 
 @dataclass(frozen=True)
-class TargetSettings:
-    """How a folder is adapted to; the arguments of `datamodules.Folder` by the same names."""
-
-    degradation: Degradation
-    observed: Chosen
-    unobserved: Chosen
-    clean_root: Path | None
-    crop: int
-    crops_per_scene: int
-    patch_size: int
-    patches_per_epoch: int
-    batch_size: int
-    num_workers: int
-    seed: int
-    relighting: Relighting | None = None
-    replay: SourceReplay | None = None
-    patch_pool: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the numbers; raises InputError with one sentence."""
-        for name in ("crop", "crops_per_scene", "patch_size", "patches_per_epoch", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"Folder got {name}={getattr(self, name)}: give at least 1.")
-        if self.crop < self.patch_size:
-            raise InputError(
-                f"Folder got crops of {self.crop} pixels and patches of {self.patch_size}, which do not fit into them: "
-                "give a larger crop or a smaller patch_size."
-            )
-        if self.degradation.scale != 1 and self.clean_root is not None:
-            raise InputError(
-                f"Folder compares cubes with clean ones of the same size, but {type(self.degradation).__name__} has "
-                f"the scale {self.degradation.scale}: leave out data.init_args.clean_root."
-            )
-
-
-@dataclass(frozen=True)
 class _Part:
-    """A part of a scene that was read: its name, its place, its bands, and whether it shows anything."""
+    """A part of a scene that was read and shows something: its name, its place, its bands."""
 
     name: str
     crop: Crop
     bands: int
-    contrast: bool
 
 
 class FolderTarget(LightningDataModule):
@@ -214,17 +181,17 @@ class FolderTarget(LightningDataModule):
         """Return the observed cubes, or crops of the large ones, as the network sees them; the task learns from them.
 
         Raises:
-            InputError: in the role `restore`; if no cube can be used, or none has any contrast.
+            InputError: in the role `restore`; if no cube can be used, or a clean one is wrong.
         """
         if self.role != "target":
             raise InputError("Folder has observations only in the role target: set data.init_args.role to target.")
-        centres = self.wavelengths
-        found: list[Observation] = []
+        centres, found = self.wavelengths, list[Observation]()
+        # What is wrong with the clean cubes is told before the work, not in the test after it.
+        _ = self._clean
         for scene in tuple(self._subsets["observed"]):
             for part in self._sound_parts(scene):
-                if part.contrast:
-                    size = (part.bands, part.crop.height, part.crop.width)
-                    found.append(ReadObservation(part.name, partial(self._cube, scene, part.crop), size, centres))
+                size = (part.bands, part.crop.height, part.crop.width)
+                found.append(ReadObservation(part.name, partial(self._cube, scene, part.crop), size, centres))
         self._check(found)
         self.degradation.measure(ReadCubes(found), [one.name for one in found], centres)
         return found
@@ -295,11 +262,15 @@ class FolderTarget(LightningDataModule):
         return [name for name, scenes in self._subsets.items() if scenes]
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        """Return one loader per name in `test_set_names`: observations, with their clean cubes where there are any."""
-        loaders = []
+        """Return one loader per name in `test_set_names`: observations, with their clean cubes where there are any.
+
+        Raises:
+            InputError: if no cube can be used.
+        """
+        loaders, clean = [], self._clean
         for name in self.test_set_names:
             parts = [
-                (scene, part.name, part.crop, self._clean_of(scene))
+                (scene, part.name, part.crop, clean.get(scene.name))
                 for scene in tuple(self._subsets[name])
                 for part in self._sound_parts(scene)
             ]
@@ -308,6 +279,8 @@ class FolderTarget(LightningDataModule):
             dataset = ScoredCubes(parts, self.wavelengths)
             sampler = EvaluationSampler(dataset, *world())
             loaders.append(DataLoader(dataset, batch_size=1, sampler=sampler, collate_fn=collate))
+        if not loaders:
+            raise self._nothing()
         return loaders
 
     def _sound_parts(self, scene: FolderScene) -> list[_Part]:
@@ -318,25 +291,46 @@ class FolderTarget(LightningDataModule):
         Raises:
             InputError: for such a scene if it is the only one, or the first one is to stop the run.
         """
+        parts = []
         try:
-            parts = []
             for name, crop in self._crops(scene):
                 cube = self._cube(scene, crop)
-                parts.append(_Part(name, crop, len(cube), bool(cube.max() > cube.min())))
+                if shows_something(cube):
+                    parts.append(_Part(name, crop, len(cube)))
         except (ValueError, OSError) as error:
-            if self.strict or sum(map(len, self._subsets.values())) == 1:
+            if self.strict or sum(map(len, self._subsets.values())) + len(self.failures) == 1:
                 raise
-            self.failures[scene.name] = str(error)
-            _log.warning("The cube %s is left out: %s", scene.name, error)
-            for scenes in self._subsets.values():
-                if scene in scenes:
-                    scenes.remove(scene)
-            return []
-        return parts
+            return self._leave_out(scene, str(error))
+        return parts or self._leave_out(scene, f"{_CONSTANT}: leave {scene.name} out.")
+
+    def _leave_out(self, scene: FolderScene, sentence: str) -> list[_Part]:
+        """Name a scene that cannot be used, and go on without it."""
+        self.failures[scene.name] = sentence
+        _log.warning("The cube %s is left out: %s", scene.name, sentence)
+        for scenes in self._subsets.values():
+            if scene in scenes:
+                scenes.remove(scene)
+        return []
+
+    def _nothing(self) -> InputError:
+        """Return why no cube is left, in one sentence."""
+        if not all(sentence.startswith(_CONSTANT) for sentence in self.failures.values()):
+            return incomplete(self.failures, "used")
+        return InputError(
+            f"All observed cubes of {self.root} are constant, black or saturated: give data.init_args.root cubes "
+            "that show something."
+        )
 
     def _crops(self, scene: FolderScene) -> list[tuple[str, Crop]]:
         options = self.settings
         _, height, width = scene.file.shape
+        least = options.degradation.measured_side
+        if min(height, width, options.crop) < least:
+            seen = f"{height} x {width} pixels" if options.crop >= least else f"crops of {options.crop} pixels"
+            raise InputError(
+                f"The cube {scene.file.path} has {seen}, too few to estimate its noise: give at least "
+                f"{least} x {least}."
+            )
         if min(height, width) < options.patch_size:
             raise InputError(
                 f"The cube {scene.file.path} has {height} x {width} pixels, fewer than a training patch of "
@@ -352,27 +346,19 @@ class FolderTarget(LightningDataModule):
 
     def _check(self, found: Sequence[Observation]) -> None:
         if not found:
-            raise InputError(
-                f"All observed cubes of {self.root} are constant, black or saturated: give data.init_args.root cubes "
-                "that show something."
-            )
+            raise self._nothing()
         if len(self._subsets["observed"]) == 1:
             _log.warning(
                 "Only one cube is observed: what is learned of it is tested on %s.",
                 "other cubes" if self._subsets["unobserved"] else "nothing else",
             )
 
-    def _clean_of(self, scene: FolderScene) -> FolderScene | None:
+    @cached_property
+    def _clean(self) -> dict[str, FolderScene]:
+        """The clean cubes, opened, by the names of those that they are the truth of."""
         root = self.settings.clean_root
         if root is None:
-            return None
-        if not root.is_dir():
-            raise MissingFileError(f"There is no folder {root}: set data.init_args.clean_root to clean cubes.")
-        stem = Path(scene.name).with_suffix("")
-        folder = root / stem.parent
-        same = [path for path in (find_cubes(folder) if folder.is_dir() else []) if path.stem == stem.name]
-        if not same:
-            raise MissingFileError(
-                f"The folder {root} holds no clean cube called {stem}: add it, or leave out data.init_args.clean_root."
-            )
-        return scene.beside(self.open_clean(same[0]))
+            return {}
+        scenes = [scene for part in self._subsets.values() for scene in part]
+        paths = clean_files(root, [scene.name for scene in scenes])
+        return {scene.name: scene.beside(self.open_clean(paths[scene.name])) for scene in scenes if scene.name in paths}

@@ -138,7 +138,7 @@ def _write(cubes: Mapping[str, NDArray[np.float32]], folder: Path) -> None:
 def _adapted(command: HyperalignCLI) -> Adapted:
     """Return what a finished command left."""
     from callbacks import GainWithoutTruth
-    from callbacks.reporting.without_truth.gain_table import means
+    from callbacks.reporting.without_truth.gain_rows import means
     from experiments.places import checkpoint_of
     from hyperalign.folders import run_folder
     from hyperalign.trainers import callbacks_of

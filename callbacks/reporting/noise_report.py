@@ -50,7 +50,7 @@ class NoiseReport(Callback):
         with replacing_path(folder / "noise.png") as path:
             drawn(estimate).savefig(path, dpi=110, format="png")
         log_picture(trainer.loggers, "pictures/noise", folder / "noise.png", trainer.global_step)
-        Console().print(as_table(estimate), highlight=False)
+        Console().print(as_table(estimate), markup=False, highlight=False)
         log.info("noise estimate written to %s", folder / "noise.json")
 
 
@@ -62,8 +62,10 @@ def estimate_of_task(task: Degradation | None) -> NoiseEstimate | None:
 
 def as_table(estimate: NoiseEstimate) -> Table:
     """Return one row a scene: its family, sigma on the 0 to 255 scale, and mean shares over its bands."""
-    names = list(SHARES.values())
-    table = Table("scene", "noise", "sigma (of 255)", *names, "missing bands", title="Noise of the observations")
+    table = Table(title="Noise of the observations")
+    table.add_column("scene", overflow="fold")
+    for name in ("noise", "sigma (of 255)", *SHARES.values(), "missing bands"):
+        table.add_column(name, no_wrap=name in ("noise", "sigma (of 255)"))
     for scene in estimate.scenes:
         sigmas = np.array([band.sigma for band in scene.bands if not band.missing] or [0.0]) * 255.0
         shares = [f"{np.mean([getattr(band, key) for band in scene.bands]):.1%}" for key in SHARES]

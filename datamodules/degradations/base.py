@@ -85,6 +85,11 @@ class Degradation(ABC):
         """
         return None, self
 
+    @property
+    def measured_side(self) -> int:
+        """Rows and columns that an observation needs, that `measure` can learn from it; 1 where it learns nothing."""
+        return 1
+
     def measure(  # noqa: B027 - a hook that most tasks leave empty
         self, cubes: Sequence[Tensor], names: Sequence[str], wavelengths: Sequence[float]
     ) -> None:

@@ -23,6 +23,7 @@ from datamodules.degradations.noise import (
 )
 from datamodules.degradations.operators import Masking
 from datamodules.estimation import BandNoise, NoiseEstimate, SceneNoise, estimate_noise, read_estimate
+from datamodules.estimation.estimate import SMALLEST_SIDE
 from hyperalign.errors import InputError
 from hyperalign.files import settings_digest
 
@@ -51,12 +52,14 @@ class EstimatedNoise(Degradation):
 
     Args:
         estimate: JSON file of an earlier estimate; None measures the observations when adaptation starts.
-        sigmas: standard deviation on the 0 to 255 scale, one or one a band, in place of the measured ones.
+        sigmas: standard deviation where the signal is 0, on the 0 to 255 scale, one or one a band, in place of the
+            measured ones; a measured growth with the signal stays unless `slope` is given too.
         slope: growth of the variance with the signal, in place of the measured ones.
         stripe_share: share of the columns of every band that is striped.
-        stripe_amplitude: largest offset of a stripe.
+        stripe_amplitude: largest offset of a stripe; `stripe_share` needs it where no stripe was measured.
         dead_share: share of the columns of every band that is dead.
-        impulse_share: share of the pixels of every band that is hit.
+        impulse_share: share of the pixels of every band that is hit, half of them by 0 and half by 1 where no impulse
+            was measured.
         missing: numbers of the missing bands, from 0.
 
     Raises:
@@ -90,6 +93,11 @@ class EstimatedNoise(Degradation):
         self.missing = missing
         self.estimate: NoiseEstimate | None = None if estimate is None else read_estimate(Path(estimate))
 
+    @property
+    def measured_side(self) -> int:
+        """Fewer rows or columns say too little about their noise; any number will do where it is known."""
+        return SMALLEST_SIDE if self.estimate is None else 1
+
     def measure(self, cubes: Sequence[Tensor], names: Sequence[str], wavelengths: Sequence[float]) -> None:
         """Measure observations, unless an estimate is there already, and say in one sentence what is odd about them.
 
@@ -99,12 +107,16 @@ class EstimatedNoise(Degradation):
             wavelengths: the C band centres in nm.
 
         Raises:
-            ValueError: see `datamodules.estimation.estimate_noise`.
+            ValueError: see `datamodules.estimation.estimate_noise`; or if what overrides it does not fit these bands.
         """
         if self.estimate is None:
             self.estimate = estimate_noise(cubes, names, wavelengths)
             if sentence := _SENTENCES.get(self.estimate.family):
                 _log.warning(sentence)
+        # What does not fit is told before the work, and not by the first patch.
+        self._check_bands(len(wavelengths), self.estimate)
+        for scene in self.estimate.scenes:
+            self._overridden(scene)
 
     def draw(self, shape: Sequence[int], generator: torch.Generator) -> Corruption:
         """Draw the replay of one observed scene for a cube of `shape` (C, H, W)."""
@@ -114,16 +126,22 @@ class EstimatedNoise(Degradation):
                 "EstimatedNoise has measured nothing yet, so it cannot degrade a scene: use it in the role target with "
                 "observations that were measured, or give data.init_args.degradation.init_args.estimate a noise.json."
             )
-        if size[0] != len(self.estimate.wavelengths):
-            raise InputError(
-                f"The noise was estimated for {len(self.estimate.wavelengths)} bands and cannot be replayed on a cube "
-                f"of {size[0]}: estimate it on observations of the same sensor."
-            )
+        self._check_bands(size[0], self.estimate)
         scene = self.estimate.scenes[int(stream.integers(0, len(self.estimate.scenes)))]
         return replayed(self._overridden(scene), scene.direction, size, stream)
 
+    @staticmethod
+    def _check_bands(bands: int, estimate: NoiseEstimate) -> None:
+        if bands != len(estimate.wavelengths):
+            raise InputError(
+                f"The noise was estimated for {len(estimate.wavelengths)} bands and cannot be replayed on a cube "
+                f"of {bands}: estimate it on observations of the same sensor."
+            )
+
     def _overridden(self, scene: SceneNoise) -> list[BandNoise]:
-        bands = [replace(band, **self.overrides) for band in scene.bands]  # type: ignore[arg-type]
+        bands = [replace(_with_values(band), **self.overrides) for band in scene.bands]  # type: ignore[arg-type]
+        if self.overrides.get("stripe_share"):
+            bands = _with_amplitudes(bands, scene.name)
         if self.missing is not None:
             if not set(self.missing) <= set(range(len(bands))):
                 raise InputError(f"The missing bands {self.missing} are not all among the {len(bands)} bands.")
@@ -146,6 +164,22 @@ class EstimatedNoise(Degradation):
         if self.missing is not None:
             own["missing"] = [float(band) for band in self.missing]
         return {**own, **self.overrides}
+
+
+def _with_amplitudes(bands: Sequence[BandNoise], name: str) -> list[BandNoise]:
+    """Return bands that are all to be striped, those without a measured stripe as high as the others in the median."""
+    known = [band.stripe_amplitude for band in bands if band.stripe_amplitude > 0]
+    if not known:
+        raise InputError(
+            f"EstimatedNoise got a stripe_share, but no stripe was measured in {name!r}: give stripe_amplitude too."
+        )
+    usual = float(np.median(known))
+    return [replace(band, stripe_amplitude=band.stripe_amplitude or usual) for band in bands]
+
+
+def _with_values(band: BandNoise) -> BandNoise:
+    """Return a band that has values for impulses, if it should be given some."""
+    return band if band.impulse_share > 0 else replace(band, salt_share=0.5)
 
 
 def replayed(

@@ -60,6 +60,11 @@ class SeveralTasks(Degradation):
         """Draw a task and the corruption of one cube of `shape` (C, H, W) by it."""
         return self.chosen(generator)[1].draw(shape, generator)
 
+    @property
+    def measured_side(self) -> int:
+        """The largest of the tasks'."""
+        return max(task.measured_side for task in self.tasks)
+
     def measure(self, cubes: Sequence[Tensor], names: Sequence[str], wavelengths: Sequence[float]) -> None:
         """Let every task learn from measured observations."""
         for task in self.tasks:

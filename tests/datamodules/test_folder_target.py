@@ -12,7 +12,9 @@ import torch
 from lightning import Trainer
 
 from callbacks import ProxyGeneration, ResultsTable
-from datamodules import EstimatedNoise, Folder, MappedScene
+from datamodules import EstimatedNoise, Folder, MappedScene, NonIIDGaussian
+from datamodules.folder_target import FolderTarget
+from datamodules.scenes.failures import IncompleteError
 from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError, MissingFileError
 from lightning_modules import RestorationModule, Subspace, WhitenedRCTV
@@ -136,7 +138,13 @@ def test_bad_cubes_are_told_in_one_sentence(tmp_path: Path, caplog: pytest.LogCa
     (tmp_path / "flat").mkdir()
     (tmp_path / "empty").mkdir()
     np.save(tmp_path / "flat" / "a.npy", np.ones((8, 40, 40), dtype=np.float32))
-    with pytest.raises(InputError, match=r"All observed cubes of .* are constant, black or saturated"):
+    # Bands that differ from each other alone show nothing either.
+    np.save(tmp_path / "flat" / "b.npy", np.ones((8, 40, 40), dtype=np.float32) * np.linspace(0, 1, 8)[:, None, None])
+    for use in (FolderTarget.observations, FolderTarget.test_dataloader):
+        with pytest.raises(InputError, match=r"All observed cubes of .* are constant, black or saturated"):
+            use(target(tmp_path / "flat"))
+    np.save(tmp_path / "flat" / "c.npy", np.full((8, 40, 40), np.nan, dtype=np.float32))
+    with pytest.raises(IncompleteError, match=r"3 cubes could not be used \(a\.npy: It is constant in every band, as"):
         target(tmp_path / "flat").observations()
     np.save(write(tmp_path / "mixed", "amber") / "other.npy", np.zeros((7, 40, 40), dtype=np.float32))
     with pytest.raises(InputError, match=r"other\.npy"):
@@ -153,8 +161,46 @@ def test_bad_cubes_are_told_in_one_sentence(tmp_path: Path, caplog: pytest.LogCa
         target(tmp_path / "one", crop=32, patch_size=48)
     with pytest.raises(InputError, match="only degraded cubes and nothing to train on"):
         target(tmp_path / "one").train_dataloader()
-    with pytest.raises(MissingFileError, match=r"holds no clean cube called amber"):
-        target(tmp_path / "one", clean_root=str(tmp_path / "empty")).test_dataloader()
+    for use in (FolderTarget.observations, FolderTarget.test_dataloader):
+        with pytest.raises(MissingFileError, match=r"holds no clean cube called amber, nor any other"):
+            use(target(tmp_path / "one", clean_root=str(tmp_path / "empty")))
+
+
+def test_a_constant_cube_among_others_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    np.save(write(tmp_path, "amber", "birch") / "flat.npy", np.zeros((8, 40, 40), dtype=np.float32))
+    data = target(tmp_path)
+    assert [one.name for one in data.observations()] == ["amber.npy", "birch.npy"]
+    assert list(data.failures) == ["flat.npy"]
+    assert [batch["name"] for batch in target(tmp_path).test_dataloader()[0]] == [["amber.npy"], ["birch.npy"]]
+    assert "The cube flat.npy is left out: " in caplog.text
+
+
+def test_a_cube_too_small_for_its_noise_is_named_and_left_out(tmp_path: Path) -> None:
+    data = target(write(tmp_path, "amber"))
+    write(tmp_path, "birch", side=20)
+    assert [one.name for one in data.observations()] == ["amber.npy"]
+    assert data.failures == {
+        "birch.npy": f"The cube {tmp_path / 'birch.npy'} has 20 x 20 pixels, too few to estimate its noise: give at "
+        "least 32 x 32."
+    }
+    given = target(tmp_path, degradation=NonIIDGaussian())
+    assert [one.name for one in given.observations()] == ["amber.npy", "birch.npy"]
+
+
+def test_some_truth_is_scored_with_and_what_lacks_it_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clean = write(tmp_path / "clean", "amber", sigma=0.0)
+    (loader,) = target(write(tmp_path / "noisy", "amber", "birch"), clean_root=str(clean)).test_dataloader()
+    assert [(batch["name"], "target" in batch) for batch in loader] == [(["amber.npy"], True), (["birch.npy"], False)]
+    assert "holds no clean cube for 1 of 2 cubes (birch.npy), which are not scored" in caplog.text
+
+
+def test_wrong_clean_cubes_are_told_before_the_work(tmp_path: Path) -> None:
+    noisy, clean = write(tmp_path / "noisy", "amber"), write(tmp_path / "clean", "amber")
+    np.save(clean / "amber.npy", np.zeros((8, 40, 44), dtype=np.float32))
+    with pytest.raises(InputError, match=r"The clean cube .* has 8 x 40 x 44 values where"):
+        target(noisy, clean_root=str(clean)).observations()
+    with pytest.raises(MissingFileError, match=r"There is no folder .*nowhere"):
+        target(noisy, clean_root=str(tmp_path / "nowhere")).observations()
 
 
 def test_a_network_for_any_bands_adapts_to_those_of_the_cubes(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def left(folder: Path) -> list[str]:
         (lambda number: clean_scene(31, 48, number).numpy(), (), "look clean or low-resolution, for which no packaged"),
         (lambda number: (noisy(number).clip(0, 1) * 4000).astype(np.uint16), (), "reaches 4000 after the normalisat"),
         (bordered, (), "holds NaN or infinite values, the first in band 0 at row 0, column 0: repair it, or set data."),
-        (lambda number: noisy(number, side=20), (), "has 20 x 20 pixels, too few to estimate its noise: give cubes of"),
+        (lambda number: noisy(number, side=20), (), "has 20 x 20 pixels, too few to estimate its noise: give at least"),
         (noisy, ("--data.patch_size", "56"), "has 48 x 48 pixels, fewer than a training patch of 56 x 56: set a small"),
         (noisy, ("--source", str(SHIPPED / "super_resolution.ckpt")), "super_resolution.ckpt do not fit SERT; choose"),
         (lambda number: noisy(number, bands=20), (), "has 20 bands (20 x 48 x 48) but 31 wavelengths: give one wave"),

@@ -358,6 +358,13 @@ def test_other_source_weights_are_refused(tmp_path: Path, source: Path) -> None:
     resume(tmp_path, RestorationModule(compact(2)), tmp_path / "adapted.ckpt")
 
 
+def test_a_source_that_was_adapted_itself_may_be_tested_beside_itself(tmp_path: Path, source: Path) -> None:
+    run = trainer(tmp_path)
+    run.fit(RestorationModule(compact(2), source=str(source)), datamodule=Pairs())
+    run.save_checkpoint(tmp_path / "adapted.ckpt")
+    resume(tmp_path, RestorationModule(compact(2), source=str(tmp_path / "adapted.ckpt")), tmp_path / "adapted.ckpt")
+
+
 def test_training_sees_observation_and_target_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[Tensor, Tensor]] = []
 

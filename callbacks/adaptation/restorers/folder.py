@@ -49,18 +49,19 @@ class FolderRestorer(ProxyRestorer):
         self.root = Path(root)
         self.normalisation = normalisation
         self.key, self.axes = key, axes
+        self._served: dict[Path, str] = {}
 
     def restore(self, batch: Mapping[str, Any], tile: int | None = None) -> Tensor:
         """Read the cube of the batch's scene.
 
         Raises:
             FileNotFoundError: when there is no folder, or no file of this name.
-            ValueError: when two files have this name, or the cube has other bands.
+            ValueError: when two files have this name, two scenes share a file, or the cube has other bands.
         """
         (name,) = batch["name"]
         centres = tuple(float(centre) for centre in batch["wavelengths"])
         crop = _CROP.fullmatch(name)
-        file = self._open(self._path(crop[1] if crop else name), centres)
+        file = self._open(self._served_once(crop[1] if crop else name), centres)
         if file.shape[0] != len(centres) or not _same(file.wavelengths, centres):
             raise InputError(
                 f"The proxy {file.path} has other bands than the {len(centres)} of observation {name!r}: restore the "
@@ -101,6 +102,16 @@ class FolderRestorer(ProxyRestorer):
         if not self.root.is_dir():
             raise MissingFileError(f"There is no folder {self.root}: set root of FolderRestorer to the restored cubes.")
         return find_cubes(self.root)
+
+    def _served_once(self, name: str) -> Path:
+        path = self._path(name)
+        other = self._served.setdefault(path, name)
+        if other != name:
+            raise InputError(
+                f"The proxy {path} is called like two observations, {other!r} and {name!r}: name every restored cube "
+                "like its own one."
+            )
+        return path
 
     def _path(self, name: str) -> Path:
         wanted = {name, name.split("/")[-1], file_stem(name)}

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
-from callbacks.reporting.without_truth.intervals import Gain, scene_gain, set_gain
-from callbacks.reporting.without_truth.residuals import Residuals
+from callbacks.reporting.without_truth.gain_rows import GainRow, as_csv, as_markdown, as_table, removed_table
+from callbacks.reporting.without_truth.intervals import scene_gain
 from callbacks.reporting.without_truth.risk import Restore, compare
 from datamodules.estimation.estimate import SMALLEST_SIDE
 from hyperalign.errors import InputError
@@ -34,34 +30,12 @@ log = logging.getLogger(__name__)
 NOISY = ("gaussian", "complex", "unlike")
 """Families of noise on which an error can be estimated; of a clean, blurred or masked scene none is."""
 
-COLUMNS = ("set", "scene", "change (dB)", "95 % interval", "change of the squared error", "true change (dB)")
-MEAN = "**mean**"
-
-
-@dataclass(frozen=True)
-class GainRow:
-    """What is estimated of one scene.
-
-    Attributes:
-        test_set: the test set.
-        scene: its name.
-        gain: the estimated change from source-only to adapted.
-        true: the true change in dB in the same window, where there is a clean cube.
-        residuals: of the source weights and of the adapted ones.
-    """
-
-    test_set: str
-    scene: str
-    gain: Gain
-    true: float | None
-    residuals: tuple[Residuals, Residuals]
-
 
 class GainWithoutTruth(Callback):
     """Estimate, while testing, how much better the adapted weights restore every scene than the source weights do.
 
     No clean cube is used (see `callbacks.reporting.without_truth.risk`); where there is one, the true change stands
-    beside. Writes `gain.csv` and `gain.md` and prints the table. It restores a window of every scene six more times.
+    beside. Writes `gain.csv` and `gain.md` and prints their tables. It restores a window of every scene six more times.
 
     Args:
         folder: where the files go; the run's log folder when None.
@@ -133,7 +107,8 @@ class GainWithoutTruth(Callback):
             write_text(folder / "gain.csv", as_csv(self.rows))
             self.written = folder / "gain.md"
             write_text(self.written, as_markdown(self.rows))
-            Console().print(as_table(self.rows), highlight=False)
+            for table in (as_table(self.rows), removed_table(self.rows)):
+                Console().print(table, markup=False, highlight=False)
 
     def _compared(
         self, restore: Sequence[Restore], observation: Tensor, clean: Tensor | None, test_set: str, name: str
@@ -168,59 +143,3 @@ def true_change(first: Tensor, second: Tensor, clean: Tensor) -> float:
     """Return how much higher the band-mean PSNR of the second restored cube is, in dB."""
     before, after = ((one - clean).square().mean(dim=(1, 2)).clamp(min=1e-12) for one in (first, second))
     return float((10.0 * torch.log10(before / after)).mean())
-
-
-def means(rows: Sequence[GainRow]) -> list[GainRow]:
-    """Return one row a test set: the mean over scenes, with an interval over scenes."""
-    found = []
-    for test_set in sorted({one.test_set for one in rows}):
-        group = [one for one in rows if one.test_set == test_set]
-        known = [one.true for one in group if one.true is not None]
-        true = sum(known) / len(known) if len(known) == len(group) else None
-        found.append(replace(group[0], scene=MEAN, gain=set_gain([one.gain for one in group]), true=true))
-    return found
-
-
-def cells(row: GainRow) -> list[str]:
-    """Return one row as printed."""
-    gain = row.gain
-    true = "" if row.true is None else f"{row.true:+.2f}"
-    interval = f"{gain.low:+.2f} to {gain.high:+.2f}"
-    return [row.test_set, row.scene, f"{gain.change:+.2f}", interval, f"{gain.squared:+.1e}", true]
-
-
-def as_markdown(rows: Sequence[GainRow]) -> str:
-    """Return the table of gains, then the statistics of what was removed."""
-    lines = ["Estimated from the noisy observations alone: from source-only to adapted.", ""]
-    lines += ["| " + " | ".join(COLUMNS) + " |", "| --- | --- |" + " ---: |" * (len(COLUMNS) - 2)]
-    lines += ["| " + " | ".join(cells(row)) + " |" for row in [*means(rows), *rows]]
-    lines += ["", "What was removed: mean in standard deviations of the noise, correlation of neighbours, correlation"]
-    lines += ["with the restored cube; all are 0 for a perfect restorer.", ""]
-    lines += ["| set | scene | model | mean | neighbours | image |", "| --- | --- | --- | ---: | ---: | ---: |"]
-    for row in rows:
-        for model, one in zip(("source-only", "adapted"), row.residuals, strict=True):
-            values = f"{one.mean:.3f} | {one.whiteness:+.3f} | {one.correlation:+.3f}"
-            lines.append(f"| {row.test_set} | {row.scene} | {model} | {values} |")
-    return "\n".join(lines) + "\n"
-
-
-def as_csv(rows: Sequence[GainRow]) -> str:
-    """Return every scene, full precision."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["test_set", "scene", "change", "low", "high", "squared", "true"])
-    for one in rows:
-        true = "" if one.true is None else one.true
-        writer.writerow([one.test_set, one.scene, one.gain.change, one.gain.low, one.gain.high, one.gain.squared, true])
-    return text.getvalue()
-
-
-def as_table(rows: Sequence[GainRow]) -> Table:
-    """Return the means for the terminal."""
-    title = "Source-only to adapted, estimated without truth"
-    shown = [number for number, _ in enumerate(COLUMNS) if number != 1]
-    table = Table(*(COLUMNS[number] for number in shown), title=title)
-    for row in means(rows):
-        printed = cells(row)
-        table.add_row(*(printed[number] for number in shown))
-    return table

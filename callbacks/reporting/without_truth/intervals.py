@@ -41,6 +41,8 @@ class Gain:
         high: upper end of it.
         draws: `REPLICATES` values of the change, as far as it is known.
         squared: change of the mean squared error, below 0 where the second is better; it needs no error level.
+        first: band-mean PSNR of the first restorer in dB, on the scale of [0, 1]; the second has `first + change`.
+        doubt: half the 95 % interval of `first` in dB.
     """
 
     change: float
@@ -48,6 +50,13 @@ class Gain:
     high: float
     draws: Tensor
     squared: float
+    first: float
+    doubt: float
+
+    @property
+    def second(self) -> float:
+        """Band-mean PSNR of the second restorer in dB."""
+        return self.first + self.change
 
 
 def scene_gain(compared: Compared, seed: int = 0) -> Gain:
@@ -71,9 +80,12 @@ def scene_gain(compared: Compared, seed: int = 0) -> Gain:
     spread, band_spread = (SMALL_SPREAD, SMALL_SPREAD) if small else (SPREAD, BAND_SPREAD)
     factors = torch.exp(spread * common + band_spread * own)
     wrong = VARIANCE * noise * compared.correction.double()[:, None]
-    draws = _decibels(_differences(compared, weights) + wrong, level * factors)
+    doubted = _differences(compared, weights) + wrong
+    draws = _decibels(doubted, level * factors)
     low, high = _interval(draws)
-    return Gain(float(_decibels(whole, level)), low, high, draws, -float(whole.mean()))
+    worst, best = _interval(_first(doubted, level * factors))
+    change, first = float(_decibels(whole, level)), float(_first(whole, level))
+    return Gain(change, low, high, draws, -float(whole.mean()), first, (best - worst) / 2.0)
 
 
 def set_gain(gains: Sequence[Gain], seed: int = 0) -> Gain:
@@ -96,7 +108,8 @@ def set_gain(gains: Sequence[Gain], seed: int = 0) -> Gain:
     alike = stack.sort(dim=1).values.mean(dim=0)
     draws = alike + torch.from_numpy(chance) * (beyond / count).sqrt()
     low, high = _interval(draws)
-    return Gain(float(changes.mean()), low, high, draws, sum(one.squared for one in gains) / count)
+    squared, first, doubt = (sum(getattr(one, of) for one in gains) / count for of in ("squared", "first", "doubt"))
+    return Gain(float(changes.mean()), low, high, draws, squared, first, doubt)
 
 
 def _differences(compared: Compared, weights: Tensor) -> Tensor:
@@ -108,8 +121,18 @@ def _differences(compared: Compared, weights: Tensor) -> Tensor:
 
 def _decibels(difference: Tensor, level: Tensor) -> Tensor:
     """Return the change of the band-mean PSNR for errors that differ by `difference` and are `level` in the mean."""
-    share = (difference / (2.0 * level)).clamp(-_MOST, _MOST)
+    share = _share(difference, level)
     return 10.0 * torch.log10((1.0 + share) / (1.0 - share)).mean(dim=0)
+
+
+def _first(difference: Tensor, level: Tensor) -> Tensor:
+    """Return the band-mean PSNR of the first of two such restorers in dB."""
+    return -10.0 * torch.log10(level * (1.0 + _share(difference, level))).mean(dim=0)
+
+
+def _share(difference: Tensor, level: Tensor) -> Tensor:
+    """Return what an error has beyond the mean of both, as a share of it."""
+    return (difference / (2.0 * level)).clamp(-_MOST, _MOST)
 
 
 def _interval(draws: Tensor) -> tuple[float, float]:

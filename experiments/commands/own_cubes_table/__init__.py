@@ -25,7 +25,7 @@ from hyperalign.files import write_text
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from callbacks.reporting.without_truth.gain_table import GainRow
+    from callbacks.reporting.without_truth.gain_rows import GainRow
     from datamodules.degradations import Degradation
 
 TASKS = ("gaussian", "complex", "independent_thirds", "random_structured")
@@ -109,7 +109,7 @@ def gains(
 
 def gains_as_markdown(gained: dict[str, list[GainRow]]) -> str:
     """Return the means and scenes of every task, and how often sign and interval were right."""
-    from callbacks.reporting.without_truth.gain_table import COLUMNS, cells, means
+    from callbacks.reporting.without_truth.gain_rows import COLUMNS, cells, means
 
     lines = [f"| noise | {' | '.join(COLUMNS)} |", f"| --- | --- | --- |{' ---: |' * (len(COLUMNS) - 2)}"]
     for name, rows in gained.items():

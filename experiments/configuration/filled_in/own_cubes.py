@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,8 +107,21 @@ def target_folder(words: Sequence[str], any_bands: bool = False) -> Folder | Non
     trained = None if any_bands else TRAINED
     folder = Folder(**settings, role="target", degradation=EstimatedNoise(), trained_wavelengths=trained)
     folder.assumed = {"any_bands": True} if any_bands else {}
-    folder.observations()
+    with _unsaid():
+        folder.observations()
     return folder
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Keep back the warnings about single cubes, which the run itself gives."""
+    log = logging.getLogger("datamodules")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def packaged_source(folder: Folder | None, kind: str = "") -> Path:

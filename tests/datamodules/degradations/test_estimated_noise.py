@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datamodules import EstimatedNoise
+from datamodules import EstimatedNoise, NonIIDGaussian, SeveralTasks
 from datamodules.estimation import BandNoise, NoiseEstimate, SceneNoise
 from hyperalign.errors import InputError
 from tests.datamodules.estimation.scenes import clean_scene
@@ -62,7 +62,7 @@ def test_measuring_what_was_replayed_gives_it_back(written: str) -> None:
     assert found[3].dead_share == pytest.approx(0.2, rel=0.35)
     assert (found[4].low, found[4].high) == (-0.5, 2.0)
     assert found[4].salt_share == pytest.approx(0.25, rel=0.1)
-    again.measure([], [], [])
+    again.measure([], [], WAVELENGTHS)
     assert again.estimate is estimate
 
 
@@ -76,6 +76,39 @@ def test_everything_can_be_overridden(written: str) -> None:
     louder = EstimatedNoise(written, sigmas=[10.0, 20.0, 30.0, 40.0, 50.0, 60.0], slope=0.0, missing=[])
     assert degraded(louder)[5].std().item() == pytest.approx(60 / 255, rel=0.02)
     assert still.settings() != louder.settings() != EstimatedNoise(written).settings()
+
+
+def test_what_overrides_needs_nothing_that_was_measured(tmp_path: Path, written: str) -> None:
+    quiet = tmp_path / "quiet.json"
+    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", tuple(BandNoise() for _ in WAVELENGTHS)),)).write(quiet)
+    hit = degraded(EstimatedNoise(str(quiet), impulse_share=0.4))
+    assert (hit == 0).float().mean().item() == pytest.approx(0.2, abs=0.02)
+    assert (hit == 1).float().mean().item() == pytest.approx(0.2, abs=0.02)
+    with pytest.raises(
+        InputError, match="got a stripe_share, but no stripe was measured in 'a': give stripe_amplitude"
+    ):
+        EstimatedNoise(str(quiet), stripe_share=0.3).measure([], [], WAVELENGTHS)
+    # Bands without a stripe of their own are given the height of the others'.
+    sigmas, shares = [0.0], {"dead_share": 0.0, "impulse_share": 0.0}
+    striped = degraded(EstimatedNoise(written, sigmas=sigmas, stripe_share=1.0, missing=[], **shares)) - 0.5
+    assert (striped.abs().amax(dim=(1, 2)) > 0).all()
+
+
+def test_what_does_not_fit_is_told_before_anything_is_degraded(written: str) -> None:
+    for wrong, sentence in (
+        ({"sigmas": [1.0, 2.0]}, "got 2 sigmas for 6 bands"),
+        ({"missing": [6]}, "among the 6 ban"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            EstimatedNoise(written, **wrong).measure([], [], WAVELENGTHS)
+    with pytest.raises(InputError, match="estimated for 6 bands and cannot be replayed on a cube of 2"):
+        EstimatedNoise(written).measure([], [], WAVELENGTHS[:2])
+
+
+def test_how_small_an_observation_may_be(written: str) -> None:
+    assert EstimatedNoise().measured_side == 32
+    assert EstimatedNoise(written).measured_side == NonIIDGaussian().measured_side == 1
+    assert SeveralTasks([NonIIDGaussian(), EstimatedNoise()]).measured_side == 32
 
 
 def test_stripes_along_rows(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from datamodules import Folder
 from datamodules.sampling.crops import Crop
-from datamodules.sampling.measured_parts import ReadCubes, ScoredCubes
+from datamodules.sampling.measured_parts import ReadCubes, ScoredCubes, clean_files, shows_something
 from datamodules.scenes import Observation
+from hyperalign.errors import InputError, MissingFileError
 
 TRAINED = (450.0, 550.0, 650.0)
 
@@ -40,3 +42,21 @@ def test_a_part_and_the_same_part_of_the_clean_cube(tmp_path: Path) -> None:
     assert np.array_equal(parts[0]["observation"].numpy(), cube[:, 2:6, 3:8])
     assert np.array_equal(parts[0]["target"].numpy(), cube[:, 2:6, 3:8] / 2)
     assert "target" not in parts[1]
+
+
+def test_a_cube_shows_something_where_a_band_varies() -> None:
+    bands = torch.linspace(0, 1, 3)[:, None, None].expand(3, 4, 4)
+    assert not shows_something(bands)
+    assert shows_something(bands + torch.eye(4) * torch.tensor([0.0, 1.0, 0.0])[:, None, None])
+
+
+def test_clean_files_are_paired_by_name_whatever_their_formats(tmp_path: Path) -> None:
+    for name in ("a.npy", "a.mat", "day/b.npy", "c.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = clean_files(tmp_path, ["a.mat", "a.npy", "day/b.img", "d.npy"])
+    assert found == {"a.mat": tmp_path / "a.mat", "a.npy": tmp_path / "a.npy", "day/b.img": tmp_path / "day" / "b.npy"}
+    with pytest.raises(InputError, match=r"Both a\.mat and a\.npy in .* could be the clean cube of a\.img: leave one"):
+        clean_files(tmp_path, ["a.img"])
+    with pytest.raises(MissingFileError, match=r"holds no clean cube called e, nor any other of the observed ones"):
+        clean_files(tmp_path, ["e.npy"])

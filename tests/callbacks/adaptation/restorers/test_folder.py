@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from callbacks import FolderRestorer
+from hyperalign.errors import InputError
 from tests.callbacks.adaptation.restorers.fixed import batch_of
 
 
@@ -24,7 +25,18 @@ def test_a_cube_is_paired_by_name(tmp_path: Path) -> None:
     restorer = FolderRestorer(str(tmp_path), axes="CHW")
     assert torch.equal(restorer.restore(batch_of())[0], wanted)
     below = {**batch_of(), "name": ["deep/amber"]}
-    assert torch.equal(restorer.restore(below)[0], wanted)
+    assert torch.equal(FolderRestorer(str(tmp_path), axes="CHW").restore(below)[0], wanted)
+
+
+def test_one_cube_is_not_the_proxy_of_two_observations(tmp_path: Path) -> None:
+    written(tmp_path, "amber")
+    restorer = FolderRestorer(str(tmp_path), axes="CHW")
+    for name in ("monday/amber", "monday/amber"):
+        restorer.restore({**batch_of(), "name": [name]})
+    with pytest.raises(
+        InputError, match=r"amber\.npy is called like two observations, 'monday/amber' and 'friday/amber'"
+    ):
+        restorer.restore({**batch_of(), "name": ["friday/amber"]})
 
 
 def test_values_come_to_the_scale_of_proxies(tmp_path: Path) -> None:
@@ -75,7 +87,7 @@ def test_a_cube_of_another_format_and_a_crop_of_a_large_one_are_found(tmp_path: 
     wanted = written(tmp_path, "amber")
     restorer = FolderRestorer(str(tmp_path), axes="CHW")
     batch = batch_of()
-    assert torch.equal(restorer.restore({**batch, "name": ["amber.img"]})[0], wanted)
+    assert torch.equal(FolderRestorer(str(tmp_path), axes="CHW").restore({**batch, "name": ["amber.img"]})[0], wanted)
     part = {**batch, "name": ["amber.npy at 2, 3"], "observation": batch["observation"][..., 2:8, 3:10]}
     assert torch.equal(restorer.restore(part)[0], wanted[:, 2:8, 3:10])
     height = wanted.shape[1]
