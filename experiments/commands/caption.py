@@ -187,9 +187,18 @@ def parsed(arguments: Sequence[str]) -> Namespace:
     parser = data_parser("caption", _DESCRIPTION)
     parser.add_class_arguments(CaptionSettings, "caption")
     parser.add_argument("--output", type=str, required=True, help="JSON file to write or to go on with.")
-    parser.add_argument("--scenes", type=str, nargs="+", help="Scenes to caption; all that there are by default.")
+    parser.add_argument("--scenes", type=str, nargs="+", help="Scenes to caption, one or more names; all by default.")
     parser.add_argument("--overwrite", action="store_true", help="Caption the scenes anew, reviewed ones included.")
-    return built(parser, "caption", _spelled_out(arguments), {"caption"})
+    given = built(parser, "caption", _spelled_out(arguments), {"caption"})
+    given.scenes = _one_by_one(given.scenes)
+    return given
+
+
+def _one_by_one(scenes: Sequence[str] | None) -> list[str] | None:
+    """Return names that stand one after another, or in one list (`[a, b]`) as everywhere else on the command line."""
+    if scenes is None or len(scenes) != 1 or not scenes[0].startswith("["):
+        return None if scenes is None else list(scenes)
+    return [name.strip().strip("\"'") for name in scenes[0].strip("[]").split(",")]
 
 
 def _spelled_out(arguments: Sequence[str]) -> list[str]:

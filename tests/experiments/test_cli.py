@@ -70,6 +70,24 @@ def test_the_module_is_the_same_command(option: str, capsys: pytest.CaptureFixtu
     assert "torch" not in {line.rpartition("|")[2].strip() for line in finished.stderr.splitlines()}
 
 
+def test_the_help_of_no_command_waits_for_torch() -> None:
+    root = Path(cli.__file__).resolve().parent.parent
+    # one process for all of them, which says after which one torch is there
+    lines = [
+        "import contextlib, sys",
+        "from experiments.cli import COMMANDS, RUNS, main",
+        "for command in (*RUNS, *COMMANDS):",
+        "    with contextlib.suppress(SystemExit):",
+        "        main([command, '--help'])",
+        "    assert 'torch' not in sys.modules, command",
+    ]
+    finished = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=root, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert all(f"usage: hyperalign {command}" in finished.stdout for command in (*cli.RUNS, *cli.COMMANDS))
+
+
 def test_an_interruption_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted(given: list[str]) -> int:
         raise KeyboardInterrupt

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from experiments.commands.gpu_check.record import Recorder
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hyperalign.seeding import generator_for
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
@@ -52,6 +50,7 @@ def accuracy(cubes: Mapping[str, Tensor], task: Degradation, name: str, seed: in
         seed: decides the noise.
     """
     from datamodules.estimation.estimate import scene_noise
+    from hyperalign.seeding import generator_for
 
     found = []
     for scene, cube in cubes.items():

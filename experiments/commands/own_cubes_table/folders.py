@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from experiments.commands.demo import write_envi
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import replacing
-from hyperalign.seeding import generator_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,6 +79,8 @@ def write_folder(
     Returns:
         The folder of the noisy ones and that of the clean ones.
     """
+    from hyperalign.seeding import generator_for
+
     noisy, clean = folder / "cubes", folder / "clean"
     for number, (name, cube) in enumerate(sorted(cubes.items())):
         degraded = task(cube, generator_for(seed, "table", name))

@@ -106,6 +106,7 @@ def test_nothing_is_loaded_where_every_scene_has_its_caption(
 def test_only_named_scenes_and_only_when_told_to_are_captioned_anew(data: dict[str, Any], blip: str) -> None:
     write_captions(Path("captions.json"), "CAVE", {"beads": "mine", "cloth": "mine too", "elsewhere": "kept"})
     assert caption(blip, "--scenes", "beads_ms", "balloons") == 0
+    assert caption(blip, "--scenes", "[beads_ms, balloons]") == 0  # as lists are given everywhere else
     assert content()["unreviewed"] == ["balloons"]
     assert content()["captions"]["beads"] == "mine"
     assert caption(blip, "--scenes", "beads", "--overwrite") == 0
