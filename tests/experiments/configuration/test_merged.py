@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from experiments.cli import main, run
+from experiments.configuration.files import PACKAGED, find_config
 from experiments.configuration.merged import dumped, one_config
-from experiments.configuration.tree import _Loader, read_files
+from experiments.configuration.tree import _Loader, read_files, read_tree
 
 CAVE, TASK, BACKBONE = "data/cave", "tasks/gaussian", "backbones/sert"
 
@@ -27,13 +28,33 @@ def printed(names: tuple[str, ...], capsys: pytest.CaptureFixture[str], *words: 
 
 def test_backbone_data_and_task_combine_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:
     orders = [(BACKBONE, TASK, CAVE), (TASK, CAVE, BACKBONE), (CAVE, TASK, BACKBONE)]
-    sizes = ["--data.patch_size", "64", "--data.batch_size", "16"]  # which both the data set and the backbone set
-    first, *others = [printed(order, capsys, *sizes) for order in orders]
+    first, *others = [printed(order, capsys) for order in orders]
     assert first["data"]["class_path"] == "datamodules.CAVE"
     assert first["data"]["init_args"]["degradation"]["class_path"] == "datamodules.NonIIDGaussian"
+    assert first["data"]["init_args"]["batch_size"] == 16  # the backbone's
     assert first["model"]["init_args"]["network"]["init_args"]["dim"] == 96
     for other in others:
         assert other == first
+
+
+def test_a_recipe_before_its_data_set_and_backbone_is_the_same_recipe() -> None:
+    """Neither the role nor the backbone's patches depend on where the data set stands."""
+    for backbone, size, batch in (("backbones/gdrrn", 32, 32), ("backbones/promptir", 128, 8)):
+        for data in ("data/cave", "data/icvl", "data/harvard", "data/chikusei", "data/combined", "data/sample_scenes"):
+            for names in itertools.permutations((backbone, data, "hir_align/adapt")):
+                settings = read_tree([word for name in names for word in ("--config", str(find_config(name)))]).settings
+                found = settings["data"]["init_args"]
+                assert (found["role"], found["patch_size"], found["batch_size"]) == ("target", size, batch), names
+
+
+def test_a_data_set_says_nothing_of_training_that_its_class_says() -> None:
+    """What an overlay of `data/` states, it takes from recipes and backbones that stand before it."""
+    defaults = {"role": "source", "patch_size": 64, "patches_per_epoch": 1024, "batch_size": 8}
+    after_the_network = ("fusion_pair", "paris_eo1")  # whose own data they replace, as their first lines say
+    for path in sorted((PACKAGED / "data").glob("*.yaml")):
+        stated = yaml.safe_load(path.read_text(encoding="utf-8"))["data"]["init_args"]
+        same = {key for key, value in defaults.items() if stated.get(key) == value}
+        assert not same or (path.stem in after_the_network and same == {"batch_size"}), (path, same)
 
 
 def test_both_ways_of_writing_an_option_before_or_after_the_files(capsys: pytest.CaptureFixture[str]) -> None:
