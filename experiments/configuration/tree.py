@@ -50,7 +50,8 @@ class ConfigTree:
     Attributes:
         settings: the merged tree of mappings, lists and plain values.
         origins: for every dotted key, where it was last given: `in FILE` or `on the command line`.
-        notices: a sentence for each class of a file that a later file replaced.
+        notices: a sentence for each class of a file that a later file replaced, and for each setting of a recipe that a
+            backbone or a data set after it did.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +84,18 @@ class ConfigTree:
             elif str(given).endswith("+") and isinstance(present, list):
                 tree[key] = present + (value if isinstance(value, list) else [value])
             else:
+                if key in tree and present != value and not isinstance(present, dict | list) and key != "class_path":
+                    self._tell_of_a_setting(path, (before, present), (origin, value))
                 tree[key] = value
+
+    def _tell_of_a_setting(self, path: str, before: tuple[str, object], now: tuple[str, object]) -> None:
+        """Say so where what recipes are laid over comes after one: a backbone's own rate is for training it anew."""
+        (first, present), (last, value) = before, now
+        if first.startswith("in ") and last.startswith("in ") and _is_laid_under(last) and not _is_laid_under(first):
+            name = path.replace("init_args.", "")
+            self.notices.append(
+                f"{name} is {value} ({_said(last)}) and not {present} ({_said(first)}), because it comes later."
+            )
 
     def _replace_class(self, tree: dict[str, Any], name: object, path: str, files: tuple[str, str]) -> None:
         """Drop what was given together with another class, and say so where a file had named it."""
@@ -171,6 +183,11 @@ def _is_class(value: object) -> bool:
 
 def _said(origin: str) -> str:
     return f"in {shown_name(origin.removeprefix('in '))}"
+
+
+def _is_laid_under(origin: str) -> bool:
+    """Whether a file is of those that recipes are usually laid over: a network or a data set."""
+    return shown_name(origin.removeprefix("in ")).split("/")[0] in ("backbones", "data")
 
 
 def _as_class(value: object) -> object:

@@ -96,6 +96,23 @@ def test_an_option_that_exchanges_a_class_takes_none_of_its_settings(capsys: pyt
     assert content["model"]["init_args"]["network"]["class_path"] == "lightning_modules.MCNet"
 
 
+def test_a_setting_of_a_recipe_that_a_backbone_after_it_replaces_is_told() -> None:
+    def notices(*names: str) -> list[str]:
+        return read_files([word for name in names for word in ("--config", str(find_config(name)))]).notices
+
+    why = "because it comes later."
+    assert notices("hir_align/adapt", "backbones/sert_compact", CAVE) == [
+        f"{name} is {value} (in backbones/sert_compact) and not {recipe} (in hir_align/adapt), {why}"
+        for name, value, recipe in (
+            ("model.scheduler.max_lr", 0.002, 0.0006),
+            ("model.scheduler.pct_start", 0.05, 0.1),
+            ("trainer.max_epochs", 16, 4),
+        )
+    ]
+    for names in itertools.permutations((TASK, "backbones/sert_compact", CAVE)):
+        assert notices(*names, "hir_align/adapt") == []
+
+
 def test_a_class_of_an_earlier_file_that_gives_way_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     configs = ["backbones/sert_compact", "guides/photometric", CAVE, TASK, "hir_align/adapt"]
     with pytest.raises(SystemExit):
