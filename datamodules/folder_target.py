@@ -27,7 +27,7 @@ from datamodules.scenes.failures import incomplete
 from datamodules.scenes.folder_scene import FolderScene
 from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import CubeFile
-from datamodules.splits.chosen import Chosen, chosen
+from datamodules.splits.chosen import Chosen, parted
 from hyperalign.errors import InputError
 from hyperalign.ranks import world
 
@@ -162,16 +162,7 @@ class FolderTarget(LightningDataModule):
     def _subsets(self) -> dict[str, list[FolderScene]]:
         scenes = self.present_scenes()
         names = [scene.name for scene in scenes]
-        held = chosen(self.settings.unobserved, names, "unobserved")
-        if self.settings.observed is None:
-            seen = [name for name in names if name not in held]
-        else:
-            seen = chosen(self.settings.observed, names, "observed")
-            held = held if self.settings.unobserved is not None else [name for name in names if name not in seen]
-        if both := sorted(set(seen) & set(held)):
-            raise InputError(f"The cubes {', '.join(both)} are both observed and unobserved: put each in one of them.")
-        if not seen:
-            raise InputError(f"No cube of {self.root} is observed: leave some out of data.init_args.unobserved.")
+        seen, held = parted(self.settings.observed, self.settings.unobserved, names)
         return {
             "observed": [scene for scene in scenes if scene.name in seen],
             "unobserved": [scene for scene in scenes if scene.name in held],
@@ -361,4 +352,10 @@ class FolderTarget(LightningDataModule):
             return {}
         scenes = [scene for part in self._subsets.values() for scene in part]
         paths = clean_files(root, [scene.name for scene in scenes])
+        for scene in scenes:
+            if scene.name in paths and paths[scene.name].resolve() == scene.file.path.resolve():
+                raise InputError(
+                    f"The clean cube {paths[scene.name]} is the observation itself: set data.init_args.clean_root to "
+                    "another folder, or leave it out."
+                )
         return {scene.name: scene.beside(self.open_clean(paths[scene.name])) for scene in scenes if scene.name in paths}

@@ -106,6 +106,8 @@ class RestorationModule(EvaluationModule):
         self._source_state: dict[str, Tensor] = {}
         self._source_data: dict[str, Any] = {}
         self._task: dict[str, Any] | None = None
+        self.source_task: dict[str, Any] | None = None
+        """The task that the source was trained for, as its checkpoint records it."""
         self._started_from: str | None = None
         self._start_from_source()
 
@@ -226,6 +228,7 @@ class RestorationModule(EvaluationModule):
             network = copy.deepcopy(self.network).cpu()
             identity = checkpoints.load_weights(network, str(self.source))
             self._source_data = recorded_training_data(identity)
+            self.source_task = (identity or {}).get("task")
             self._source_state = network.state_dict()
         return self._source_state
 

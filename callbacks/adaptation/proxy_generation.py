@@ -18,6 +18,7 @@ from callbacks.adaptation.rounds import (
     round_starts,
     save_round_weights,
 )
+from callbacks.adaptation.source_task import check_source_task
 from callbacks.adaptation.stages import log_stage, target_data
 from callbacks.progress import StageBar
 from datamodules.scenes.scene import MappedScene
@@ -152,6 +153,8 @@ class ProxyGeneration(Callback):
                     self.restorer.choose(data.degradation, pl_module)
                 self.restorer.bind(module, self._source(module) if self.restorer.uses_source else None)
                 observations = data.observations()
+            if ranks.rank == 0 and self.round == 0:
+                check_source_task(getattr(pl_module, "source_task", None), data.degradation)
             self.proxies = make_proxies(
                 self.restorer,
                 observations,

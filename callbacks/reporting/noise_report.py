@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from lightning import Callback, LightningModule, Trainer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -62,10 +63,10 @@ def estimate_of_task(task: Degradation | None) -> NoiseEstimate | None:
 
 def as_table(estimate: NoiseEstimate) -> Table:
     """Return one row a scene: its family, sigma on the 0 to 255 scale, and mean shares over its bands."""
-    table = Table(title="Noise of the observations")
+    table = Table(title="Noise of the observations", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("scene", overflow="fold")
     for name in ("noise", "sigma (of 255)", *SHARES.values(), "missing bands"):
-        table.add_column(name, no_wrap=name in ("noise", "sigma (of 255)"))
+        table.add_column(name, no_wrap=name != "missing bands")
     for scene in estimate.scenes:
         sigmas = np.array([band.sigma for band in scene.bands if not band.missing] or [0.0]) * 255.0
         shares = [f"{np.mean([getattr(band, key) for band in scene.bands]):.1%}" for key in SHARES]

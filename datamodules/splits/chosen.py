@@ -40,5 +40,51 @@ def chosen(wanted: Chosen, names: Sequence[str], setting: str) -> list[str]:
     return found
 
 
+def parted(observed: Chosen, unobserved: Chosen, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names that are observed and those that are held back; a share is taken of what is left by the other.
+
+    Args:
+        observed: None takes all that are not held back.
+        unobserved: None holds back all others where observed ones are asked for.
+        names: what there is.
+
+    Raises:
+        InputError: see `chosen`; for a name in both, shares that are more than all, or nothing observed.
+    """
+    shares = [one for one in (observed, unobserved) if isinstance(one, int | float)]
+    if len(shares) == 2 and sum(shares) > 1.0:
+        raise InputError(
+            f"data.init_args.observed and unobserved are {shares[0]:g} and {shares[1]:g}, more than all cubes: give "
+            "shares of at most 1 together."
+        )
+    if isinstance(unobserved, int | float) and observed is not None and not isinstance(observed, int | float):
+        seen = chosen(observed, names, "observed")
+        held = _share_of(unobserved, names, seen, "unobserved")
+    else:
+        held = chosen(unobserved, names, "unobserved")
+        if observed is None:
+            seen = [name for name in names if name not in held]
+        elif isinstance(observed, int | float):
+            seen = _share_of(observed, names, held, "observed")
+        else:
+            seen = chosen(observed, names, "observed")
+        if unobserved is None and observed is not None:
+            held = [name for name in names if name not in seen]
+    if both := sorted(set(seen) & set(held)):
+        raise InputError(f"The cubes {', '.join(both)} are both observed and unobserved: put each in one of them.")
+    if not seen:
+        asked = "leave some out of data.init_args.unobserved" if observed is None else "set data.init_args.observed"
+        raise InputError(f"No cube is observed of the {len(names)} there are: {asked}.")
+    return seen, held
+
+
+def _share_of(share: float, names: Sequence[str], taken: Sequence[str], setting: str) -> list[str]:
+    """Return a share of all names, drawn from those that are not taken."""
+    left = [name for name in names if name not in taken]
+    count = len(chosen(share, names, setting))
+    return chosen(min(1.0, count / len(left)), left, setting) if left else []
+
+
 def _fits(name: str, pattern: str) -> bool:
-    return any(fnmatch.fnmatchcase(one, pattern) for one in (name, str(Path(name).with_suffix(""))))
+    # A name may hold what a pattern has a meaning for, as `a[0].npy`.
+    return any(one == pattern or fnmatch.fnmatchcase(one, pattern) for one in (name, str(Path(name).with_suffix(""))))

@@ -123,7 +123,7 @@ def test_clean_files_are_never_trained_on(tmp_path: Path) -> None:
     [
         ({"patch_size": 48, "crop": 64}, r"has 40 x 40 pixels, fewer than a training patch of 48 x 48"),
         ({"observed": ["amber"], "unobserved": ["a*"]}, r"amber\.npy are both observed and unobserved"),
-        ({"unobserved": ["*"]}, r"No cube of .* is observed"),
+        ({"unobserved": ["*"]}, r"No cube is observed of the 2 there are: leave some out"),
         ({"role": "restore"}, r"has observations only in the role target"),
         ({"wavelengths": [450.0, 550.0]}, r"gives? 2|2 (bands|wavelengths|centres)"),
     ],
@@ -201,6 +201,8 @@ def test_wrong_clean_cubes_are_told_before_the_work(tmp_path: Path) -> None:
         target(noisy, clean_root=str(clean)).observations()
     with pytest.raises(MissingFileError, match=r"There is no folder .*nowhere"):
         target(noisy, clean_root=str(tmp_path / "nowhere")).observations()
+    with pytest.raises(InputError, match=r"The clean cube .*amber\.npy is the observation itself"):
+        target(noisy, clean_root=str(noisy)).observations()
 
 
 def test_a_network_for_any_bands_adapts_to_those_of_the_cubes(tmp_path: Path) -> None:

@@ -138,7 +138,8 @@ def _take(path: Path, kind: str, name: str, found: Survey, include: Sequence[str
 
 
 def _matches(name: str, below: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(text, pattern) for pattern in patterns for text in (name, below))
+    # A name may hold what a pattern has a meaning for, as `a[0].npy`.
+    return any(text == pattern or fnmatch.fnmatch(text, pattern) for pattern in patterns for text in (name, below))
 
 
 def _own_reader(path: Path) -> bool:

@@ -52,7 +52,7 @@ def completed(arguments: Sequence[str]) -> list[str]:
         arguments: what stands after the program's name.
 
     Raises:
-        UsageError: for `--source` without a value.
+        UsageError: for `--source` without a value, or none beside a checkpoint of which no packaged source is.
         InputError: if no packaged source was trained for what the cubes show, or they cannot be read.
     """
     words = _named_source(list(arguments))
@@ -71,6 +71,11 @@ def completed(arguments: Sequence[str]) -> list[str]:
             folder = target_folder(words, any_bands=True)
             own = [_SOURCE, str(packaged_source(folder, "_subspace")), *_patches_within(folder)]
             named = [*(_ANY_BANDS if name == _BACKBONE else name for name in named), _GUIDED]
+        elif described != "SERT":
+            raise UsageError(
+                f"The checkpoint holds {described}, of which no packaged source is: name the one that it was adapted "
+                "from, as in `--source source.ckpt`."
+            )
         else:
             own = [_SOURCE, str(packaged_source(target_folder(words))), _TRAINED[0], TRAINED]
     configs = [word for name in named for word in ("--config", name)]

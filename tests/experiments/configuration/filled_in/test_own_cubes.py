@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,22 @@ def test_what_was_adapted_from_the_compact_source_is_tested_with_it(tmp_path: Pa
     words = completed(["test", *given, "--ckpt_path", str(CHECKPOINTS / "gaussian.ckpt")])
     assert words[words.index("--model.init_args.source") + 1] == str(CHECKPOINTS / "gaussian.ckpt")
     assert words[words.index("--data.trained_wavelengths") + 1] == "400:700:31"
+
+
+def test_what_was_adapted_from_no_packaged_source_needs_its_own(tmp_path: Path) -> None:
+    root = cubes(tmp_path, NonIIDGaussian())
+    words = ["test", "--data.root", root, "--ckpt_path", str(CHECKPOINTS / "super_resolution.ckpt")]
+    with pytest.raises(UsageError, match="holds UpsampledInput, of which no packaged source is: name the one that it"):
+        completed(words)
+    assert "source.ckpt" in completed([*words, "--source", "source.ckpt"])
+
+
+def test_single_cubes_are_warned_of_by_the_run_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = Path(cubes(tmp_path, NonIIDGaussian()))
+    np.save(root / "flat.npy", np.zeros((31, 64, 64), np.float32))
+    completed(["adapt", "--data.root", str(root), "--data.axes", "CHW", "--data.wavelengths", "400:700:31"])
+    assert "flat.npy" not in caplog.text
+    assert logging.getLogger("datamodules").level == logging.NOTSET
 
 
 def test_what_no_packaged_source_was_trained_for_is_said(tmp_path: Path) -> None:
