@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from hyperalign.door import load, values_of
-from hyperalign.errors import FileAccessError, InputError
+from hyperalign.door import load
+from hyperalign.errors import FileAccessError, HyperalignError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from experiments.configuration.lightning_cli import HyperalignCLI
 
 __all__ = ["Adapted", "adapt"]
+
+_ARGUMENTS = ("wavelengths", "axes", "bands", "normalisation", "nan")
+"""Arguments of `adapt` by the names that they have as settings of a folder."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,14 @@ class Adapted:
         estimate: the noise that was measured of the cubes; None where the task was given.
         gains: what adaptation brought, estimated without truth: of every test set the change in dB, and both ends of
             its 95 % interval; empty where no error can be estimated.
+        left_out: why single cubes were not used, by their names; empty where all were.
     """
 
     checkpoint: Path
     folder: Path
     estimate: NoiseEstimate | None
     gains: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __fspath__(self) -> str:
         """Return the path of the checkpoint, so that it is taken wherever one is."""
@@ -57,6 +64,7 @@ def adapt(
     source: str | Path | None = None,
     bands: Literal["refuse", "select", "interpolate", "windows"] = "refuse",
     normalisation: str = "checkpoint",
+    nan: Literal["refuse", "keep"] = "refuse",
     steps: int | None = None,
     folder: str | Path = "runs/adapted",
     options: Sequence[str] = (),
@@ -73,7 +81,9 @@ def adapt(
         source: checkpoint to start from; None takes the packaged one that was trained for the noise of the cubes.
         bands: for a source of other bands, see `hyperalign.restore`.
         normalisation: how values come to [0, 1], see `hyperalign.restore`.
-        steps: training steps; None takes those of the recipe.
+        nan: what to do with missing values (NaN, infinite, masked, or marks such as -9999): `refuse` them, or `keep`
+            them, which gives the network the median of their band there.
+        steps: training steps, at least 1; None takes those of the recipe.
         folder: where checkpoint, tables and pictures go; finished proxies are kept there for the next call.
         options: further words of the command, such as `["--data.unobserved", "[garden]"]`.
 
@@ -88,31 +98,68 @@ def adapt(
     named = cubes if isinstance(cubes, Mapping) else {f"cube_{number}": cube for number, cube in enumerate(cubes)}
     if not named:
         raise InputError("There is no cube to adapt to: give at least one array.")
-    upright = {name: _upright(cube, f"cube {name!r}", len(centres), axes) for name, cube in named.items()}
+    if steps is not None and steps < 1:
+        raise InputError(f"adapt got steps={steps}: give at least 1, or leave it out for those of the recipe.")
+    upright = {name: _upright(cube, f"cube {name!r}", len(centres), axes, nan) for name, cube in named.items()}
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".cubes-", dir=place) as written:
             _write(upright, Path(written))
             words = ["--data.root", written, "--data.axes", "CHW", "--data.wavelengths", str(list(centres))]
-            words += ["--data.bands", bands, "--data.normalisation", normalisation]
+            words += ["--data.bands", bands, "--data.normalisation", normalisation, "--data.nan", nan]
             words += [] if source is None else ["--source", str(source)]
             words += [] if steps is None else ["--trainer.max_steps", str(steps)]
             words += ["--trainer.default_root_dir", str(place), "--proxy.store", str(place / "store")]
-            return _adapted(run(["adapt", *words, *options]))
+            with _in_terms_of_arrays(Path(written)):
+                return _adapted(run(["adapt", *words, *options]))
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise FileAccessError(
             f"The folder {place} cannot be written ({error.strerror or error}): choose another one."
         ) from error
 
 
-def _upright(cube: object, what: str, count: int, axes: str | None) -> NDArray[np.float32]:
-    """Return a cube `C x H x W`, float32, of so many bands.
+@contextmanager
+def _in_terms_of_arrays(folder: Path) -> Iterator[None]:
+    """Tell what the command refuses by the arguments of `adapt`, and not by files that a caller never saw.
+
+    Raises:
+        HyperalignError: of the same class.
+    """
+    try:
+        yield
+    except HyperalignError as error:
+        error.args = (_retold(str(error), folder),)
+        raise
+
+
+def _retold(sentence: str, folder: Path) -> str:
+    """Return a sentence about files of a folder and settings of a config as one about arrays and arguments."""
+    sentence = sentence.replace(f"{folder}/", "").replace(f"cubes of {folder} ", "cubes ")
+    sentence = sentence.replace("give data.init_args.root cubes", "give cubes").replace("--source", "`source`")
+    return re.sub(
+        r"data\.(?:init_args\.)?(\w+)",
+        lambda match: f"`{match[1]}`" if match[1] in _ARGUMENTS else f"the option --data.{match[1]}",
+        sentence,
+    )
+
+
+def _upright(
+    cube: object, what: str, count: int, axes: str | None, rule: Literal["refuse", "keep"]
+) -> NDArray[np.float32]:
+    """Return a cube `C x H x W`, float32, of so many bands, with NaN where values are missing.
 
     Raises:
         InputError: for a cube of other bands, or one of which two axes may be the bands.
     """
-    values = values_of(cube, what)
+    import numpy as np
+
+    from datamodules.scenes.given import given_values
+
+    given = given_values(cube, what, rule)
+    values = given.values
+    if given.missing is not None:
+        values[given.missing] = np.nan
     shape = " x ".join(map(str, values.shape))
     if axes is None and values.shape[0] == count == values.shape[2]:
         raise InputError(f"The {what} of {shape} may have its bands first or last: give `axes`, CHW or HWC.")
@@ -147,4 +194,5 @@ def _adapted(command: HyperalignCLI) -> Adapted:
     rows = [row for one in callbacks_of(trainer) if isinstance(one, GainWithoutTruth) for row in means(one.rows)]
     gains = {row.test_set: (row.gain.change, row.gain.low, row.gain.high) for row in rows}
     estimate = getattr(getattr(command.datamodule, "degradation", None), "estimate", None)
-    return Adapted(cast("Path", checkpoint_of(trainer)), run_folder(trainer), estimate, gains)
+    left_out = {Path(name).stem: why for name, why in getattr(command.datamodule, "failures", {}).items()}
+    return Adapted(cast("Path", checkpoint_of(trainer)), run_folder(trainer), estimate, gains, left_out)

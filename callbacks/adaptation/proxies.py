@@ -34,6 +34,7 @@ def make_proxies(
     clamp: bool = True,
     ranks: Ranks | None = None,
     progress: Progress | None = None,
+    scale: int | None = None,
 ) -> list[MappedScene]:
     """Restore every observation (HIR-ALIGN, Eq. 3), or find its proxy in the store.
 
@@ -46,12 +47,13 @@ def make_proxies(
         clamp: whether the proxies are clamped to [0, 1].
         ranks: the processes that share the work; by default those of torch.distributed.
         progress: called as scenes are finished.
+        scale: sides of a proxy over those of its observation; None takes any whole number.
 
     Returns:
         One proxy per observation, in their order, `C x H x W` float32, on disk.
 
     Raises:
-        ValueError: if there is no observation, names repeat, or a proxy is not finite or has another band count.
+        ValueError: if there is no observation, names repeat, or a proxy is not finite or has other bands or sides.
         StoreError: if the store is unwritable or full.
     """
     _check_observations(observations)
@@ -72,7 +74,7 @@ def make_proxies(
         begin = time.perf_counter()
         batch = collate([ObservationDataset([by_name[name]])[0]])
         proxy = restorer.restore(batch, tile).squeeze(0).to("cpu", torch.float32)
-        _check_proxy(name, proxy, batch["observation"][0])
+        _check_proxy(name, proxy, batch["observation"][0], scale)
         proxy = proxy.clamp(0.0, 1.0) if clamp else proxy
         store.write_array(name, proxy, {"seconds": round(time.perf_counter() - begin, 3)})
 
@@ -110,11 +112,19 @@ def _check_observations(observations: Sequence[Observation]) -> None:
             raise InputError(f"Two observations are called {name!r}: give every observed scene a name of its own.")
 
 
-def _check_proxy(name: str, proxy: Tensor, observation: Tensor) -> None:
+def _check_proxy(name: str, proxy: Tensor, observation: Tensor, scale: int | None) -> None:
     if proxy.ndim != 3 or proxy.shape[0] != observation.shape[0]:
         raise InputError(
             f"The restorer turned scene {name!r} of shape {tuple(observation.shape)} into shape {tuple(proxy.shape)}: "
             "use a network built for this band count."
+        )
+    height, width = observation.shape[1:]
+    scale = scale or max(1, proxy.shape[1] // height)
+    if tuple(proxy.shape[1:]) != (scale * height, scale * width):
+        wanted = "as many" if scale == 1 else f"{scale} times as many a side"
+        raise InputError(
+            f"The proxy of scene {name!r} has {proxy.shape[1]} x {proxy.shape[2]} pixels where its observation has "
+            f"{height} x {width}: restore {wanted}."
         )
     if not bool(torch.isfinite(proxy).all()):
         raise InputError(

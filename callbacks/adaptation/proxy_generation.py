@@ -164,6 +164,7 @@ class ProxyGeneration(Callback):
                 clamp=self.clamp,
                 ranks=ranks,
                 progress=bar,
+                scale=data.degradation.scale,
             )
         data.use_training_scenes(self.proxies)
         self._made_round = self.round

@@ -77,7 +77,18 @@ def test_ten_lines_adapt_and_restore(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ([noisy(0)], {"axes": "HWC"}, r"no axis of 12 bands where HWC has them, as many as"),
         ([noisy(0)[:, :, :12]], {}, r"of 12 x 40 x 12 may have its bands first or last: give `axes`, CHW or HWC\."),
         ([np.full((12, 40, 40), np.nan)], {}, r"The cube 'cube_0' holds NaN or infinite values, the first in band 0"),
-        ([np.full((12, 40, 40), 0.5)], {}, r"^All observed cubes of .* are constant, black or saturated"),
+        (
+            [np.full((12, 40, 40), 0.5)],
+            {},
+            r"^All observed cubes are constant, black or saturated: give cubes that show something\.$",
+        ),
+        (
+            [(noisy(0).clip(0, 1) * 4000).astype(np.uint16)],
+            {},
+            r"^The cube cube_0\.npy reaches 4000 after the normalisation 'none', .*: set `normalisation` to another of",
+        ),
+        ([noisy(0)], {"steps": 0}, r"^adapt got steps=0: give at least 1"),
+        ([noisy(0)[:, :20, :20]], {}, r"^The cube cube_0\.npy has 20 x 20 pixels, too few to estimate its noise"),
         (
             [clean_scene(12, 40)],
             {},
@@ -91,6 +102,19 @@ def test_what_cannot_be_adapted_to_is_one_sentence(
     with pytest.raises(InputError, match=sentence):
         hyperalign.adapt(cubes, wavelengths=CENTRES, folder=tmp_path / "out", **settings)
     assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_missing_values_are_kept_and_what_shows_nothing_is_named(tmp_path: Path) -> None:
+    cube = noisy(0)
+    cube[:, :3] = np.nan
+    cubes = {"amber": np.ma.masked_invalid(cube), "flat": np.zeros_like(cube)}
+    options = [*SHORT, "--gain", "null", "--synthesis", "null"]
+    adapted = hyperalign.adapt(
+        cubes, wavelengths=CENTRES, nan="keep", steps=1, folder=tmp_path / "out", options=options
+    )
+    assert adapted.checkpoint.is_file()
+    assert list(adapted.left_out) == ["flat"]
+    assert "constant in every band" in adapted.left_out["flat"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from callbacks.adaptation.restorers.base import ProxyRestorer
-from datamodules.scenes.normalisation import CHECKPOINT, check_rule, measured, normalisation_of, reads_all_values
+from datamodules.scenes.normalisation import (
+    CHECKPOINT,
+    LARGEST,
+    check_rule,
+    measured,
+    normalisation_of,
+    reads_all_values,
+)
 from datamodules.scenes.readers import CubeFile, find_cubes, open_cube
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import file_states, file_stem
@@ -96,7 +103,13 @@ class FolderRestorer(ProxyRestorer):
         stated = measured(file, np.arange(file.shape[0]), medians=False) if reads_all_values(rule) else None
         scale = normalisation_of(rule, stated)
         values = file.complete(*place).astype(np.float32)
-        return np.ascontiguousarray((values - np.float32(scale.offset)) / np.float32(scale.scale))
+        values = np.ascontiguousarray((values - np.float32(scale.offset)) / np.float32(scale.scale))
+        if (largest := float(np.abs(values).max())) > LARGEST:
+            raise InputError(
+                f"The proxy {file.path} reaches {largest:g} after the normalisation {rule!r}, where proxies lie in "
+                "[0, 1]: set normalisation of FolderRestorer, for example to scale:10000."
+            )
+        return values
 
     def _paths(self) -> list[Path]:
         if not self.root.is_dir():

@@ -65,7 +65,7 @@ def completed(arguments: Sequence[str]) -> list[str]:
     own: list[str] = []
     if not _given(words, _TRAINED) and not _given(words, (_SOURCE,)) and words[0] != "predict":
         described = described_network(words)
-        if described == "SlidingBands" or (described is None and _slides(words)):
+        if described == "SlidingBands" or (described in (None, "SERT") and _slides(words)):
             own = [_SOURCE, str(packaged_source(target_folder(words, any_bands=True)))]
         elif described in (None, "Subspace"):
             folder = target_folder(words, any_bands=True)

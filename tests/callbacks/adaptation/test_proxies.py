@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -104,6 +105,29 @@ def test_other_observations_have_other_proxies(tmp_path: Path) -> None:
     for value in (0.5, 0.6):
         make_proxies(network, [observation("a", value)], tmp_path, degradation={})
     assert network.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("factor", "cut", "scale", "sentence"),
+    [
+        (1, 2, 1, r"has 18 x 16 pixels where its observation has 20 x 18: restore as many"),
+        (2, 0, 1, r"has 40 x 36 pixels where its observation has 20 x 18: restore as many"),
+        (1, 0, 4, r"has 20 x 18 pixels where its observation has 20 x 18: restore 4 times as many a side"),
+        (2, 2, None, r"has 38 x 34 pixels where its observation has 20 x 18: restore as many"),
+        (2, 0, 2, ""),
+        (2, 0, None, ""),
+    ],
+)
+def test_a_proxy_has_as_many_pixels_as_the_task_says(
+    tmp_path: Path, factor: int, cut: int, scale: int | None, sentence: str
+) -> None:
+    class Resized(nn.Module):
+        def forward(self, observation: Tensor) -> Tensor:
+            large = observation.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+            return large[..., : large.shape[2] - cut, : large.shape[3] - cut]
+
+    with pytest.raises(ValueError, match=sentence) if sentence else nullcontext():
+        proxies_of(Resized(), tmp_path, "a", scale=scale)
 
 
 class Broken(nn.Module):

@@ -43,6 +43,8 @@ def test_values_come_to_the_scale_of_proxies(tmp_path: Path) -> None:
     wanted = written(tmp_path, "amber", factor=10_000)
     scaled = FolderRestorer(str(tmp_path), "scale:10000", axes="CHW").restore(batch_of())
     assert torch.allclose(scaled[0], wanted / 10_000)
+    with pytest.raises(InputError, match=r"amber\.npy reaches .* after the normalisation 'none', where proxies lie"):
+        FolderRestorer(str(tmp_path), axes="CHW").restore(batch_of())
     largest = FolderRestorer(str(tmp_path), "maximum", axes="CHW").restore(batch_of())
     assert float(largest.max()) == pytest.approx(1)
 

@@ -73,6 +73,14 @@ def test_what_was_adapted_from_the_compact_source_is_tested_with_it(tmp_path: Pa
     assert words[words.index("--data.trained_wavelengths") + 1] == "400:700:31"
 
 
+def test_a_source_that_is_to_slide_is_tested_with_cubes_that_keep_their_bands(tmp_path: Path) -> None:
+    given = ["--data.root", cubes(tmp_path, NonIIDGaussian()), "--data.axes=CHW", "--data.wavelengths", "400:700:31"]
+    sliding = ["--data.bands", "windows", "--ckpt_path", str(CHECKPOINTS / "gaussian.ckpt")]
+    words = completed(["test", *given, *sliding])
+    assert words[words.index("--model.init_args.source") + 1] == str(CHECKPOINTS / "gaussian.ckpt")
+    assert "--data.trained_wavelengths" not in words
+
+
 def test_what_was_adapted_from_no_packaged_source_needs_its_own(tmp_path: Path) -> None:
     root = cubes(tmp_path, NonIIDGaussian())
     words = ["test", "--data.root", root, "--ckpt_path", str(CHECKPOINTS / "super_resolution.ckpt")]
@@ -84,9 +92,10 @@ def test_what_was_adapted_from_no_packaged_source_needs_its_own(tmp_path: Path) 
 def test_single_cubes_are_warned_of_by_the_run_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = Path(cubes(tmp_path, NonIIDGaussian()))
     np.save(root / "flat.npy", np.zeros((31, 64, 64), np.float32))
+    before = logging.getLogger("datamodules").level
     completed(["adapt", "--data.root", str(root), "--data.axes", "CHW", "--data.wavelengths", "400:700:31"])
     assert "flat.npy" not in caplog.text
-    assert logging.getLogger("datamodules").level == logging.NOTSET
+    assert logging.getLogger("datamodules").level == before
 
 
 def test_what_no_packaged_source_was_trained_for_is_said(tmp_path: Path) -> None:
