@@ -108,15 +108,20 @@ def adapt(
             _write(upright, Path(written))
             words = ["--data.root", written, "--data.axes", "CHW", "--data.wavelengths", str(list(centres))]
             words += ["--data.bands", bands, "--data.normalisation", normalisation, "--data.nan", nan]
-            words += [] if source is None else ["--source", str(source)]
-            words += [] if steps is None else ["--trainer.max_steps", str(steps)]
-            words += ["--trainer.default_root_dir", str(place), "--proxy.store", str(place / "store")]
+            words += _run_words(source, steps, place)
             with _in_terms_of_arrays(Path(written)):
                 return _adapted(run(["adapt", *words, *options]))
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise FileAccessError(
             f"The folder {place} cannot be written ({error.strerror or error}): choose another one."
         ) from error
+
+
+def _run_words(source: str | Path | None, steps: int | None, place: Path) -> list[str]:
+    """Return the words of the command that say what is started from, how long it trains and where it is kept."""
+    words = [] if source is None else ["--source", str(source)]
+    words += [] if steps is None else ["--trainer.max_steps", str(steps)]
+    return [*words, "--trainer.default_root_dir", str(place), "--proxy.store", str(place / "store")]
 
 
 @contextmanager

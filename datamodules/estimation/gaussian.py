@@ -11,6 +11,7 @@ from datamodules.estimation.differences import (
     block_mean,
     block_valid,
     diagonal,
+    every_diagonal,
     robust_sigma,
     second_differences,
     spread,
@@ -89,14 +90,19 @@ def _unexplained(values: Floats, guides: Floats) -> Floats:
 
 
 def _sigma(values: Floats, images: tuple[Floats, Floats], valid: Mask, flat: Mask, first: float) -> float:
-    """Return the spread of a band's coefficients, or of its second differences where impulses left few whole blocks."""
+    """Return the spread of a band's coefficients; where impulses left few whole blocks, of those that overlap as well.
+
+    Where these are few too, the spread of second differences, which are more and hold more of the texture.
+    """
     if values.size < _FIRM:
         height, width = 2 * flat.shape[0], 2 * flat.shape[1]
         usable = valid[:height, :width] & flat.repeat(2, 0).repeat(2, 1)
-        pair = [second_differences(image[:height, :width], usable) for image in images]
-        differences = _unexplained(pair[0], pair[1])
-        if differences.size > values.size:
-            values = differences
+        for differences in (every_diagonal, second_differences):
+            pair = [differences(image[:height, :width], usable) for image in images]
+            if pair[0].size > values.size:
+                values = _unexplained(pair[0], pair[1])
+            if values.size >= _FIRM:
+                break
     return spread(values) if values.size >= _ENOUGH else first
 
 

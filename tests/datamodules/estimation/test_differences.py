@@ -7,6 +7,7 @@ from datamodules.estimation.differences import (
     block_mean,
     block_valid,
     diagonal,
+    every_diagonal,
     robust_sigma,
     second_differences,
     spread,
@@ -27,6 +28,28 @@ def test_white_noise_keeps_its_standard_deviation() -> None:
     assert second_differences(noise, valid).std() == pytest.approx(1.0, abs=0.01)
     assert spread(noise.ravel()) == pytest.approx(1.0, abs=0.01)
     assert robust_sigma(0.3 * noise, valid) == pytest.approx(0.3, rel=0.02)
+
+
+def test_windows_that_overlap_are_counted_where_all_four_pixels_are_valid() -> None:
+    rng = np.random.default_rng(2)
+    band, valid = rng.standard_normal((9, 8)).astype(np.float32), rng.random((9, 8)) < 0.8
+    wanted = [
+        (band[i, j] - band[i, j + 1] - band[i + 1, j] + band[i + 1, j + 1]) / 2
+        for i in range(8)
+        for j in range(7)
+        if valid[i : i + 2, j : j + 2].all()
+    ]
+    assert every_diagonal(band, valid) == pytest.approx(np.array(wanted), abs=1e-6)
+
+
+def test_windows_that_overlap_know_a_spread_as_twice_as_many_blocks_would() -> None:
+    rng, found = np.random.default_rng(3), []
+    valid = np.ones((32, 32), dtype=bool)
+    for _ in range(300):
+        noise = rng.standard_normal((32, 32)).astype(np.float32)
+        found.append((spread(diagonal(noise).ravel()), spread(every_diagonal(noise, valid))))
+    apart, overlapping = np.std(found, axis=0)
+    assert 2.0 < (apart / overlapping) ** 2 < 3.0
 
 
 def test_few_valid_pixels_are_enough() -> None:

@@ -37,6 +37,17 @@ def test_the_part_that_grows_with_the_signal_is_found() -> None:
         assert constant == pytest.approx(0.0004, abs=0.0002)
 
 
+def test_a_texture_that_no_other_band_has_hardly_counts_where_pixels_are_lost() -> None:
+    clean, lost = clean_scene(6, 192).numpy(), np.random.default_rng(7).random((192, 192)) < 0.5
+    # Fine lines along columns: second differences across them are as large as the noise, diagonal ones are not.
+    clean[3] += np.float32(0.06) * np.sin(np.arange(192, dtype=np.float32) * 1.2)
+    cube = (clean + np.float32(10 / 255) * field(clean.shape)).astype(np.float32)
+    valid = np.ones(cube.shape, dtype=bool)
+    valid[3] = ~lost
+    level = gaussian_levels(cube, valid, np.zeros(6, dtype=bool))[3]
+    assert level.typical == pytest.approx(10 / 255, rel=0.08)
+
+
 def test_a_missing_band_has_no_noise() -> None:
     cube = clean_scene(6, 64).numpy() + np.float32(0.1) * field((6, 64, 64))
     cube[2] = 0.0
