@@ -67,6 +67,21 @@ class RunError(HyperalignError, RuntimeError):
     """Something that cannot go on as it stands."""
 
 
+# Whoever sorts errors by `type(error).__name__`, as scripts and log filters do, finds the built-in class that each
+# stands for. Tracebacks, pickles and imports go by the qualified name, which stays.
+for _own in (
+    UsageError,
+    InputError,
+    WrongTypeError,
+    MissingFileError,
+    FileAccessError,
+    MissingPackageError,
+    NonFiniteError,
+    RunError,
+):
+    _own.__name__ = _own.__bases__[1].__name__
+
+
 def absent_checkpoint(path: object) -> str:
     """Return the sentence about a checkpoint that does not exist."""
     return f"Checkpoint {path} does not exist; give the path of an existing .ckpt, .pt or .pth file."
@@ -82,5 +97,5 @@ def sentence(error: BaseException) -> str:
     if "Original Traceback" not in text:
         return text
     # The last one: an error that was raised from another of its class has that one's traceback in front of its own.
-    found = list(re.finditer(rf"^(?:[\w.]+\.)?{type(error).__name__}: ", text, flags=re.MULTILINE))
+    found = list(re.finditer(rf"^(?:[\w.]+\.)?{type(error).__qualname__}: ", text, flags=re.MULTILINE))
     return text[found[-1].end() :].strip() if found else text

@@ -69,7 +69,7 @@ class Ranks:
             # Whatever ends one rank must end all of them, so nothing is let through before the others know.
             error = caught
         try:
-            messages = self._gather(None if error is None else f"{type(error).__name__}: {error}")
+            messages = self._gather(None if error is None else f"{type(error).__qualname__}: {error}")
         except RankLostError:
             if error is None:
                 raise

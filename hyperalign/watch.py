@@ -123,7 +123,7 @@ class Watch:
         if not self.alive or isinstance(error, RankLostError):
             return
         with suppress(RuntimeError):
-            reason = "its termination (SIGTERM)" if isinstance(error, SystemExit) else f"{type(error).__name__}: "
+            reason = "its termination (SIGTERM)" if isinstance(error, SystemExit) else f"{type(error).__qualname__}: "
             told = reason if isinstance(error, SystemExit) else reason + sentence(error)
             self._store.set(f"failed/{self.rank}", told)
             self._wait_for_others("read")

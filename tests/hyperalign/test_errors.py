@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import traceback
 
 import pytest
@@ -29,6 +30,16 @@ def test_every_error_has_its_built_in_twin_and_status() -> None:
         with pytest.raises(twin, match=r"^The cube is damaged: copy it again\.$"):
             raise kind("The cube is damaged: copy it again.")
         assert kind.exit_code == (2 if kind is UsageError else 1)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_an_error_is_sorted_by_its_twins_name_and_sent_by_its_own(name: str) -> None:
+    error = getattr(errors, name)("The cube is damaged: copy it again.")
+    assert type(error).__name__ == TWINS[name].__name__
+    assert traceback.format_exception_only(error) == [
+        f"hyperalign.errors.{name}: The cube is damaged: copy it again.\n"
+    ]
+    assert type(pickle.loads(pickle.dumps(error))) is getattr(errors, name)  # noqa: S301  # our own bytes
 
 
 def test_an_error_of_this_process_is_its_message() -> None:
