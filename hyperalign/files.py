@@ -6,6 +6,7 @@ reader finds the old file or the new one and never half of either.
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -202,6 +203,14 @@ def file_stem(name: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", name):
         return name
     return f"{re.sub('[^A-Za-z0-9_-]+', '_', name)[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def fits_pattern(pattern: str, *names: str) -> bool:
+    """Return whether any of the names fits a pattern such as `flight1_*`, or is that word itself.
+
+    A name may hold what a pattern has a meaning for, as `a[0].npy`.
+    """
+    return any(name == pattern or fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 def _remove(path: Path) -> None:

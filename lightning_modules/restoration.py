@@ -320,9 +320,10 @@ class RestorationModule(EvaluationModule):
         checkpoints.check_shapes(self.network, state, origin)
         self.trained_on = taken_data(self.network, recorded_training_data(identity) or self.trained_on)
         self._task = identity.get("task") or self._task
-        recorded, source = identity.get("source_digest"), checkpoints.weights_digest(self._source_state)
+        recorded = identity.get("source_digest")
         # The source itself may be tested, whatever it was once adapted from.
-        if recorded and self._source_state and source not in (recorded, checkpoints.weights_digest(state)):
+        fitting = [recorded, checkpoints.weights_digest(state)] if recorded and self._source_state else []
+        if fitting and checkpoints.weights_digest(self._source_state) not in fitting:
             raise checkpoints.CheckpointError(
                 f"The weights in {origin} were adapted from other source weights than {self.source}; "
                 "set model.init_args.source to the checkpoint they were adapted from."

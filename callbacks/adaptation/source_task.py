@@ -10,7 +10,7 @@ from datamodules.degradations import Degradation, EstimatedNoise
 
 log = logging.getLogger(__name__)
 
-FAMILIES = {
+TRAINED_FOR = {
     "NonIIDGaussian": "gaussian",
     "ComplexMixture": "complex",
     "BandMissing": "band_missing",
@@ -28,12 +28,12 @@ def check_source_task(recorded: Mapping[str, Any] | None, task: Degradation) -> 
         recorded: the task that its checkpoint records, None for older and foreign ones.
         task: what is replayed, after the observations were measured.
     """
-    trained = FAMILIES.get(str((recorded or {}).get("class")))
+    trained = TRAINED_FOR.get(str((recorded or {}).get("class")))
     if isinstance(task, EstimatedNoise):
         shown = None if task.estimate is None else task.estimate.family
     else:
-        shown = FAMILIES.get(type(task).__name__)
-    if trained is None or shown not in FAMILIES.values() or trained == shown:
+        shown = TRAINED_FOR.get(type(task).__name__)
+    if trained is None or shown not in TRAINED_FOR.values() or trained == shown:
         return
     log.warning(
         "The source was trained for the task %s, and the observations are %s: its proxies may be poor, so start from a "

@@ -63,14 +63,15 @@ def estimate_of_task(task: Degradation | None) -> NoiseEstimate | None:
 
 def as_table(estimate: NoiseEstimate) -> Table:
     """Return one row a scene: its family, sigma on the 0 to 255 scale, and mean shares over its bands."""
-    table = Table(title="Noise of the observations", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("scene", overflow="fold")
+    table = Table(title="Noise of the observations", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("scene", overflow="fold", min_width=16)
+    # Heads of two words stand in two lines, so that names and noise fit a terminal of 80 columns.
     for name in ("noise", "sigma (of 255)", *SHARES.values(), "missing bands"):
-        table.add_column(name, no_wrap=name != "missing bands")
+        table.add_column(name.replace(" ", "\n", 1), no_wrap=True)
     for scene in estimate.scenes:
         sigmas = np.array([band.sigma for band in scene.bands if not band.missing] or [0.0]) * 255.0
         shares = [f"{np.mean([getattr(band, key) for band in scene.bands]):.1%}" for key in SHARES]
-        spread = f"{np.median(sigmas):.1f} ({sigmas.min():.1f} to {sigmas.max():.1f})"
+        spread = f"{np.median(sigmas):.1f} ({sigmas.min():.0f} to {sigmas.max():.0f})"
         table.add_row(scene.name, scene.family, spread, *shares, str(sum(band.missing for band in scene.bands)))
     return table
 

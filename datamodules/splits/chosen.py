@@ -1,11 +1,11 @@
 """Scenes that are asked for by name, by pattern or as a share of all."""
 
-import fnmatch
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from hyperalign.errors import InputError
+from hyperalign.files import fits_pattern
 
 Chosen = list[str] | float | None
 """Scenes by name or pattern (`flight1_*`), or a share of them, from 0 to 1."""
@@ -31,7 +31,7 @@ def chosen(wanted: Chosen, names: Sequence[str], setting: str) -> list[str]:
         return [names[(2 * place + 1) * len(names) // (2 * count)] for place in range(count)]
     found: list[str] = []
     for pattern in wanted:
-        fitting = [name for name in names if _fits(name, pattern)]
+        fitting = [name for name in names if fits_pattern(pattern, name, str(Path(name).with_suffix("")))]
         if not fitting:
             raise InputError(
                 f"No cube fits {pattern!r} of data.init_args.{setting}; there are {', '.join(names[:8])}: correct it."
@@ -83,8 +83,3 @@ def _share_of(share: float, names: Sequence[str], taken: Sequence[str], setting:
     left = [name for name in names if name not in taken]
     count = len(chosen(share, names, setting))
     return chosen(min(1.0, count / len(left)), left, setting) if left else []
-
-
-def _fits(name: str, pattern: str) -> bool:
-    # A name may hold what a pattern has a meaning for, as `a[0].npy`.
-    return any(one == pattern or fnmatch.fnmatchcase(one, pattern) for one in (name, str(Path(name).with_suffix(""))))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperalign.files import LONGEST_NAME, beside
+from hyperalign.files import LONGEST_NAME, beside, fits_pattern
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".dat", "ü" * 125 + ".tif", "a.dat"])
@@ -20,3 +20,11 @@ def test_names_beside_fit_and_differ(tmp_path: Path, name: str, ending: str) -> 
     assert found != beside(tmp_path / f"{name[:-5]}b{name[-4:]}", ending)
     if len(f"{name}{ending}".encode()) <= LONGEST_NAME:
         assert found.name == f"{name}{ending}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [("a*", "ab", True), ("a*", "ba", False), ("a[0]", "a[0]", True), ("a[0]", "a0", True), ("A", "a", False)],
+)
+def test_a_pattern_fits_a_name_by_its_meaning_or_by_its_letters(pattern: str, name: str, fits: bool) -> None:
+    assert fits_pattern(pattern, "other", name) is fits

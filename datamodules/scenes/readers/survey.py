@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datamodules.scenes.readers.envi_header import is_envi_header, layout_of, re
 from datamodules.scenes.readers.png_cube import is_png_stack
 from datamodules.scenes.readers.registry import READERS
 from hyperalign.errors import MissingFileError
+from hyperalign.files import fits_pattern
 
 _SHOWN = 4
 _PLURALS = {"no cube": "no cubes", "hidden": "hidden", "not asked for": "not asked for", "excluded": "excluded"}
@@ -138,8 +138,7 @@ def _take(path: Path, kind: str, name: str, found: Survey, include: Sequence[str
 
 
 def _matches(name: str, below: str, patterns: Sequence[str]) -> bool:
-    # A name may hold what a pattern has a meaning for, as `a[0].npy`.
-    return any(text == pattern or fnmatch.fnmatch(text, pattern) for pattern in patterns for text in (name, below))
+    return any(fits_pattern(pattern, name, below) for pattern in patterns)
 
 
 def _own_reader(path: Path) -> bool:

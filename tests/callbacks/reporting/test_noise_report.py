@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,18 @@ def test_a_measured_task_is_kept_and_drawn(tmp_path: Path, capsys: pytest.Captur
 def test_a_task_that_is_given_leaves_nothing(tmp_path: Path) -> None:
     reported(tmp_path, NonIIDGaussian())
     assert not list(tmp_path.iterdir())
+
+
+def test_names_and_numbers_fit_a_terminal_of_eighty_columns() -> None:
+    estimate = measured().estimate
+    assert estimate is not None
+    scene = replace(estimate.scenes[0], name="watercolors.npy", family="complex")
+    console = Console(width=80, record=True)
+    console.print(as_table(replace(estimate, scenes=(scene,))), markup=False)
+    text = console.export_text()
+    assert "watercolors.npy" in text
+    for head in ("missing", "bands", "impulses", "(of 255)"):
+        assert head in text
 
 
 def test_the_table_and_the_figure_show_every_scene() -> None:

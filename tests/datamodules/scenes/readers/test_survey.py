@@ -62,6 +62,13 @@ def test_patterns(tmp_path: Path) -> None:
     assert told == "2 not asked for (a_mask.npy, b.npy); 1 excluded (b.npy)"
 
 
+def test_a_name_that_holds_what_a_pattern_means_is_asked_for_by_itself(tmp_path: Path) -> None:
+    for name in ("a[0].npy", "b.npy"):
+        np.save(tmp_path / name, np.zeros((5, 30, 30)))
+    assert names(tmp_path, include=["a[0].npy"]) == ["a[0].npy"]
+    assert names(tmp_path, exclude=["a[0].npy"]) == ["b.npy"]
+
+
 def test_linked_folders_are_followed_at_any_depth_and_circles_end(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     for folder in (root / "day0" / "noon", elsewhere / "morning"):
