@@ -12,7 +12,7 @@ from datamodules.scenes.facts.missing import Missing, declared_marks
 from datamodules.scenes.facts.names import bad_bands
 from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import Centres, centres_from_user, stated_centres
-from datamodules.scenes.readers.cube_file import CubeFile, largest_of
+from datamodules.scenes.readers.cube_file import CubeFile
 from datamodules.scenes.readers.envi_header import (
     ORDERS,
     Entries,
@@ -100,13 +100,6 @@ class EnviCube(CubeFile):
     def stated_in_header(self) -> bool:
         """Whether the header states wavelengths, though its user may have given others."""
         return stated_wavelengths(self.entries, self.shape[0]) is not None
-
-    def maximum(self, row: int, column: int, height: int, width: int) -> float:
-        """Return the largest value in a window that is not missing, reading it band by band."""
-        self._check_window(row, column, height, width)
-        mapped = self._mapped()
-        bands = (mapped[band, row : row + height, column : column + width] for band in range(self._shape[0]))
-        return max(largest_of(plane, self.missing(row, column, plane)) for plane in bands)
 
     def _centres(self) -> Centres | None:
         found = stated_wavelengths(self.entries, self.shape[0])

@@ -111,6 +111,8 @@ def test_a_setting_of_a_recipe_that_a_backbone_after_it_replaces_is_told() -> No
     ]
     for names in itertools.permutations((TASK, "backbones/sert_compact", CAVE)):
         assert notices(*names, "hir_align/adapt") == []
+    # A recipe over a recipe is what it is for, so nothing is said.
+    assert not [one for one in notices("hir_align/adapt", "hir_align/small_budget") if "max_epochs" in one]
 
 
 def test_a_class_of_an_earlier_file_that_gives_way_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:

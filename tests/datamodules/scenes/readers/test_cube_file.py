@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.readers import EnviCube, MatCube, check_depth, check_shape, cube_file, open_cube
-from datamodules.scenes.readers.cube_file import CubeFile, take
+from datamodules.scenes.readers.cube_file import CubeFile, release, take
 from tests.datamodules.fake_chikusei import fake_scene, write_envi, write_matlab
 from tests.datamodules.scenes.make_cubes import cube_values
 
@@ -130,3 +130,35 @@ def test_take_is_the_window_of_the_transposed_array(order: tuple[int, int, int])
     cube = np.arange(3 * 5 * 7).reshape(3, 5, 7)
     stored = cube.transpose(np.argsort(order))
     assert np.array_equal(take(stored, order, slice(1, 4), slice(2, 6)), cube[:, 1:4, 2:6])
+
+
+def _resident_file_pages() -> int:
+    """KiB of mapped files that are in this process's memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what is resident")
+# Not of bands one after another: those of a file this small lie within what the system maps at once.
+@pytest.mark.parametrize("kind", ["bil", "bip"])
+def test_a_window_holds_no_more_of_a_mapped_file_than_a_strip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    rows, columns, bands = 256, 1024, 32
+    array = np.random.default_rng(0).integers(0, 30000, (rows, columns, bands), np.uint16)
+    cube = EnviCube(write_envi(tmp_path / "a.dat", array, None, kind))
+    whole = array.nbytes // 1024
+    held: list[int] = []
+    before = _resident_file_pages()
+
+    def releasing(part: NDArray[Any]) -> None:
+        held.append(_resident_file_pages() - before)
+        release(part)
+
+    monkeypatch.setattr(cube_file, "_MAPPED_BYTES", 1 << 21)
+    monkeypatch.setattr(cube_file, "release", releasing)
+    window = cube.window(0, 100, rows, 900)
+    assert np.array_equal(window, array[:, 100:1000].transpose(2, 0, 1))
+    assert len(held) == 8
+    assert max(held) < whole // 2
+    assert _resident_file_pages() - before < whole // 8
