@@ -17,6 +17,7 @@ from hyperalign.errors import InputError
 from hyperalign.ranks import all_gathered
 from hyperalign.trainers import datamodule_of
 from lightning_modules.metrics import MetricProtocol, given_scores, latest_scores
+from lightning_modules.metrics.memory import give_back_freed
 from lightning_modules.metrics.no_reference import NoReference, no_reference
 from lightning_modules.restorer import FILE_TILE, Restorer
 from lightning_modules.tiles import check_tile
@@ -139,6 +140,10 @@ class EvaluationModule(LightningModule, ABC):
         self._scored = {name: self.protocol.collection(f"test/{name}/").to(self.device) for name in sets}
         self._products = {name: given_scores(NoReference._fields, f"test/{name}/").to(self.device) for name in sets}
         self._source_restorer = None
+
+    def on_test_batch_start(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Give back what the scene before took."""
+        give_back_freed()
 
     def test_step(self, batch: Mapping[str, Any], batch_idx: int, dataloader_idx: int = 0) -> Tested:
         """Restore a test batch, and score it where there is something to compare with."""

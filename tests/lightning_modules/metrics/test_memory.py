@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lightning_modules.metrics import memory
-from lightning_modules.metrics.memory import PeakMemory
+from lightning_modules.metrics.memory import PeakMemory, give_back_freed
 
 pytestmark = pytest.mark.skipif(not memory.RESET.exists(), reason="only Linux forgets an older peak")
 
@@ -41,3 +41,14 @@ def test_a_block_keeps_the_peak_that_came_before_a_block_in_it() -> None:
     assert inner.gibibytes == pytest.approx(50 / 1024, abs=0.03)
     assert outer.gibibytes == pytest.approx(200 / 1024, abs=0.03)
     assert outer.peak > inner.peak
+
+
+def test_what_was_freed_in_a_heap_that_fell_to_pieces_is_given_back() -> None:
+    blocks = [bytearray(b"x") * 100_000 for _ in range(2000)]  # below what the C library maps by itself
+    kept, before = blocks[-1:], memory._resident("VmRSS")
+    del blocks
+    held_on = before - memory._resident("VmRSS")
+    give_back_freed()
+    given_back = before - memory._resident("VmRSS")
+    assert kept
+    assert held_on < 0.05 < 0.15 < given_back
