@@ -18,7 +18,6 @@ from datamodules.scenes.scene import MappedScene, Observation
 from hyperalign.errors import InputError
 from hyperalign.files import tensor_digest
 from hyperalign.ranks import Ranks
-from lightning_modules.metrics.memory import give_back_freed
 from lightning_modules.restorer import NetworkRestorer, Restorer
 
 REVISION = 1
@@ -73,7 +72,6 @@ def make_proxies(
 
     def make(name: str, _: Within) -> None:
         begin = time.perf_counter()
-        give_back_freed()  # of the scene before
         batch = collate([ObservationDataset([by_name[name]])[0]])
         proxy = restorer.restore(batch, tile).squeeze(0).to("cpu", torch.float32)
         _check_proxy(name, proxy, batch["observation"][0], scale)

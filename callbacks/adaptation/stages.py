@@ -13,6 +13,7 @@ from datamodules.target import AdaptationTarget
 from hyperalign.errors import InputError
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
+from lightning_modules.metrics.memory import give_back_freed
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def complete(
             within(0.0)
             # Another run that shares the store may have made the entry in the meantime.
             if not store.valid(name):
+                give_back_freed()  # of the entry before
                 make(name, within)
             within(1.0)
 
