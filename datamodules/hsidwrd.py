@@ -9,13 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from datamodules.base import SceneDataModule, Subset
+from datamodules.sampling.strips import load_float
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import check_shape, open_cube
 from datamodules.splits import load_split
-from datamodules.strips import load_float
 from hyperalign.errors import InputError, MissingFileError
 
 _WHERE = "download real_dataset from the links in https://github.com/ColinTaoZhang/HSIDwRD and set `root` to it"

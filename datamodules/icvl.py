@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from datamodules.base import SceneDataModule, Subset
+from datamodules.sampling.strips import Rule, in_unit_range, load_float
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import MatCube
 from datamodules.splits import load_split
-from datamodules.strips import Rule, in_unit_range, load_float
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import file_states_digest
 

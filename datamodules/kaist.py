@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from datamodules.base import SceneDataModule, Subset
+from datamodules.sampling.strips import Resizing, Rule, in_unit_range, load_float, load_resized
 from datamodules.scenes import Scene
 from datamodules.scenes.checks import check_folder
 from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import open_cube
 from datamodules.splits import load_split
-from datamodules.strips import Resizing, Rule, in_unit_range, load_float, load_resized
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import file_states_digest
 

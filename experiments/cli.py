@@ -18,9 +18,9 @@ from experiments.configuration.filled_in.own_cubes import completed
 from experiments.configuration.names import nearest_name
 from experiments.configuration.unimported.answers import DATA_COMMANDS, answered
 from experiments.ending import check_complete, ending
-from experiments.failures import INTERRUPTED, told
-from experiments.launchers import check_launcher
-from experiments.sigterm import ends_on_sigterm
+from experiments.process.failures import INTERRUPTED, told
+from experiments.process.launchers import check_launcher
+from experiments.process.sigterm import ends_on_sigterm
 from hyperalign.command.search_path import let_own_code_in
 from hyperalign.errors import UsageError
 

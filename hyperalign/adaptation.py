@@ -191,7 +191,7 @@ def _adapted(command: HyperalignCLI) -> Adapted:
     """Return what a finished command left."""
     from callbacks import GainWithoutTruth
     from callbacks.reporting.without_truth.gain_rows import means
-    from experiments.places import checkpoint_of
+    from experiments.ending.places import checkpoint_of
     from hyperalign.folders import run_folder
     from hyperalign.trainers import callbacks_of
 

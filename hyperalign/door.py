@@ -55,7 +55,7 @@ def load(
         FileNotFoundError: when there is no such file.
         CheckpointError: when it is damaged, or its network cannot be built from what it says.
     """
-    from lightning_modules.loading import load_module
+    from lightning_modules.restoration.loading import load_module
 
     return moved(load_module(_path(checkpoint), network, trust).network, device)
 
@@ -133,7 +133,7 @@ def _batch(values: NDArray[np.float32], other: Given | None, caption: str, devic
 
 def _check_settings(tile: int | None, **settings: tuple[str, Sequence[str]]) -> None:
     """Refuse tiles that are too small, and a word that is none of a setting's."""
-    from lightning_modules.tiles import check_tile
+    from lightning_modules.restorer.tiles import check_tile
 
     check_tile(tile, "restore")
     for name, (choice, choices) in settings.items():
@@ -192,7 +192,7 @@ def _projecting(module: RestorationModule, steps: int | None) -> Iterator[None]:
 @lru_cache(maxsize=2)
 def _module(checkpoint: str, state: tuple[int, int], trust: tuple[str, ...], slides: bool) -> RestorationModule:
     """Return the module of a checkpoint; the file's size and time are part of the key, as it may be replaced."""
-    from lightning_modules.loading import load_module
+    from lightning_modules.restoration.loading import load_module
 
     module = load_module(checkpoint, trust=trust)
     if slides:

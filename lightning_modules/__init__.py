@@ -1,7 +1,6 @@
 """What learns, and what is compared with it: Lightning modules, networks, metrics and checkpoints."""
 
 import hyperalign  # noqa: F401 # isort: split  first: torchvision is repaired before anything imports it
-from lightning_modules.bandwise import BandwiseRestorationModule
 from lightning_modules.checkpoints import (
     CheckpointError,
     load_official,
@@ -43,6 +42,7 @@ from lightning_modules.networks import (
 )
 from lightning_modules.networks.consistency import BackProjection, KnownEntries
 from lightning_modules.restoration import RestorationModule
+from lightning_modules.restoration.bandwise import BandwiseRestorationModule
 from lightning_modules.schedules import LinearWarmupCosine, LinearWarmupPolynomial, OneCycle
 from lightning_modules.solver_guided import Guided, Subspace
 from lightning_modules.solvers import (
@@ -64,7 +64,7 @@ from lightning_modules.solvers import (
     WhitenedRCTV,
 )
 from lightning_modules.training_free import SolverModule
-from lightning_modules.training_free_fusion import FusionSolverModule
+from lightning_modules.training_free.fusion import FusionSolverModule
 
 __all__ = [
     "BDT",

@@ -19,7 +19,7 @@ from lightning_modules.clip.towers import ClipTowers
 from lightning_modules.losses import contrastive_loss
 from lightning_modules.restoration import RestorationModule
 from lightning_modules.restorer import FILE_TILE, GivenByWindow, Inputs, MatchingNetwork, ObservingNetwork
-from lightning_modules.tiles import MINIMUM_TILE
+from lightning_modules.restorer.tiles import MINIMUM_TILE
 
 __all__ = ["FusionModule"]
 

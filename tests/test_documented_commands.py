@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def given(words: list[str]) -> list[str]:
     """The words with something in the place of what the reader is to fill in."""
     kept = [word for word in words if word != "..."]
     return [str(CHECKPOINT) if _WEIGHTS.match(word) else "gaussian" if word == "TASK" else word for word in kept]
+
+
+@pytest.fixture(autouse=True)
+def _own_code_stays_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the examples' own modules afterwards: other tests have some of the same names."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for path in (ROOT / "examples").glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 def test_commands_are_found_in_the_pages() -> None:

@@ -60,6 +60,9 @@ ONE_FILE_A_NAME = {
 TESTED = ("callbacks", "datamodules", "experiments", "hyperalign", "lightning_modules")
 """Folders in which every module has a test of its name."""
 
+WAYS = {"callbacks": 14, "datamodules": 64, "experiments": 17, "lightning_modules": 29}
+"""At most so many pairs of rooms of a folder import each other; its `__init__.py`, the face, is no room."""
+
 BUILT_IN_ERRORS = {
     "FileNotFoundError",
     "FloatingPointError",
@@ -252,7 +255,7 @@ def rooms_that_import(folder: str) -> dict[tuple[str, str], str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_rooms_import_each_other_one_way(folder: str) -> None:
     found = rooms_that_import(folder)
-    assert len(found) > 5
+    assert 5 < len(found) <= WAYS.get(folder, len(found)), "put what always goes together into one room"
     above = {room: {other for one, other in found if one == room} for room, _ in found}
     for _ in above:  # what is reached over one room more each time
         above = {room: below.union(*(above.get(one, set()) for one in below)) for room, below in above.items()}

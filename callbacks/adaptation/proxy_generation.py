@@ -26,7 +26,7 @@ from hyperalign.errors import InputError
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import is_trial
 from lightning_modules.restorer import Adaptable, Restorer, adaptable
-from lightning_modules.tiles import check_tile
+from lightning_modules.restorer.tiles import check_tile
 
 
 class ProxyGeneration(Callback):

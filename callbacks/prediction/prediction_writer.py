@@ -23,8 +23,8 @@ from hyperalign.files import beside, remove_stale_files
 from hyperalign.ranks import Ranks
 from hyperalign.trainers import datamodule_of
 from lightning_modules.restorer import FILE_TILE, WHOLE, Restorer, restorer_of
+from lightning_modules.restorer.tiles import OVERLAP, SOLVED_OVERLAP, check_tile, tile_starts
 from lightning_modules.solver_guided import scene_wide
-from lightning_modules.tiles import OVERLAP, SOLVED_OVERLAP, check_tile, tile_starts
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.writers import CubeWriter, writer_for
 from hyperalign.errors import FileAccessError, HyperalignError, InputError
 from hyperalign.files import beside
-from lightning_modules.tiles import OVERLAP, BlendedTiles
+from lightning_modules.restorer.tiles import OVERLAP, BlendedTiles
 
 log = logging.getLogger(__name__)
 

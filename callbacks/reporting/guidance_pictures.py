@@ -17,12 +17,12 @@ from hyperalign.errors import InputError, UsageError
 from hyperalign.files import file_stem
 from hyperalign.folders import run_folder
 from hyperalign.trainers import datamodule_of
-from lightning_modules.evaluation import test_set_name
 from lightning_modules.fusion import FusionModule
 from lightning_modules.networks import CO2IF
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.fusion.co2if.transport import Transport
 from lightning_modules.restorer import WHOLE
+from lightning_modules.restorer.evaluation import test_set_name
 
 CHANNELS = 3
 """Channels of W that are drawn: those that vary most over the image."""

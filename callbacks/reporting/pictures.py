@@ -19,7 +19,7 @@ from hyperalign.files import file_stem
 from hyperalign.folders import run_folder
 from hyperalign.rgb import Picture, displayed
 from hyperalign.trainers import callbacks_of, datamodule_of
-from lightning_modules.evaluation import Tested, test_set_name
+from lightning_modules.restorer.evaluation import Tested, test_set_name
 
 
 class Pictures(Callback):

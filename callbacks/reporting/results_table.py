@@ -21,8 +21,8 @@ from hyperalign.files import write_text
 from hyperalign.folders import run_folder
 from hyperalign.ranks import all_gathered
 from hyperalign.trainers import datamodule_of
-from lightning_modules.evaluation import Tested, test_set_name
 from lightning_modules.restorer import restorer_of
+from lightning_modules.restorer.evaluation import Tested, test_set_name
 
 SOURCE = "source-only"
 """What the source weights are called in the table."""

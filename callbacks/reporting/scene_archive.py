@@ -15,7 +15,7 @@ from callbacks.reporting.drawing import enlarged
 from hyperalign.files import file_stem, replacing
 from hyperalign.folders import run_folder
 from hyperalign.trainers import datamodule_of
-from lightning_modules.evaluation import Tested, test_set_name
+from lightning_modules.restorer.evaluation import Tested, test_set_name
 
 LEVELS = 65535
 """Values in [0, 1] are kept as whole numbers of this many steps."""

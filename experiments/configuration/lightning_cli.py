@@ -22,8 +22,8 @@ from experiments.configuration.names import CALLBACKS
 from experiments.configuration.saved import SaveRunConfig
 from experiments.configuration.trainer import AdaptingTrainer, end_with_last_epoch
 from experiments.configuration.weights import LastCheckpoint, check_weights, check_word
-from experiments.interruptions import Interruptions
-from experiments.messages import show_messages
+from experiments.process.interruptions import Interruptions
+from experiments.process.messages import show_messages
 from hyperalign.errors import HyperalignError, InputError, UsageError, WrongTypeError
 from hyperalign.folders import claim_run_folder
 from lightning_modules.networks.arguments import remember

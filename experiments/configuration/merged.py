@@ -15,7 +15,7 @@ import yaml
 from experiments.configuration.errors import ConfigError, unreadable
 from experiments.configuration.files import shown_name
 from experiments.configuration.tree import CONFIG_OPTIONS, ConfigTree, chosen, options, read_files, read_settings
-from experiments.launchers import RANK_VARIABLES
+from experiments.process.launchers import RANK_VARIABLES
 
 
 class _Dumper(yaml.SafeDumper):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from experiments.cli import run as run_command
 from experiments.configuration.files import resolve_configs
 from experiments.configuration.unimported.answers import answered
-from experiments.failures import told
+from experiments.process.failures import told
 from experiments.reproduction import artifacts
 from experiments.reproduction.plan import Run, settings_of
 from experiments.reproduction.provenance import Taken, provenance, taken
@@ -149,7 +149,7 @@ def _done(run: Run, command: HyperalignCLI, folder: Path, store: ResultsStore) -
 
 
 def _last_checkpoint(command: HyperalignCLI, folder: Path) -> Path:
-    from experiments.places import checkpoint_of
+    from experiments.ending.places import checkpoint_of
 
     found = checkpoint_of(command.trainer)
     if found is None:

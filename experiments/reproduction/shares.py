@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from experiments.launchers import RANK_VARIABLES
+from experiments.process.launchers import RANK_VARIABLES
 from hyperalign.errors import UsageError
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from lightning_modules import checkpoints
 from lightning_modules.checkpoints import SafeCheckpointIO
 from lightning_modules.clip.encoder import Encoder, described, read_encoder, write_encoder
 from lightning_modules.clip.towers import ClipError
-from lightning_modules.optimizers import Interval, configured_optimizers
 from lightning_modules.schedules import length_from, training_length
+from lightning_modules.schedules.optimizers import Interval, configured_optimizers
 
 __all__ = ["EncoderModule"]
 

@@ -24,7 +24,7 @@ import yaml
 from torch import Tensor, nn
 
 import lightning_modules
-from lightning_modules.tiles import in_tiles
+from lightning_modules.restorer.tiles import in_tiles
 from tests.backbones import CONFIGS, STEMS, Backbone
 
 HEADER = (

@@ -35,7 +35,7 @@ from pathlib import Path
 import torch
 from experiments.commands.flops import FOLDER, network_settings
 from lightning_modules import CO2IF
-from lightning_modules.tiles import in_tiles
+from lightning_modules.restorer.tiles import in_tiles
 import yaml
 
 torch.set_num_threads(1)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from lightning_modules.metrics.device_cost import DeviceCost
 from lightning_modules.networks import BDT, SRLF, FusionMamba, S2CycleDiff, SSTFUNet
-from lightning_modules.tiles import in_tiles
+from lightning_modules.restorer.tiles import in_tiles
 from tests.benchmarks.test_backbones import saved_bytes
 from tests.benchmarks.test_transfer import Benchmark
 from tests.pairs import Pair, pair, relative

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from datamodules import KAIST
 from datamodules.degradations import bicubic_resize
+from datamodules.sampling.strips import area_matrix
 from datamodules.splits import load_split
-from datamodules.strips import area_matrix
 from tests.datamodules.fake_chikusei import write_matlab
 
 HEIGHT, WIDTH = 18, 22

@@ -11,8 +11,8 @@ from callbacks.adaptation.restorers.base import ProxyRestorer
 from hyperalign.errors import InputError
 from lightning_modules.checkpoints import load_weights, network_identity
 from lightning_modules.restorer import NetworkRestorer, Restorer, network_settings
+from lightning_modules.restorer.tiles import check_tile
 from lightning_modules.solvers import TrainingFree
-from lightning_modules.tiles import check_tile
 
 
 class SourceRestorer(ProxyRestorer):

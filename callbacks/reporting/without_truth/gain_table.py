@@ -22,8 +22,8 @@ from hyperalign.folders import run_folder
 from hyperalign.ranks import all_gathered
 from hyperalign.seeding import generator_for
 from hyperalign.trainers import datamodule_of
-from lightning_modules.evaluation import test_set_name
 from lightning_modules.restorer import Restorer, restorer_of
+from lightning_modules.restorer.evaluation import test_set_name
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import hyperalign
 from datamodules import BandMissing, GaussianBlurring, RandomMask
 from hyperalign.errors import InputError
 from lightning_modules import SERT, BackProjection, KnownEntries, RestorationModule
-from lightning_modules.loading import load_module
+from lightning_modules.restoration.loading import load_module
 
 
 def seeded(seed: int) -> torch.Generator:

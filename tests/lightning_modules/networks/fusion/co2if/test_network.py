@@ -14,7 +14,7 @@ from lightning_modules.networks.flops import count_flops
 from lightning_modules.networks.fusion.co2if.mixers import MixerName
 from lightning_modules.networks.fusion.co2if.transport import TransportForm
 from lightning_modules.networks.upsampled import upsample_bicubic
-from lightning_modules.tiles import in_tiles
+from lightning_modules.restorer.tiles import in_tiles
 
 TINY: dict[str, Any] = {
     "input_channels": 5,
