@@ -116,12 +116,12 @@ def test_a_setting_of_a_recipe_that_a_backbone_after_it_replaces_is_told() -> No
 
 
 def test_a_class_of_an_earlier_file_that_gives_way_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    configs = ["backbones/sert_compact", "guides/photometric", CAVE, TASK, "hir_align/adapt"]
+    configs = ["backbones/sert_compact", "guides/photometric", CAVE, TASK, "hir_align/paper"]
     with pytest.raises(SystemExit):
         run(["fit", *(word for name in configs for word in ("--config", name)), "--print_config"])
     captured = capsys.readouterr()
     assert captured.err.splitlines() == [
-        "note: ProxyDiffusionGuides (in hir_align/adapt) takes the place of PhotometricGuides (in guides/photometric) "
+        "note: ProxyDiffusionGuides (in hir_align/paper) takes the place of PhotometricGuides (in guides/photometric) "
         "as synthesis.guides and with it the settings illumination, illumination_scale, tint, displacement, "
         "displacement_scale, gamma given for it, because it comes later."
     ]
