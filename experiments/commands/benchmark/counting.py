@@ -126,6 +126,7 @@ _PRODUCTS: dict[str, Callable[[Sequence[Tensor], Sequence[Tensor]], int]] = {
     "mv": lambda entering, leaving: 2 * entering[0].numel(),
     "addmv": lambda entering, leaving: 2 * entering[1].numel(),
     "dot": lambda entering, leaving: 2 * entering[0].numel(),
+    "mkldnn_convolution": lambda entering, leaving: 2 * leaving[0].numel() * entering[1][0].numel(),
     "_scaled_dot_product_flash_attention_for_cpu": _attention,
     "_cdist_forward": _distances,
     "_fused_adam_": lambda entering, leaving: 0,

@@ -30,6 +30,15 @@ def test_a_network_has_the_products_that_torch_counts() -> None:
     assert found.others > 0
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+@pytest.mark.parametrize("stem", ["trq3d", "bi3dqrnn"])
+def test_a_convolution_by_onednn_counts_as_any_other(stem: str) -> None:
+    network, inputs = built(stem, compact=True).eval(), inputs_of(stem, 16)
+    in_double = [one.double() for one in inputs]  # which oneDNN does not take
+    elsewhere = counted(lambda: network.double()(*in_double))
+    assert counted(lambda: network.float()(*inputs)).products == elsewhere.products > 0
+
+
 def test_what_is_elementwise_counts_each_value_once_and_views_count_nothing() -> None:
     values = torch.rand(6, 4)
     assert (counted(lambda: values + 1).others, counted(lambda: values + 1).moved) == (24, 2 * 4 * 24)
