@@ -84,7 +84,7 @@ def test_everything_can_be_overridden(written: str) -> None:
 
 def test_what_overrides_needs_nothing_that_was_measured(tmp_path: Path, written: str) -> None:
     quiet = tmp_path / "quiet.json"
-    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", tuple(BandNoise() for _ in WAVELENGTHS)),)).write(quiet)
+    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", tuple(BandNoise(salt_share=0.0) for _ in WAVELENGTHS)),)).write(quiet)
     hit = degraded(EstimatedNoise(str(quiet), impulse_share=0.4))
     assert (hit == 0).float().mean().item() == pytest.approx(0.2, abs=0.02)
     assert (hit == 1).float().mean().item() == pytest.approx(0.2, abs=0.02)

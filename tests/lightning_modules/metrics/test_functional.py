@@ -69,7 +69,10 @@ def test_uniform_ssim_is_scikit_images_default() -> None:
     whole = ssim(restored, target, 1.0, "uniform")
     # scikit-image averages where its window fits entirely too
     assert whole == pytest.approx(sum(expected) / len(expected), rel=1e-9)
-    assert ssim(255 * restored, 255 * target, 255.0, "uniform") == pytest.approx(whole, rel=1e-5)
+    dark, darker = restored.double() / 50, target.double() / 50
+    for peak in (2.0, 255.0):
+        scaled = ssim(peak * dark, peak * darker, peak, "uniform")
+        assert scaled == pytest.approx(ssim(dark, darker, 1.0, "uniform"), rel=1e-9), "constants follow the range"
     assert ssim(target, target, 1.0, "gaussian") == pytest.approx(1.0)
     with pytest.raises(ValueError, match="SSIM: a 6 x 16 cube is smaller than the 7 x 7 uniform window; evaluate on"):
         ssim(restored[:, :6], target[:, :6], 1.0, "uniform")

@@ -55,6 +55,12 @@ def test_the_window_is_odd_and_fits(size: tuple[int, int], window: int) -> None:
     assert torch.equal(_quality(one, other), expected)
 
 
+def test_images_of_one_grid_have_the_ratio_one() -> None:
+    cube, _, high = pair()
+    seen = SpatialResponse.toolbox(1).reduce(cube)
+    assert no_reference(cube, seen, high).d_lambda < 1e-9
+
+
 def test_the_ratio_is_told_by_the_columns_of_images_that_are_not_square() -> None:
     cube, low, high = pair()
     part = no_reference(cube[..., :48], low[..., :12], high[..., :48])

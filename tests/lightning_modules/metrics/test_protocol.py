@@ -139,6 +139,10 @@ def test_arrays_score_like_tensors_and_whole_numbers_like_fractions() -> None:
     sentence = r"^MetricProtocol: the restored cube holds whole numbers up to \d+, beyond the data range of 1; div"
     with pytest.raises(ValueError, match=sentence):
         MetricProtocol().evaluate(restored, target)
+    with pytest.raises(ValueError, match=sentence):
+        MetricProtocol().evaluate(restored.numpy(), target.numpy())
+    fractions = (restored.float() / 255).numpy(), (target.float() / 255).numpy()
+    assert MetricProtocol().evaluate(*fractions) == pytest.approx(expected, rel=1e-4)
     with pytest.raises(TypeError, match=r"^MetricProtocol: the restored cube is list; give a tensor or a NumPy array"):
         MetricProtocol().evaluate([1.0], target)  # type: ignore[arg-type]
 
