@@ -49,8 +49,10 @@ def test_settings_are_those_that_were_chosen() -> None:
 
 @pytest.mark.parametrize(("pixels", "rows"), [(4 * 26 + 25, [4] * 5 + [1]), (25, [1] * 21), (10**6, [21])])
 def test_blocks_hold_whole_rows_of_so_many_pixels(problem: Problem, pixels: int, rows: list[int]) -> None:
-    proxy, *rest = problem
-    estimation = TransportEstimation(proxy, *(part[:, None] for part in rest), LossWeights(), SETTINGS, pixels)
+    proxy, guide, candidates, distances = problem
+    estimation = TransportEstimation(
+        proxy, guide[:, None], candidates[:, None], distances[:, None], LossWeights(), SETTINGS, pixels
+    )
     assert [block.rows for block in estimation._blocks] == rows
 
 

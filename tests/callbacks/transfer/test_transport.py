@@ -7,7 +7,7 @@ from torch import Tensor
 from callbacks.transfer import TransportOperator, transport
 from callbacks.transfer.stencil import interpolate
 
-HEIGHT, WIDTH, KEEP, SIZE = 9, 11, 5, 3
+HEIGHT, WIDTH, KEEP, SIZE = 9, 11, 5, 5
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def test_matrix_is_built_from_the_definition(operator: TransportOperator) -> Non
         for k in range(KEEP):
             aggregate[pixel, operator.candidates[k, y, x]] += operator.aggregation[k, y, x]
         for index in range(SIZE**2):
-            row = min(max(y + index // SIZE - 1, 0), HEIGHT - 1)
-            column = min(max(x + index % SIZE - 1, 0), WIDTH - 1)
+            row = min(max(y + index // SIZE - 2, 0), HEIGHT - 1)
+            column = min(max(x + index % SIZE - 2, 0), WIDTH - 1)
             stencil[pixel, row * WIDTH + column] += operator.interpolation[index, y, x]
     assert torch.allclose(operator.to_sparse().to_dense(), stencil @ aggregate, atol=1e-14)
 
@@ -83,7 +83,7 @@ def test_power_iteration_stops_where_nothing_changes(
     largest = float(torch.linalg.svdvals(operator.to_sparse().to_dense())[0] ** 2)
     monkeypatch.setattr(TransportOperator, "adjoint", counted)
     assert operator.kappa() == pytest.approx(largest, rel=1e-3)
-    assert 5 < len(steps) < 100
+    assert 3 < len(steps) < 100
     pixels, ones = torch.arange(HEIGHT * WIDTH).view(1, HEIGHT, WIDTH), torch.ones(1, HEIGHT, WIDTH)
     steps.clear()
     assert TransportOperator(pixels, ones, ones).kappa() == pytest.approx(1.0)

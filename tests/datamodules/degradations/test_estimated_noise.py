@@ -8,7 +8,7 @@ import torch
 
 from datamodules import EstimatedNoise, NonIIDGaussian, SeveralTasks
 from datamodules.degradations.estimated_noise import replayed
-from datamodules.degradations.noise import Deadlines, Impulses, SignalDependentNoise, Stripes
+from datamodules.degradations.noise import AlongRows, Deadlines, Impulses, SignalDependentNoise, Stripes
 from datamodules.degradations.operators import Masking
 from datamodules.estimation import BandNoise, NoiseEstimate, SceneNoise
 from hyperalign.errors import InputError
@@ -127,11 +127,14 @@ def test_a_part_that_does_not_occur_is_left_out() -> None:
     quiet, stream = [BandNoise(variance=0.01)] * 6, np.random.default_rng(0)
     parts = [type(part) for part in replayed(quiet, "columns", (6, 4, 5), stream).parts]
     assert parts == [SignalDependentNoise]
-    kinds = ("stripe_share", Stripes), ("dead_share", Deadlines), ("impulse_share", Impulses)
-    for share, kind in kinds:
-        one = replayed([*quiet[1:], BandNoise(**{share: 0.5})], "columns", (6, 4, 5), stream).parts[1:]
-        assert [type(part) for part in one] == [kind]
-        assert one[0].bands.tolist() == [5]
+    for band, kind in (
+        (BandNoise(stripe_share=0.5), Stripes),
+        (BandNoise(dead_share=0.5), Deadlines),
+        (BandNoise(impulse_share=0.5), Impulses),
+    ):
+        (one,) = replayed([*quiet[1:], band], "columns", (6, 4, 5), stream).parts[1:]
+        assert isinstance(one, kind)
+        assert one.bands.tolist() == [5]
     missing = replayed([*quiet[1:], BandNoise(missing=True)], "columns", (6, 4, 5), stream).parts[1:]
     assert [type(part) for part in missing] == [Masking]
 
@@ -141,7 +144,11 @@ def test_lines_cross_cubes_that_are_not_square() -> None:
     for direction, length in (("columns", 5), ("rows", 4)):
         noise = replayed(bands, direction, (2, 4, 5), np.random.default_rng(0))
         assert noise.apply(torch.full((2, 4, 5), 0.5)).shape == (2, 4, 5)
-        stripes = noise.parts[1].columns if direction == "rows" else noise.parts[1]
+        stripes = noise.parts[1]
+        if direction == "rows":
+            assert isinstance(stripes, AlongRows)
+            stripes = stripes.columns
+        assert isinstance(stripes, Stripes)
         assert stripes.offsets.shape == (2, length)
 
 

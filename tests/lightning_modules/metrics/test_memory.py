@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,7 +34,7 @@ def test_without_such_a_system_nothing_is_told(monkeypatch: pytest.MonkeyPatch, 
         held(1)
     assert peak.gibibytes is None
     monkeypatch.setattr(memory, "STATUS", tmp_path / "neither")
-    monkeypatch.setattr(memory.resource, "getrusage", lambda whose: SimpleNamespace(ru_maxrss=3 * 2**19))
+    monkeypatch.setattr(resource, "getrusage", lambda whose: SimpleNamespace(ru_maxrss=3 * 2**19))
     with PeakMemory() as peak:
         held(1)
     assert (peak.peak, peak.gibibytes) == (1.5, None)

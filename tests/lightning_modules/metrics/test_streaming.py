@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_names_become_numbers_of_63_bits(monkeypatch: pytest.MonkeyPatch) -> Non
     keys = [streaming._key(str(number)) for number in range(100)]
     assert 2**62 < max(keys) < 2**63
     assert streaming._key("") == 0
-    monkeypatch.setattr(streaming.hashlib, "sha256", lambda _: SimpleNamespace(digest=lambda: bytes(32)))
+    monkeypatch.setattr(hashlib, "sha256", lambda _: SimpleNamespace(digest=lambda: bytes(32)))
     assert streaming._key("a") > 0
 
 
