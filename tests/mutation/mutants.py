@@ -94,7 +94,8 @@ class Coverage:
         """Run the tests and note what they come by; return pytest's status."""
         import coverage
 
-        self.traced = coverage.Coverage(data_file=None, include=[f"{self.source}*"], config_file=False)
+        watched = self.source / "*" if self.source.is_dir() else self.source
+        self.traced = coverage.Coverage(data_file=None, include=[str(watched)], config_file=False)
         self.traced.start()
         status = run_pytest([tests], [self])
         self.traced.stop()
@@ -156,7 +157,7 @@ def survives(mutant: Mutant, noted: Coverage, tests: str) -> bool:
     names = {name for line in range(mutant.line, mutant.end + 1) for name in lines.get(line, [])}
     if "" in names or not names:
         own = ROOT / tests / f"test_{mutant.path.stem}.py"
-        chosen = [str(own)] if own.is_file() else [str(ROOT / tests)]
+        chosen = [str(path) for path in (own, ROOT / tests) if path.exists()]
     else:
         chosen = sorted(names, key=lambda name: noted.seconds.get(name, 0.0))
 

@@ -27,6 +27,11 @@ def test_distances_have_mean_one_in_each_image_and_do_not_depend_on_batch_mates(
         assert torch.equal(found[:, index], normalised_distances(distances[:, index : index + 1])[:, 0])
 
 
+def test_distances_as_small_as_epsilon_are_halved() -> None:
+    tiny = torch.full((2, 1, 3, 3), 1e-8, dtype=torch.float64)
+    torch.testing.assert_close(normalised_distances(tiny), torch.full_like(tiny, 0.5))
+
+
 @pytest.mark.parametrize(("rows", "starts"), [(2, [0, 2, 4]), (5, [0]), (9, [0])])
 def test_blocks_gather_each_images_own_candidates(rows: int, starts: list[int]) -> None:
     generator = torch.Generator().manual_seed(2)

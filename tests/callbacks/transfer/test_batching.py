@@ -42,6 +42,12 @@ def test_the_estimate_of_memory_covers_what_is_held(candidates: int, kernel_size
     assert held < estimate < 2.5 * held
 
 
+def test_the_estimate_of_memory_is_so_many_bytes_a_pixel() -> None:
+    # Logits with moments and weights, candidate tables, operators, the scratch buffer, images.
+    assert estimation_bytes(1, 16, 7) == 16 * 65 + 44 * 16 + (4 * 65 + 8 * 16) + 4 * 49 + 480
+    assert estimation_bytes(10, 32, 3) == 10 * (16 * 41 + 44 * 32 + (4 * 41 + 8 * 32) + 4 * 32 + 480)
+
+
 def gpu_guide(height: int, width: int) -> Tensor:
     """What `guides_that_fit` looks at in a guide on a GPU."""
     device = torch.device("cuda", 0)
@@ -57,8 +63,8 @@ def test_a_gpu_takes_what_half_of_its_free_memory_holds(
 ) -> None:
     # A quarter of the free memory is what torch keeps of tensors that are gone.
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free * 3 // 4, 2 * free))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free // 4 + 1000)
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: free // 4 + 4 * GIB)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 4 * GIB)
     assert guides_that_fit(gpu_guide(side, side), 16, 7) == expected
 
 

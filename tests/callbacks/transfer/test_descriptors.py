@@ -17,6 +17,7 @@ def test_descriptor_is_the_unfolded_feature_image(cube: Tensor) -> None:
     assert torch.equal(found.chunk(0, found.count), expected)
     pixels = torch.tensor([0, 43, 44, 40 * 44 - 1])
     assert torch.equal(found.gather(pixels), expected[pixels])
+    assert torch.equal(PatchDescriptors(image).chunk(0, 50), expected[:50]), "the published settings"
 
 
 def test_chroma_ignores_brightness_and_black_stays_finite() -> None:
@@ -24,6 +25,7 @@ def test_chroma_ignores_brightness_and_black_stays_finite() -> None:
     assert torch.allclose(chroma(image, 1e-9).flatten(), torch.tensor([0.5, 0.25, 0.25]))
     assert torch.allclose(chroma(image, 1e-9), chroma(0.5 * image, 1e-9))
     assert chroma(torch.zeros(3, 2, 2)).abs().max() == 0
+    assert torch.allclose(chroma(torch.full((3, 1, 1), 0.1)), torch.tensor(0.1 / 0.31))
 
 
 def test_gradient_of_a_ramp_is_its_slope() -> None:
@@ -32,3 +34,4 @@ def test_gradient_of_a_ramp_is_its_slope() -> None:
     assert vertical.abs().max() == 0
     assert torch.allclose(horizontal[:, 1:-1], torch.tensor(0.1))
     assert torch.allclose(horizontal[:, 0], torch.tensor(0.05)), "one side of the border pixel is itself"
+    assert torch.equal(image_gradient(ramp.transpose(1, 2)), torch.stack((horizontal, vertical)).transpose(1, 2))

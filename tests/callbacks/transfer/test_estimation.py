@@ -42,6 +42,20 @@ def test_gradients_equal_autograd(problem: Problem, term: str) -> None:
         assert relative(found[:, 0], wanted) < 1e-5
 
 
+def test_settings_are_those_that_were_chosen() -> None:
+    assert dataclasses.astuple(EstimationSettings()) == (7, 0.05, 1.0, 5, 4.0, 5.0, 1e-3)
+    assert dataclasses.astuple(LossWeights()) == (1.0, 1.0, 0.1, 0.5, 1.0, 1.0, 0.1)
+
+
+@pytest.mark.parametrize(("pixels", "rows"), [(4 * 26 + 25, [4] * 5 + [1]), (25, [1] * 21), (10**6, [21])])
+def test_blocks_hold_whole_rows_of_so_many_pixels(problem: Problem, pixels: int, rows: list[int]) -> None:
+    proxy, guide, candidates, distances = problem
+    estimation = TransportEstimation(
+        proxy, guide[:, None], candidates[:, None], distances[:, None], LossWeights(), SETTINGS, pixels
+    )
+    assert [block.rows for block in estimation._blocks] == rows
+
+
 def test_steps_follow_torch_adam_on_autograd_gradients(problem: Problem) -> None:
     proxy, guide, candidates, distances = problem
     plain = PlainEstimation(proxy, guide, candidates, distances, LossWeights(), SETTINGS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -50,8 +52,26 @@ def test_faiss_adds_every_chunk_and_agrees_with_brute_force(monkeypatch: pytest.
     assert torch.equal(found, brute_force(proxy, guide, 3))
 
 
+def test_an_index_moves_to_the_gpu_where_its_proxy_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[int] = []
+
+    def index_cpu_to_gpu(resources: object, device: int, index: object) -> object:
+        moved.append(device)
+        return index
+
+    fake = SimpleNamespace(
+        IndexFlatL2=lambda dimension: None, StandardGpuResources=object,
+        get_num_gpus=lambda: 3, index_cpu_to_gpu=index_cpu_to_gpu,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "faiss", fake)
+    for device in ("cpu", "cuda", "cuda:2"):
+        proxy: Any = SimpleNamespace(dimension=300, count=0, device=torch.device(device))
+        exact_search.FaissExactSearch(proxy)
+    assert moved == [0, 2]
+
+
 @pytest.mark.parametrize(("names", "gpus", "available"), [((), 1, False), (("StandardGpuResources",), 0, False),
-                                                         (("StandardGpuResources",), 2, True)])  # fmt: skip
+                                                         (("StandardGpuResources",), 1, True)])  # fmt: skip
 def test_a_gpu_counts_only_with_its_resources(names: tuple[str, ...], gpus: int, available: bool) -> None:
     module = SimpleNamespace(get_num_gpus=lambda: gpus, **dict.fromkeys(names))
     assert exact_search.gpu_available(module) is available

@@ -14,8 +14,28 @@ from tests.callbacks.transfer.samples import brute_force
 
 def test_too_few_lists_are_filled_with_true_pixels(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
     proxy, guide = images
-    found = InvertedSearch(proxy, 8).search(guide.chunk(0, 50), 400, 1, 400)
+    search = InvertedSearch(proxy, 8)
+    found = search.search(guide.chunk(0, 50), 400, 1, 400)
     assert int(found.min()) >= 0
+    assert search._index.nprobe == 1
+
+
+def test_there_are_about_two_lists_for_each_row_of_a_square(
+    images: tuple[PatchDescriptors, PatchDescriptors],
+) -> None:
+    search = InvertedSearch(images[0], 8)
+    assert search.lists == search._index.nlist == 128, "the power of two next to 2 sqrt(64 * 60)"
+    clustering = search._index.cp
+    found = (clustering.niter, clustering.min_points_per_centroid, clustering.max_points_per_centroid)
+    assert found == (6, 1, 64)
+
+
+def test_the_first_pixel_is_found_like_any_other(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
+    proxy, _ = images
+    search = InvertedSearch(proxy, 48)
+    found = search.search(proxy.chunk(0, 6), 12, search.lists, 400)
+    assert torch.equal(found, brute_force(proxy, proxy, 12)[:6])
+    assert (found == 0).any(dim=1).tolist() == [True, True, True, False, False, False]
 
 
 def test_full_distances_are_squared_l2_whatever_the_chunk(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:

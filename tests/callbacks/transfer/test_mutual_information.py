@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -42,8 +43,9 @@ def test_mutual_information_of_a_constant_guide_is_no_information() -> None:
 def test_mutual_information_survives_values_at_the_ends() -> None:
     ends = torch.tensor([0.0, 1.0]).repeat(72).view(1, 1, 12, 12).repeat(3, 1, 1, 1)
     loss, gradient = MutualInformation(ends)(ends)
-    assert torch.isfinite(loss).all()
+    assert float(loss) == pytest.approx(float(mutual_information_loss(ends[:, 0], ends[:, 0])), abs=1e-5)
     assert torch.isfinite(gradient).all()
+    assert torch.equal(MutualInformation(ends)(1.5 * ends - 0.25)[0], loss), "beyond the ends is at the ends"
 
 
 def test_images_of_a_batch_do_not_meet_and_their_gradient_is_that_of_autograd(cube: Tensor) -> None:

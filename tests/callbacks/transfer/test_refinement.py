@@ -1,8 +1,12 @@
 """Expansion and mean-L1 re-ranking against a loop (Eq. 11-13)."""
 
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor
 
+from callbacks.transfer import refinement
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.refinement import expand, mean_absolute_distances, refine
 
@@ -38,6 +42,23 @@ def test_refinement_keeps_the_nearest_different_pixels(cube: Tensor) -> None:
         found = (guide.gather(torch.tensor([pixel])) - proxy.gather(unique)).abs().mean(1)
         assert torch.allclose(distances[:, pixel], found.sort().values[:6], atol=1e-7)
         assert len(set(candidates[:, pixel].tolist())) == 6
+
+
+@pytest.mark.parametrize(("floats", "sizes"), [(3 * 1080 + 1079, [3, 3, 1]), (1, [1] * 7), (10**6, [7])])
+def test_pools_are_compared_in_parts_that_fit_the_cache(
+    cube: Tensor, monkeypatch: pytest.MonkeyPatch, floats: int, sizes: list[int]
+) -> None:
+    image, found = PatchDescriptors(cube[:3].contiguous()), []
+
+    def watched(*arguments: Any) -> Tensor:  # noqa: ANN401
+        found.append(len(arguments[-1]))
+        return mean_absolute_distances(*arguments)
+
+    monkeypatch.setattr(refinement, "_CHUNK_FLOATS", floats)
+    monkeypatch.setattr(refinement, "mean_absolute_distances", watched)
+    candidates, _ = refine(image, image, torch.arange(7)[:, None].expand(7, 2), 1, 1)
+    assert candidates.tolist() == [list(range(7))]
+    assert found == sizes
 
 
 def test_a_pool_smaller_than_k_repeats_candidates() -> None:

@@ -14,7 +14,7 @@ def test_the_fused_step_refuses_strided_gradients() -> None:
         parameters.step(torch.zeros(4, 1, 3, 6)[..., ::2])
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.3])
+@pytest.mark.parametrize("temperature", [1.0, 0.3, 2.0])
 def test_gradient_of_the_weights_becomes_that_of_the_logits(temperature: float) -> None:
     generator = torch.Generator().manual_seed(0)
     logits, direction = torch.randn(2, 5, 2, 3, 4, generator=generator, dtype=torch.float64)

@@ -25,6 +25,9 @@ def test_ssim_equals_the_two_dimensional_window_and_is_zero_for_equal_images(cub
 def test_ssim_refuses_an_image_smaller_than_its_window() -> None:
     with pytest.raises(ValueError, match=r"at least 11 x 11 pixels, this guide has 10 x 40: use a larger crop"):
         StructuralSimilarity(torch.rand(3, 1, 10, 40))
+    one = torch.rand(3, 1, 11, 11, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    other = one.flip(2)
+    assert float(StructuralSimilarity(one)(other)[0]) == pytest.approx(float(ssim_loss(other[:, 0], one[:, 0])))
 
 
 def test_the_window_is_a_normalised_gaussian_of_eleven_taps() -> None:

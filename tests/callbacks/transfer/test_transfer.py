@@ -152,6 +152,8 @@ def test_settings_name_everything_and_survive_json() -> None:
     published = {"kernel_size": 7, "learning_rate": 0.05, "temperature": 1.0}
     assert published.items() <= settings["estimation"].items()
     assert (settings["seeds"], settings["candidates"], settings["steps"]) == (16, 16, 200)
+    assert (settings["refinement_radius"], settings["chroma_weight"], settings["gradient_weight"]) == (1, 0.25, 0.5)
+    assert settings["estimation"]["patch_size"] == transfer.patch_size == 5
     assert transfer.settings() != SpectralTransfer().settings()
     assert SpectralTransfer(guides_at_once=4).settings() == SpectralTransfer().settings()
 
@@ -159,10 +161,26 @@ def test_settings_name_everything_and_survive_json() -> None:
 def test_wrong_settings_are_sentences() -> None:
     with pytest.raises(ValueError, match="kernel_size must be a positive odd number of pixels, got 6"):
         SpectralTransfer(kernel_size=6)
+    with pytest.raises(ValueError, match="patch_size must be a positive odd number of pixels, got -1"):
+        SpectralTransfer(patch_size=-1)
     with pytest.raises(ValueError, match="candidates must be at least 1, got 0"):
         SpectralTransfer(candidates=0)
     with pytest.raises(ValueError, match="guides_at_once must be at least 1, got 0"):
         SpectralTransfer(guides_at_once=0)
+
+
+def test_one_of_everything_is_the_nearest_pixel() -> None:
+    image = smooth_cube(3, 16, 18, seed=1)
+    single = SpectralTransfer(1, 0, 1, 1, 1, patch_size=1, gradient_weight=0.0, guides_at_once=1)
+    assert torch.equal(single.estimate(image, image.flip(2)).apply(image), image.flip(2))
+
+
+def test_values_beyond_the_ends_are_clamped() -> None:
+    image = 1.6 * smooth_cube(3, 16, 18, seed=1) - 0.3
+    transfer = SpectralTransfer(4, candidates=4, kernel_size=3, steps=1)
+    found, expected = (transfer.estimate(one, one.flip(2)) for one in (image, image.clamp(0, 1)))
+    assert torch.equal(found.aggregation, expected.aggregation)
+    assert torch.equal(found.interpolation, expected.interpolation)
 
 
 def test_wrong_images_are_sentences(scene: Tensor) -> None:

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from callbacks.transfer import TransportOperator
+from callbacks.transfer import TransportOperator, transport
+from callbacks.transfer.stencil import interpolate
 
-HEIGHT, WIDTH, KEEP, SIZE = 9, 11, 5, 3
+HEIGHT, WIDTH, KEEP, SIZE = 9, 11, 5, 5
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def test_matrix_is_built_from_the_definition(operator: TransportOperator) -> Non
         for k in range(KEEP):
             aggregate[pixel, operator.candidates[k, y, x]] += operator.aggregation[k, y, x]
         for index in range(SIZE**2):
-            row = min(max(y + index // SIZE - 1, 0), HEIGHT - 1)
-            column = min(max(x + index % SIZE - 1, 0), WIDTH - 1)
+            row = min(max(y + index // SIZE - 2, 0), HEIGHT - 1)
+            column = min(max(x + index % SIZE - 2, 0), WIDTH - 1)
             stencil[pixel, row * WIDTH + column] += operator.interpolation[index, y, x]
     assert torch.allclose(operator.to_sparse().to_dense(), stencil @ aggregate, atol=1e-14)
 
@@ -67,6 +68,43 @@ def test_values_stay_within_those_of_the_proxy(operator: TransportOperator) -> N
 def test_kappa_is_the_largest_squared_singular_value(operator: TransportOperator) -> None:
     largest = torch.linalg.svdvals(operator.to_sparse().to_dense())[0]
     assert abs(operator.kappa(500, 1e-10) / float(largest**2) - 1) < 1e-4
+
+
+def test_power_iteration_stops_where_nothing_changes(
+    operator: TransportOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    adjoint = TransportOperator.adjoint
+
+    def counted(self: TransportOperator, cube: Tensor) -> Tensor:
+        steps.append(1)
+        return adjoint(self, cube)
+
+    largest = float(torch.linalg.svdvals(operator.to_sparse().to_dense())[0] ** 2)
+    monkeypatch.setattr(TransportOperator, "adjoint", counted)
+    assert operator.kappa() == pytest.approx(largest, rel=1e-3)
+    assert 3 < len(steps) < 100
+    pixels, ones = torch.arange(HEIGHT * WIDTH).view(1, HEIGHT, WIDTH), torch.ones(1, HEIGHT, WIDTH)
+    steps.clear()
+    assert TransportOperator(pixels, ones, ones).kappa() == pytest.approx(1.0)
+    assert len(steps) == 2
+
+
+@pytest.mark.parametrize(("block", "rows"), [(2 * WIDTH + 1, [2, 2, 2, 2, 1]), (WIDTH - 1, [1] * 9), (10**4, [9])])
+def test_rows_are_interpolated_in_blocks(
+    operator: TransportOperator, monkeypatch: pytest.MonkeyPatch, block: int, rows: list[int]
+) -> None:
+    cube, found = random_cube(2, 6), []
+    expected = operator.apply(cube)
+
+    def watched(shifted: Tensor, *rest: Tensor) -> None:
+        found.append(shifted.shape[-2])
+        interpolate(shifted, *rest)
+
+    monkeypatch.setattr(transport, "_BLOCK", block)
+    monkeypatch.setattr(transport, "interpolate", watched)
+    torch.testing.assert_close(operator.apply(cube), expected, rtol=1e-14, atol=1e-15)
+    assert found == rows
 
 
 def test_a_permutation_has_kappa_one_and_its_own_displacement() -> None:

@@ -23,6 +23,7 @@ def observed(convention: str, seed: int, shape: tuple[int, int, int] = (31, 24, 
 
 def test_the_default_is_the_published_mixture() -> None:
     settings = ComplexMixture().settings()
+    assert (settings["columns"], settings["stripe_amplitude"]) == ([0.05, 0.15], 0.25)
     assert (settings["sigmas"], settings["impulse_amounts"]) == ([10.0, 30.0, 50.0, 70.0], [0.1, 0.3, 0.5, 0.7])
 
 
@@ -156,6 +157,12 @@ def test_one_amount_for_all_bands_only_under_random_structured() -> None:
 
     assert several("random_structured") == {1}
     assert max(several("random_one")) == 4
+
+
+def test_stripes_of_no_height_change_nothing() -> None:
+    degradation = ComplexMixture(sigmas=(0,), stripe_amplitude=0.0, impulse_amounts=(0.0,))
+    changed = degradation(torch.full((9, 8, 64), LEVEL), seeded(0)) != LEVEL
+    assert int(changed.any(dim=2).any(dim=1).sum()) == 3  # the dead lines' bands
 
 
 def test_three_and_five_bands() -> None:

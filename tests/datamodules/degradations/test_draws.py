@@ -95,6 +95,14 @@ def test_a_sigma_below_one_is_drawn() -> None:
     assert SigmaDraw((0.0, 0.5), "cube_uniform").draw(3, stream()).max() <= 0.5 / 255
 
 
+def test_the_ends_of_what_may_be_drawn() -> None:
+    assert SigmaDraw((10.0, 10.0), "band_uniform").draw(2, stream()).tolist() == [10 / 255, 10 / 255]
+    assert (ColumnDraw().low, ColumnDraw().high, StripeDraw(ColumnDraw()).amplitude) == (0.05, 0.15, 0.25)
+    chosen = ColumnDraw(0.0, 1.0).draw(300, 4, stream(), round_up=False)
+    assert set(chosen.sum(axis=1).tolist()) == {0, 1, 2, 3}
+    assert ImpulseDraw((0.5,)).shared is False
+
+
 def test_what_cannot_be_drawn() -> None:
     for sigmas, convention, sentence in (
         ((), "band_choice", r"sigmas is \[\] but must hold finite standard deviations"),

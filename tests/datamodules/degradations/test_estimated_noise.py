@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from datamodules import EstimatedNoise, NonIIDGaussian, SeveralTasks
+from datamodules.degradations.estimated_noise import replayed
+from datamodules.degradations.noise import AlongRows, Deadlines, Impulses, SignalDependentNoise, Stripes
+from datamodules.degradations.operators import Masking
 from datamodules.estimation import BandNoise, NoiseEstimate, SceneNoise
 from hyperalign.errors import InputError
 from tests.datamodules.estimation.scenes import clean_scene
@@ -80,7 +84,7 @@ def test_everything_can_be_overridden(written: str) -> None:
 
 def test_what_overrides_needs_nothing_that_was_measured(tmp_path: Path, written: str) -> None:
     quiet = tmp_path / "quiet.json"
-    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", tuple(BandNoise() for _ in WAVELENGTHS)),)).write(quiet)
+    NoiseEstimate(WAVELENGTHS, (SceneNoise("a", tuple(BandNoise(salt_share=0.0) for _ in WAVELENGTHS)),)).write(quiet)
     hit = degraded(EstimatedNoise(str(quiet), impulse_share=0.4))
     assert (hit == 0).float().mean().item() == pytest.approx(0.2, abs=0.02)
     assert (hit == 1).float().mean().item() == pytest.approx(0.2, abs=0.02)
@@ -119,6 +123,39 @@ def test_stripes_along_rows(tmp_path: Path) -> None:
     assert (noise[0][:, 0] != 0).float().mean().item() == pytest.approx(0.5, rel=0.2)
 
 
+def test_a_part_that_does_not_occur_is_left_out() -> None:
+    quiet, stream = [BandNoise(variance=0.01)] * 6, np.random.default_rng(0)
+    parts = [type(part) for part in replayed(quiet, "columns", (6, 4, 5), stream).parts]
+    assert parts == [SignalDependentNoise]
+    for band, kind in (
+        (BandNoise(stripe_share=0.5), Stripes),
+        (BandNoise(dead_share=0.5), Deadlines),
+        (BandNoise(impulse_share=0.5), Impulses),
+    ):
+        (one,) = replayed([*quiet[1:], band], "columns", (6, 4, 5), stream).parts[1:]
+        assert isinstance(one, kind)
+        assert one.bands.tolist() == [5]
+    missing = replayed([*quiet[1:], BandNoise(missing=True)], "columns", (6, 4, 5), stream).parts[1:]
+    assert [type(part) for part in missing] == [Masking]
+
+
+def test_lines_cross_cubes_that_are_not_square() -> None:
+    bands = [BandNoise(stripe_share=1.0, stripe_amplitude=0.25, dead_share=0.5)] * 2
+    for direction, length in (("columns", 5), ("rows", 4)):
+        noise = replayed(bands, direction, (2, 4, 5), np.random.default_rng(0))
+        assert noise.apply(torch.full((2, 4, 5), 0.5)).shape == (2, 4, 5)
+        stripes = noise.parts[1]
+        if direction == "rows":
+            assert isinstance(stripes, AlongRows)
+            stripes = stripes.columns
+        assert isinstance(stripes, Stripes)
+        assert stripes.offsets.shape == (2, length)
+
+
+def test_all_bands_may_be_missing(written: str) -> None:
+    assert degraded(EstimatedNoise(written, missing=list(range(6))), side=8).abs().max().item() == 0.0
+
+
 def test_what_cannot_be_done_is_said(written: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InputError, match="has measured nothing yet"):
         degraded(EstimatedNoise())
@@ -130,7 +167,8 @@ def test_what_cannot_be_done_is_said(written: str, caplog: pytest.LogCaptureFixt
         degraded(EstimatedNoise(written, missing=[6]))
     with pytest.raises(InputError, match=r"dead_share is 1\.5 but must be a share"):
         EstimatedNoise(dead_share=1.5)
-    with pytest.raises(InputError, match="not negative"):
-        EstimatedNoise(sigmas=[-1.0])
+    for wrong in ([-1.0], []):
+        with pytest.raises(InputError, match="not negative"):
+            EstimatedNoise(sigmas=wrong)
     EstimatedNoise().measure([clean_scene(6, 64)], ["a"], WAVELENGTHS)
     assert "hold no noise that could be measured" in caplog.text

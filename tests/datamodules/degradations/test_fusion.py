@@ -10,6 +10,7 @@ from torch import Tensor
 
 from datamodules import FusionObservation, generator_for
 from datamodules.degradations import bicubic_resize
+from datamodules.degradations.point_spread import PointSpread
 from datamodules.responses import load_response
 from datamodules.sampling.batches import collate
 from datamodules.sampling.full_scenes import ObservationDataset, observe, observed
@@ -111,6 +112,20 @@ def test_settings_tell_sensors_and_blurs_apart() -> None:
         FusionObservation(multispectral_snr=30.0),
     ]
     assert len({repr(task) for task in tasks}) == len(tasks)
+    assert [len(str(task.settings()["response_digest"])) for task in tasks] == [16] * len(tasks)
+
+
+def test_sensors_that_are_known_otherwise_take_the_place_of_the_tasks_own() -> None:
+    task, response, spread = FusionObservation(4), load_response("landsat8_oli"), PointSpread((0.5, 0.5), 1)
+    same, seen, blurred = (task.observed_by(*known) for known in ((None, None), (response, None), (None, spread)))
+    assert same.settings() == task.settings()
+    assert (seen.response, seen.psf, seen.spread) == (response, "srlf", task.spread)
+    assert (blurred.response, blurred.psf, blurred.spread) == (task.response, "given", spread)
+    assert blurred.phase == 1.5
+
+
+def test_a_ratio_of_one_leaves_the_size() -> None:
+    assert torch.equal(FusionObservation(1, "block_mean")(cube(), torch.Generator()), cube())
 
 
 @pytest.mark.parametrize(

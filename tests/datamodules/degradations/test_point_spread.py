@@ -48,6 +48,11 @@ def test_a_gaussian_is_sampled_around_its_offset(size: int, sigma: float, offset
     assert spread.first + (size - 1) / 2 == pytest.approx(offset, abs=0.5)
 
 
+def test_an_even_kernel_around_a_pixel_begins_nearer_and_one_tap_is_enough() -> None:
+    assert [point_spread("gaussian", 4, 4, 1.0, offset).first for offset in (0.0, 1.0, 2.0, 3.0)] == [-1, 0, 1, 2]
+    assert point_spread("gaussian", 4, 1, 1.0, 2.0) == PointSpread((1.0,), 2)
+
+
 @pytest.mark.parametrize("ratio", [2, 4, 5, 8])
 def test_a_block_centred_spread_falls_to_half_at_the_edge_of_its_block(ratio: int) -> None:
     spread = point_spread("block_centred", ratio, None, None, None)

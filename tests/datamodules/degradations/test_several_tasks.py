@@ -41,6 +41,8 @@ def test_weights_say_how_often() -> None:
     found = Counter(several.chosen(seeded(seed))[0] for seed in range(400))
     assert found[0] == pytest.approx(300, abs=30)
     assert found[2] == 0
+    small = SeveralTasks([NonIIDGaussian(), BandMissing()], [0.25, 0.25])
+    assert Counter(small.chosen(seeded(seed))[0] for seed in range(400))[0] == pytest.approx(200, abs=50)
     assert several.settings()["weights"] == [3.0, 1.0, 0.0]
     assert "BandMissing(ratio=0.3)" in str(several.settings()["tasks"])
 

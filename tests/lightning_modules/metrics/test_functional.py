@@ -9,7 +9,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from lightning_modules.metrics.functional import SamZero, ergas, psnr, sam, ssim
+from lightning_modules.metrics.functional import SamZero, SsimWindow, ergas, psnr, sam, ssim
 
 
 def cubes(bands: int = 4, size: int = 16) -> tuple[Tensor, Tensor]:
@@ -69,10 +69,23 @@ def test_uniform_ssim_is_scikit_images_default() -> None:
     whole = ssim(restored, target, 1.0, "uniform")
     # scikit-image averages where its window fits entirely too
     assert whole == pytest.approx(sum(expected) / len(expected), rel=1e-9)
-    assert ssim(255 * restored, 255 * target, 255.0, "uniform") == pytest.approx(whole, rel=1e-5)
+    dark, darker = restored.double() / 50, target.double() / 50
+    for peak in (2.0, 255.0):
+        scaled = ssim(peak * dark, peak * darker, peak, "uniform")
+        assert scaled == pytest.approx(ssim(dark, darker, 1.0, "uniform"), rel=1e-9), "constants follow the range"
     assert ssim(target, target, 1.0, "gaussian") == pytest.approx(1.0)
     with pytest.raises(ValueError, match="SSIM: a 6 x 16 cube is smaller than the 7 x 7 uniform window; evaluate on"):
         ssim(restored[:, :6], target[:, :6], 1.0, "uniform")
+
+
+@pytest.mark.parametrize(("window", "side"), [("gaussian", 11), ("uniform", 7)])
+def test_one_window_is_enough_and_every_band_needs_its_target(window: SsimWindow, side: int) -> None:
+    restored, target = cubes(size=side)
+    whole = ssim(restored, target, 1.0, window)
+    bands = [ssim(restored[band : band + 1], target[band : band + 1], 1.0, window) for band in range(4)]
+    assert whole == pytest.approx(sum(bands) / 4, rel=1e-12)
+    with pytest.raises(ValueError, match="zip"):
+        ssim(restored[:3], target, 1.0, window)
 
 
 def test_angles_do_not_see_brightness_and_epsilon_fills_zeros() -> None:

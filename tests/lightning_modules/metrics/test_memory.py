@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +23,7 @@ def test_what_was_let_go_before_the_block_does_not_count_and_what_was_let_go_ins
     del_me = held(300)
     del del_me
     with PeakMemory() as peak:
-        assert peak.gibibytes is None
+        assert (peak.peak, peak.gibibytes) == (0, None)
         held(100)
     assert peak.gibibytes == pytest.approx(100 / 1024, abs=0.03)
 
@@ -31,6 +33,11 @@ def test_without_such_a_system_nothing_is_told(monkeypatch: pytest.MonkeyPatch, 
     with PeakMemory() as peak:
         held(1)
     assert peak.gibibytes is None
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "neither")
+    monkeypatch.setattr(resource, "getrusage", lambda whose: SimpleNamespace(ru_maxrss=3 * 2**19))
+    with PeakMemory() as peak:
+        held(1)
+    assert (peak.peak, peak.gibibytes) == (1.5, None)
 
 
 def test_a_block_keeps_the_peak_that_came_before_a_block_in_it() -> None:

@@ -26,20 +26,21 @@ def test_the_truth_scores_best() -> None:
     truth = no_reference(cube, low, high)
     assert truth.d_lambda < 1e-9
     assert truth.d_s < 1e-3
-    assert abs(truth.qnr - (1 - truth.d_lambda) * (1 - truth.d_s)) < 1e-12
     blurred = no_reference(enlarge(low, 4, block_phase(4)), low, high)
     assert blurred.d_s > 0.1
     assert blurred.d_lambda > 1e-4
     wrong = no_reference(cube.flip(0), low, high)
     assert wrong.d_lambda > 0.1
     assert max(blurred.qnr, wrong.qnr) < 0.9 < truth.qnr
+    for scores in (truth, blurred, wrong):
+        assert scores.qnr == pytest.approx((1 - scores.d_lambda) * (1 - scores.d_s), abs=1e-12)
 
 
-def test_the_blur_and_its_place_are_those_that_are_told() -> None:
+@pytest.mark.parametrize(("told", "first"), [([0.25, 0.5, 0.25], 1), ([0.1, 0.2, 0.4, 0.2, 0.1], 0)])
+def test_the_blur_and_its_place_are_those_that_are_told(told: list[float], first: int) -> None:
     cube, _, high = pair()
-    told = torch.tensor([0.25, 0.5, 0.25])
-    low = SpatialResponse.separable(told.tolist(), 1, 4).reduce(cube)
-    assert no_reference(cube, low, high, phase=2.0, blur=told).d_lambda < 1e-9
+    low = SpatialResponse.separable(told, first, 4).reduce(cube)
+    assert no_reference(cube, low, high, phase=2.0, blur=torch.tensor(told)).d_lambda < 1e-9
     assert no_reference(cube, low, high).d_lambda > 1e-3
 
 
@@ -47,11 +48,17 @@ def test_the_blur_and_its_place_are_those_that_are_told() -> None:
 def test_the_window_is_odd_and_fits(size: tuple[int, int], window: int) -> None:
     generator = torch.Generator().manual_seed(3)
     one, other = (torch.rand(size, generator=generator, dtype=torch.float64) for _ in range(2))
-    assert WINDOW % 2 == 1
+    assert (WINDOW, SIGMA) == (11, 1.5)
     expected = universal_image_quality_index(
         one[None, None], other[None, None], kernel_size=(window, window), sigma=(SIGMA, SIGMA)
     )
     assert torch.equal(_quality(one, other), expected)
+
+
+def test_images_of_one_grid_have_the_ratio_one() -> None:
+    cube, _, high = pair()
+    seen = SpatialResponse.toolbox(1).reduce(cube)
+    assert no_reference(cube, seen, high).d_lambda < 1e-9
 
 
 def test_the_ratio_is_told_by_the_columns_of_images_that_are_not_square() -> None:

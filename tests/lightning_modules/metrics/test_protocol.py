@@ -30,6 +30,11 @@ def test_scores_follow_their_formulas() -> None:
     assert list(scores) == ["psnr", "ssim", "sam", "ergas"]
 
 
+def test_a_batch_of_one_cube_is_that_cube() -> None:
+    restored, target = cubes()
+    assert MetricProtocol().evaluate(restored[None], target[None]) == MetricProtocol().evaluate(restored, target)
+
+
 def test_black_cubes_have_finite_scores() -> None:
     black = torch.zeros(3, 12, 12)
     scores = MetricProtocol(psnr_equal=100.0).evaluate(black, black)
@@ -92,6 +97,7 @@ def test_description_names_every_convention() -> None:
         ({"ergas_reference": "both"}, "ergas_reference 'both' is unknown"),
         ({"data_range": 0.0}, "data_range 0.0 and ergas_ratio 1.0 must both be positive"),
         ({"ergas_ratio": -1.0}, "ergas_ratio -1.0 must both be positive"),
+        ({"ergas_ratio": 0.0}, "ergas_ratio 0.0 must both be positive"),
     ],
 )
 def test_unknown_conventions_give_a_sentence(arguments: dict[str, Any], sentence: str) -> None:
@@ -122,6 +128,7 @@ def test_unknown_metrics_are_refused() -> None:
 
 def test_arrays_score_like_tensors_and_whole_numbers_like_fractions() -> None:
     target = torch.randint(0, 255, (3, 16, 16), dtype=torch.uint8)
+    target[0, 0, 0] = 254
     restored = (target + 1).clamp(max=255)
     protocol = MetricProtocol(data_range=255.0)
     expected = protocol.evaluate(restored.double(), target.double())
@@ -132,6 +139,10 @@ def test_arrays_score_like_tensors_and_whole_numbers_like_fractions() -> None:
     sentence = r"^MetricProtocol: the restored cube holds whole numbers up to \d+, beyond the data range of 1; div"
     with pytest.raises(ValueError, match=sentence):
         MetricProtocol().evaluate(restored, target)
+    with pytest.raises(ValueError, match=sentence):
+        MetricProtocol().evaluate(restored.numpy(), target.numpy())
+    fractions = (restored.float() / 255).numpy(), (target.float() / 255).numpy()
+    assert MetricProtocol().evaluate(*fractions) == pytest.approx(expected, rel=1e-4)
     with pytest.raises(TypeError, match=r"^MetricProtocol: the restored cube is list; give a tensor or a NumPy array"):
         MetricProtocol().evaluate([1.0], target)  # type: ignore[arg-type]
 

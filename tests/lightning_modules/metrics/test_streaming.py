@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.distributed
 from torchmetrics import MetricCollection
 
-from lightning_modules.metrics import MetricProtocol, SceneMean, latest_scores
+from lightning_modules.metrics import MetricProtocol, SceneMean, latest_scores, streaming
+from lightning_modules.metrics.streaming import given_scores
 
 NAMES = ["a", "b", "c", "d", "e"]
 
@@ -68,6 +71,27 @@ def test_latest_scores_are_those_of_the_last_batch() -> None:
     assert latest_scores(metrics) == [
         pytest.approx(MetricProtocol().evaluate(x, y), rel=1e-12) for x, y in zip(restored[3:], target[3:], strict=True)
     ]
+
+
+def test_scores_that_begin_alike_stay_apart() -> None:
+    restored, target = scenes()
+    metrics = MetricProtocol().collection()
+    metrics.update(target, target)
+    metrics.update(restored, target)
+    expected_ergas = sum(MetricProtocol().score("ergas", x, y) for x, y in zip(restored, target, strict=True)) / 10
+    assert computed(metrics)["ergas"] == pytest.approx(expected_ergas, rel=1e-12)
+    known = given_scores(("one", "other"), "test/")
+    for row in ([0.5, 0.5], [1.0, 2.0]):
+        known.update(torch.tensor([row]), torch.tensor([row]))
+    assert computed(known) == {"test/one": 0.75, "test/other": 1.25}
+
+
+def test_names_become_numbers_of_63_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [streaming._key(str(number)) for number in range(100)]
+    assert 2**62 < max(keys) < 2**63
+    assert streaming._key("") == 0
+    monkeypatch.setattr(hashlib, "sha256", lambda _: SimpleNamespace(digest=lambda: bytes(32)))
+    assert streaming._key("a") > 0
 
 
 def test_an_empty_metric_is_nan_and_keeps_no_state_in_checkpoints() -> None:

@@ -50,6 +50,12 @@ def test_wrapper_upsamples_then_applies_the_network() -> None:
     assert UpsampledInput(nn.Identity()).input_channels is None
 
 
+def test_a_wrapper_is_for_four_times_as_many_pixels_and_wants_their_phase() -> None:
+    wrapped = UpsampledInput(nn.Identity())
+    assert (wrapped.scale, wrapped.interpolation, wrapped.back_projection) == (4, "bicubic", 0)
+    assert wrapped.takes_phase is wrapped.is_wrapper is True
+
+
 def test_impossible_scale_gives_a_sentence() -> None:
     with pytest.raises(ValueError, match="scale 0 is below 1; give the whole factor"):
         UpsampledInput(nn.Identity(), scale=0)
