@@ -42,7 +42,7 @@ def with_described_model(arguments: Sequence[str]) -> Iterator[list[str]]:
     if command not in COMMANDS or not checkpoint or not Path(checkpoint).is_file() or _chooses_model(arguments):
         yield list(arguments)
         return
-    from lightning_modules.checkpoints import check_importable, read_checkpoint, recorded_identity
+    from lightning_modules.checkpoints import check_importable, of_any_machine, read_checkpoint, recorded_identity
 
     description = recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module")
     if description is None:
@@ -53,7 +53,7 @@ def with_described_model(arguments: Sequence[str]) -> Iterator[list[str]]:
     check_importable(description, checkpoint)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "described_by_the_checkpoint.yaml"
-        path.write_text(dumped({"model": description}), encoding="utf-8")
+        path.write_text(dumped({"model": of_any_machine(description)}), encoding="utf-8")
         yield [command, "--config", str(path), *arguments[1:]]
 
 
