@@ -107,6 +107,8 @@ class FusionPair(StreamedPairs):
         if tiles < 1:
             raise InputError(f"{tiles} tiles a side are not possible: give at least 1.")
         check_scale(scale, multispectral_scale)
+        if channels == []:
+            raise InputError("FusionPair got channels=[]: number at least one from 0, or leave it out to take all.")
         if psf not in (None, "estimate"):
             raise InputError(f"FusionPair got psf={psf!r}: give estimate, or name the blur in `degradation`.")
         for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):

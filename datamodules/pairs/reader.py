@@ -118,6 +118,7 @@ class PairReader:
             kind = ("hyperspectral", "multispectral")[which]
             told = {f"`{word}`": f"`{kind}_{word}`" for word in ("axes", "key", "wavelengths")}
             told["`hyperspectral_wavelengths`"] = "`wavelengths`"
+            told["as the key"] = f"as the `{kind}_key`"
             sentence = str(error)
             for word, name in told.items():
                 sentence = sentence.replace(word, name)

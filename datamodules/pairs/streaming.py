@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.base import SceneDataModule
 from datamodules.degradations import Degradation, FusionObservation
+from datamodules.pairs.ground import check_ground
 from datamodules.pairs.layouts import PairPaths
 from datamodules.pairs.pair_scene import PairScene, Shift
 from datamodules.pairs.place import fused_template
@@ -223,7 +224,10 @@ class StreamedPairs(SceneDataModule):
         Raises:
             ValueError: if one is damaged, or they do not lie on each other.
         """
-        return self.reader.opened(stem, self.pairs_found()[stem])
+        pair = self.reader.opened(stem, self.pairs_found()[stem])
+        if not self.register:
+            check_ground(stem, pair.hyperspectral, pair.multispectral)
+        return pair
 
     def shift(self, pair: OpenPair) -> Shift:
         """Return by how many multispectral pixels the hyperspectral image lies beside its place, (0, 0) if not asked.

@@ -216,12 +216,13 @@ def test_bad_input(tmp_path: Path) -> None:
         FusionPair(str(tmp_path / "absent")).scene_names()
     with pytest.raises(
         FileNotFoundError,
-        match=r"holds no pair but nothing: set data\.init_args\.root to a folder that holds hyperspectral/",
+        match=r"which holds nothing: set data\.init_args\.root to a folder that holds hyperspectral/",
     ):
         FusionPair(str(tmp_path)).scene_names()
     with pytest.raises(FileNotFoundError, match=r"holds no paris_data_hs_ms\.mat: download"):
         ParisEO1(str(tmp_path)).scene_names()
     for wrong, sentence in (
+        ({"channels": []}, r"FusionPair got channels=\[\]: number at least one from 0, or leave it out to take all"),
         ({"tiles": 0}, "0 tiles a side are not possible: give at least 1"),
         ({"scale": 0.0}, r"A scale of 0\.0 is not possible: give a positive number"),
         ({"multispectral_scale": -1.0}, r"A multispectral_scale of -1\.0 is not possible"),
