@@ -16,6 +16,7 @@ from datamodules.pairs.grid import pair_ratio
 from datamodules.pairs.layouts import PairPaths, find_pairs
 from datamodules.scenes.band_matching import BandMatch
 from datamodules.scenes.readers import CubeFile, open_cube
+from datamodules.scenes.readers.mat import NoVariableError
 from hyperalign.errors import InputError
 
 __all__ = ["OpenPair", "PairReader", "PairScale", "check_scale", "middle_of"]
@@ -113,7 +114,7 @@ class PairReader:
         try:
             return open_cube(paths[which], key=self.keys[which], axes=self.axes[which], wavelengths=self.centres[which])
         except InputError as error:
-            if type(error) is not InputError:  # of a kind of its own, which others tell apart
+            if type(error) not in (InputError, NoVariableError):  # of a kind of its own, which others tell apart
                 raise
             kind = ("hyperspectral", "multispectral")[which]
             told = {f"`{word}`": f"`{kind}_{word}`" for word in ("axes", "key", "wavelengths")}
@@ -122,7 +123,7 @@ class PairReader:
             sentence = str(error)
             for word, name in told.items():
                 sentence = sentence.replace(word, name)
-            raise InputError(sentence) from error
+            raise type(error)(sentence) from error
 
     def opened(self, stem: str, paths: PairPaths) -> OpenPair:
         """Open both images of a pair.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 
 from datamodules import FusionPair
 from datamodules.pairs.reader import check_scale, middle_of
@@ -88,7 +89,7 @@ def test_the_middle_of_both_images_is_of_one_ground(tmp_path: Path) -> None:
 
 
 def test_an_array_that_is_not_named_is_asked_for_by_the_name_of_its_key(tmp_path: Path) -> None:
-    np.savez(tmp_path / "p.npz", first=values(3, 4, 4), second=values(2, 8, 8))
+    savemat(tmp_path / "p.mat", {"first": values(3, 4, 4), "second": values(2, 8, 8)})
     data = FusionPair(str(tmp_path), wavelengths=[450.0, 550.0, 650.0], multispectral_key="second")
-    with pytest.raises(ValueError, match=r"name one of them as the `hyperspectral_key`\.$"):
+    with pytest.raises(ValueError, match=r"name one of them as the `hyperspectral_key`, a field of a struct as"):
         data.opened("p")
