@@ -1,6 +1,6 @@
 """A user's own pairs: one ground seen by a hyperspectral and a multispectral sensor, fused and scored without truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from datamodules.captions import check_regions
 from datamodules.degradations import FusionObservation
 from datamodules.pairs.full_size import FULL_SIZE, FullSizePairs
 from datamodules.pairs.layouts import FOLDERS, SUFFIXES, PairPaths, check_names
@@ -21,6 +22,7 @@ from datamodules.scenes.band_matching import BandRule, band_centres
 from datamodules.scenes.folder_scene import MaskRule
 from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import CubeFile
+from hyperalign.captions import RegionCaption, Window
 from hyperalign.errors import InputError
 from hyperalign.files import file_states_digest
 from hyperalign.ranks import world
@@ -191,6 +193,21 @@ class FusionPair(StreamedPairs):
         if pair.ratio > 1:
             image = torch.nn.functional.avg_pool2d(image, pair.ratio)
         return Scene(name, image, self.reader.channel_centres(pair.multispectral))
+
+    def told_of(self, scene: MappedScene, captions: Mapping[str, str]) -> str:
+        """Return the caption of a pair or of its tile: that of the tile, else of the pair, with the regions in it.
+
+        Args:
+            scene: the hyperspectral image or its tile, in whose pixels regions are told.
+            captions: by stem, boxes in pixels of the multispectral image.
+        """
+        stem, window = self._place(scene.name)
+        caption = captions.get(scene.name) or captions.get(stem, scene.caption)
+        if not isinstance(caption, RegionCaption):
+            return caption
+        pair = self.opened(stem)
+        check_regions(stem, caption, *pair.multispectral.shape[1:])
+        return caption.within(Window(*window).enlarged(pair.ratio), pair.ratio)
 
     def fingerprint(self, name: str) -> str:
         """Return a hash of paths, sizes and times of the files and of the settings."""

@@ -161,3 +161,11 @@ def test_a_pair_is_estimated_once(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert calls[0][2] == 2
     assert pairs(folder).shift(data.opened("a")) == (0.0, 0.0)
     assert len(calls) == 1
+
+
+def test_a_region_outside_of_the_multispectral_image_is_one_sentence(folder: Path) -> None:
+    beside = RegionCaption("fields", [Region(Window(400, 0, 8, 8), "a pond")])
+    write_captions(folder / "captions.json", "FusionPair", {"a": beside, "b": "a town", "c": "a road"})
+    _, failures = pairs(folder, captions=str(folder / "captions.json")).open_scenes()
+    assert list(failures) == ["a"]
+    assert "The region [400, 0, 8, 8] of the caption of a (a pond) lies outside of its" in failures["a"]
