@@ -81,8 +81,8 @@ def check_regions(name: str, caption: str, height: int, width: int) -> None:
     if beyond:
         raise CaptionError(
             f"The region {list(beyond[0].box)} of the caption of {name} ({beyond[0].text}) lies outside of its "
-            f"{height} x {width} pixels: give boxes as [top, left, height, width] in pixels of the whole scene (of a pair: of "
-            "its multispectral image)."
+            f"{height} x {width} pixels: give boxes as [top, left, height, width] in pixels of the whole scene (of a "
+            "pair: of its multispectral image)."
         )
 
 
