@@ -16,6 +16,7 @@ from datamodules.pairs.layouts import FOLDERS, SUFFIXES, PairPaths, check_names
 from datamodules.pairs.pair_scene import moved_window
 from datamodules.pairs.reader import OpenPair, PairReader, PairScale, check_scale
 from datamodules.pairs.streaming import StreamedPairs
+from datamodules.pairs.whole_part import whole_part
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.band_matching import BandRule, band_centres
@@ -64,7 +65,8 @@ class FusionPair(StreamedPairs):
         multispectral_scale: what multispectral values are divided by instead: a number, or `own` for their maximum.
         trained_wavelengths: see `datamodules.Folder`.
         bands: see `datamodules.Folder`.
-        nan: see `datamodules.Folder`; where a multispectral value is missing, all bands of the output are.
+        nan: see `datamodules.Folder`; where a multispectral value is missing, all bands of the output are. With `keep`
+            training and Wald's protocol take the largest rectangle of each scene that lacks no value.
         response: the multispectral sensor: a packaged table, a CSV file, or `estimate` from the first pair; for methods
             that know their sensors, and for observing proxies again. None: nobody knows it.
         psf: `estimate` finds the hyperspectral sensor's blur from the first pair; None takes the one of `degradation`.
@@ -118,6 +120,7 @@ class FusionPair(StreamedPairs):
                 raise InputError(f"FusionPair got {name}={value!r}: choose one of {', '.join(choices)}.")
         self.root = Path(root)
         self.tiles, self.bands, self.nan = tiles, bands, nan
+        self._whole_parts: dict[str, tuple[int, int, int, int]] = {}
         self.response, self.psf, self.register = response, psf, register
         centres, trained = (
             None if given is None else band_centres(given, f"data.init_args.{name}")
@@ -283,7 +286,13 @@ class FusionPair(StreamedPairs):
         height, width = height // self.tiles, width // self.tiles
         if min(height, width) < 1:
             raise InputError(f"The pair {stem!r} is too small for {self.tiles} tiles a side: give fewer `tiles`.")
-        return stem, (row * height, column * width, height, width)
+        if self.nan == "refuse":
+            return stem, (row * height, column * width, height, width)
+        if name not in self._whole_parts:
+            pair, place = self.opened(stem), (row * height, column * width, height, width)
+            files = (pair.hyperspectral, pair.multispectral)
+            self._whole_parts[name] = whole_part(stem, *files, pair.ratio, place)
+        return stem, self._whole_parts[name]
 
 
 def _floats(file: CubeFile, window: tuple[int, int, int, int]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from datamodules.pairs.grid import pair_ratio
 from datamodules.pairs.layouts import PairPaths, find_pairs
+from datamodules.pairs.whole_part import whole_part
 from datamodules.scenes.band_matching import BandMatch
 from datamodules.scenes.readers import CubeFile, open_cube
 from datamodules.scenes.readers.mat import NoVariableError
@@ -61,16 +62,20 @@ def check_scale(scale: PairScale, multispectral_scale: PairScale) -> None:
 def middle_of(pair: OpenPair, reader: PairReader) -> tuple[Tensor, Tensor]:
     """Return the middle of both images, at most 96 x 96 hyperspectral pixels, on their scale, with the channels wanted.
 
+    Of a middle that lacks values it is the largest part that lacks none.
+
     Raises:
-        ValueError: for missing values in it, or a damaged file.
+        ValueError: if values are missing everywhere in it, or for a damaged file.
     """
     _, height, width = pair.hyperspectral.shape
     rows, columns = min(height, _MIDDLE), min(width, _MIDDLE)
-    place = ((height - rows) // 2, (width - columns) // 2, rows, columns)
+    middle = ((height - rows) // 2, (width - columns) // 2, rows, columns)
+    place = whole_part(pair.stem, pair.hyperspectral, pair.multispectral, pair.ratio, middle)
     first, second = reader.scales(pair)
     low = torch.from_numpy(pair.hyperspectral.complete(*place).astype(np.float64))
-    fine = (place[0] * pair.ratio, place[1] * pair.ratio, rows * pair.ratio, columns * pair.ratio)
-    high = torch.from_numpy(pair.multispectral.complete(*fine).astype(np.float64))
+    top, left, fine_rows, fine_columns = (side * pair.ratio for side in place)
+    fine = pair.multispectral.complete(top, left, fine_rows, fine_columns)
+    high = torch.from_numpy(fine.astype(np.float64))
     chosen = high if reader.channels is None else high[list(reader.channels)]
     return low / first, chosen / second
 
