@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -249,6 +250,15 @@ class StreamedPairs(SceneDataModule):
             found = estimate_sensors(*middle_of(pair, self.reader), pair.ratio)
             _log.warning("The sensors of %s, estimated: %s.", pair.stem, found.described())
             self._estimates[pair.stem] = found
+            if self.register and max(map(abs, found.shift)) >= pair.ratio:
+                rows, columns = (math.ceil(abs(along)) for along in found.shift)
+                _log.warning(
+                    "By this shift the hyperspectral image of %s ends %d rows and %d columns inside of the "
+                    "multispectral one, where it is mirrored: leave them out of the product.",
+                    pair.stem,
+                    rows,
+                    columns,
+                )
         return self._estimates[pair.stem]
 
     def _with_sensors(self, task: FusionObservation) -> FusionObservation:
