@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from datamodules.base import SceneDataModule
 from datamodules.captions import check_regions
 from datamodules.degradations import Degradation, FusionObservation
-from datamodules.pairs.ground import check_ground
+from datamodules.pairs.grid import check_ground
 from datamodules.pairs.layouts import PairPaths
 from datamodules.pairs.pair_scene import PairScene, Shift
 from datamodules.pairs.place import fused_template
