@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from datamodules.captions import check_regions
 from datamodules.degradations import FusionObservation
 from datamodules.pairs.full_size import FULL_SIZE, FullSizePairs
 from datamodules.pairs.layouts import FOLDERS, SUFFIXES, PairPaths, check_names
@@ -209,7 +208,7 @@ class FusionPair(StreamedPairs):
         if not isinstance(caption, RegionCaption):
             return caption
         pair = self.opened(stem)
-        check_regions(stem, caption, *pair.multispectral.shape[1:])
+        self._check_regions(stem, caption, *pair.multispectral.shape[1:])
         return caption.within(Window(*window).enlarged(pair.ratio), pair.ratio)
 
     def fingerprint(self, name: str) -> str:

@@ -62,6 +62,8 @@ class SceneLibrary(ABC):
         self.cache = SceneCache((Path(cache) if cache else cache_folder()) / "clean" / type(self).__name__)
         self._asked = dict(subsets)
 
+    _check_regions = staticmethod(check_regions)
+
     packaged_captions: ClassVar[str | None] = None
     """Name of the packaged caption file of this data set."""
     measured_kinds: ClassVar[tuple[MeasuredKind, ...]] = ()
@@ -228,7 +230,7 @@ class SceneLibrary(ABC):
                 f"The caption of {scene.name} has regions, which lie in the whole scene: leave data.crop out, or give "
                 "a caption file without regions."
             )
-        check_regions(scene.name, caption, *scene.shape[1:])
+        self._check_regions(scene.name, caption, *scene.shape[1:])
         check_same_grid(scene, measured)
         return replace(
             scene,

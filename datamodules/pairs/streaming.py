@@ -12,7 +12,6 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from datamodules.base import SceneDataModule
-from datamodules.captions import check_regions
 from datamodules.degradations import Degradation, FusionObservation
 from datamodules.pairs.grid import check_ground
 from datamodules.pairs.layouts import PairPaths
@@ -199,7 +198,7 @@ class StreamedPairs(SceneDataModule):
                 f"Both images of {pair.stem!r} have the same pixels, so there is nothing to fuse: give a multispectral "
                 "image of finer pixels, or test by Wald's protocol."
             )
-        check_regions(pair.stem, caption, *pair.multispectral.shape[1:])
+        self._check_regions(pair.stem, caption, *pair.multispectral.shape[1:])
         own = self.stated_wavelengths(pair.hyperspectral)
         match = match_bands(own, trained or own, self.bands, f"The image {pair.hyperspectral.path}")
         scales = self.reader.scales(pair)
