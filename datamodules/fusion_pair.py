@@ -1,6 +1,6 @@
 """A user's own pairs: one ground seen by a hyperspectral and a multispectral sensor, fused and scored without truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -15,12 +15,14 @@ from datamodules.pairs.layouts import FOLDERS, SUFFIXES, PairPaths, check_names
 from datamodules.pairs.pair_scene import moved_window
 from datamodules.pairs.reader import OpenPair, PairReader, PairScale, check_scale
 from datamodules.pairs.streaming import StreamedPairs
+from datamodules.pairs.whole_part import whole_part
 from datamodules.sampling.batches import EvaluationSampler, Sample, collate
 from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.band_matching import BandRule, band_centres
 from datamodules.scenes.folder_scene import MaskRule
 from datamodules.scenes.measured import MeasuredKind
 from datamodules.scenes.readers import CubeFile
+from hyperalign.captions import RegionCaption, Window
 from hyperalign.errors import InputError
 from hyperalign.files import file_states_digest
 from hyperalign.ranks import world
@@ -62,7 +64,8 @@ class FusionPair(StreamedPairs):
         multispectral_scale: what multispectral values are divided by instead: a number, or `own` for their maximum.
         trained_wavelengths: see `datamodules.Folder`.
         bands: see `datamodules.Folder`.
-        nan: see `datamodules.Folder`; where a multispectral value is missing, all bands of the output are.
+        nan: see `datamodules.Folder`; where a multispectral value is missing, all bands of the output are. With `keep`
+            training and Wald's protocol take the largest rectangle of each scene that lacks no value.
         response: the multispectral sensor: a packaged table, a CSV file, or `estimate` from the first pair; for methods
             that know their sensors, and for observing proxies again. None: nobody knows it.
         psf: `estimate` finds the hyperspectral sensor's blur from the first pair; None takes the one of `degradation`.
@@ -107,6 +110,8 @@ class FusionPair(StreamedPairs):
         if tiles < 1:
             raise InputError(f"{tiles} tiles a side are not possible: give at least 1.")
         check_scale(scale, multispectral_scale)
+        if channels == []:
+            raise InputError("FusionPair got channels=[]: number at least one from 0, or leave it out to take all.")
         if psf not in (None, "estimate"):
             raise InputError(f"FusionPair got psf={psf!r}: give estimate, or name the blur in `degradation`.")
         for name, value, choices in (("bands", bands, get_args(BandRule)), ("nan", nan, get_args(MaskRule))):
@@ -114,6 +119,7 @@ class FusionPair(StreamedPairs):
                 raise InputError(f"FusionPair got {name}={value!r}: choose one of {', '.join(choices)}.")
         self.root = Path(root)
         self.tiles, self.bands, self.nan = tiles, bands, nan
+        self._whole_parts: dict[str, tuple[int, int, int, int]] = {}
         self.response, self.psf, self.register = response, psf, register
         centres, trained = (
             None if given is None else band_centres(given, f"data.init_args.{name}")
@@ -190,6 +196,21 @@ class FusionPair(StreamedPairs):
             image = torch.nn.functional.avg_pool2d(image, pair.ratio)
         return Scene(name, image, self.reader.channel_centres(pair.multispectral))
 
+    def told_of(self, scene: MappedScene, captions: Mapping[str, str]) -> str:
+        """Return the caption of a pair or of its tile: that of the tile, else of the pair, with the regions in it.
+
+        Args:
+            scene: the hyperspectral image or its tile, in whose pixels regions are told.
+            captions: by stem, boxes in pixels of the multispectral image.
+        """
+        stem, window = self._place(scene.name)
+        caption = captions.get(scene.name) or captions.get(stem, scene.caption)
+        if not isinstance(caption, RegionCaption):
+            return caption
+        pair = self.opened(stem)
+        self._check_regions(stem, caption, *pair.multispectral.shape[1:])
+        return caption.within(Window(*window).enlarged(pair.ratio), pair.ratio)
+
     def fingerprint(self, name: str) -> str:
         """Return a hash of paths, sizes and times of the files and of the settings."""
         stem, window = self._place(name)
@@ -264,7 +285,13 @@ class FusionPair(StreamedPairs):
         height, width = height // self.tiles, width // self.tiles
         if min(height, width) < 1:
             raise InputError(f"The pair {stem!r} is too small for {self.tiles} tiles a side: give fewer `tiles`.")
-        return stem, (row * height, column * width, height, width)
+        if self.nan == "refuse":
+            return stem, (row * height, column * width, height, width)
+        if name not in self._whole_parts:
+            pair, place = self.opened(stem), (row * height, column * width, height, width)
+            files = (pair.hyperspectral, pair.multispectral)
+            self._whole_parts[name] = whole_part(stem, *files, pair.ratio, place)
+        return stem, self._whole_parts[name]
 
 
 def _floats(file: CubeFile, window: tuple[int, int, int, int]) -> NDArray[np.float32]:

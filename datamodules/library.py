@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from datamodules.captions import CaptionError, load_captions
+from datamodules.captions import CaptionError, check_regions, load_captions
 from datamodules.degradations import Degradation, NonIIDGaussian
 from datamodules.scenes import MappedScene, Scene
 from datamodules.scenes.cache import SceneCache
@@ -61,6 +61,8 @@ class SceneLibrary(ABC):
         self.captions = captions
         self.cache = SceneCache((Path(cache) if cache else cache_folder()) / "clean" / type(self).__name__)
         self._asked = dict(subsets)
+
+    _check_regions = staticmethod(check_regions)
 
     packaged_captions: ClassVar[str | None] = None
     """Name of the packaged caption file of this data set."""
@@ -210,15 +212,25 @@ class SceneLibrary(ABC):
         image = centre_crop(self.read_measured(name, kind), self.crop_of(name), self.degradation.scale)
         return check_measured(image, kind)
 
+    def told_of(self, scene: MappedScene, captions: Mapping[str, str]) -> str:
+        """Return the caption of a clean scene, with the boxes of regions in its own pixels.
+
+        Args:
+            scene: the clean scene.
+            captions: by name, as they are given.
+        """
+        return captions.get(scene.name, scene.caption)
+
     def _complete(self, scene: MappedScene, captions: Mapping[str, str]) -> MappedScene:
         """Give a clean scene its caption and what was measured beside it."""
         measured = self.measured(scene.name)
-        caption = captions.get(scene.name, scene.caption)
+        caption = self.told_of(scene, captions)
         if isinstance(caption, RegionCaption) and self.crop_of(scene.name) is not None:
             raise CaptionError(
                 f"The caption of {scene.name} has regions, which lie in the whole scene: leave data.crop out, or give "
                 "a caption file without regions."
             )
+        self._check_regions(scene.name, caption, *scene.shape[1:])
         check_same_grid(scene, measured)
         return replace(
             scene,

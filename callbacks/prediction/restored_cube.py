@@ -101,7 +101,7 @@ class RestoredCube:
             holes = missing[self._kept].cpu().repeat_interleave(scale, -1).repeat_interleave(scale, -2)
             values[holes] = torch.nan
         if self._look is not None:
-            self._look.add_observation(top, left, observation.cpu()[self._kept])
+            self._look.add_observation(top, left, observation.to("cpu", torch.float32)[self._kept])
         finished = self._blended.add(top, left, values)
         scene, scale = self.scene, self._blended.scale
         if isinstance(scene, PairScene) and scale != scene.ratio:

@@ -28,7 +28,7 @@ def pseudo_rgb(cube: Tensor, wavelengths: Sequence[float]) -> Picture:
 
 def error_map(restored: Tensor, target: Tensor) -> Picture:
     """Return the mean absolute error over the bands of two cubes `C x H x W`, as `H x W`."""
-    return np.asarray((restored - target).abs().mean(0).detach().cpu().numpy(), dtype=np.float32)
+    return np.asarray((restored - target).abs().float().mean(0).detach().cpu().numpy(), dtype=np.float32)
 
 
 def save_panels(
@@ -101,7 +101,7 @@ def save_point_spectra(path: Path, points: Mapping[str, Mapping[str, Tensor]], w
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     for axis, (title, spectra) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
         for label, spectrum in spectra.items():
-            values = spectrum.detach().cpu().numpy()[ascending]
+            values = spectrum.detach().cpu().float().numpy()[ascending]
             axis.plot([wavelengths[band] for band in ascending], values, label=label, linewidth=1.2)
         axis.set_title(title, fontsize=8)
         axis.set_xlabel("wavelength (nm)", fontsize=8)

@@ -46,13 +46,14 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        captions = {str(scene): _caption(caption) for scene, caption in content["captions"].items()}
-        owner = str(content["data_set"])
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError):
+        owner, given = str(content["data_set"]), dict(content["captions"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        place = f" in line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise CaptionError(
-            f'The caption file {path} is malformed; expected {{"data_set": ..., "captions": {{scene: caption}}}}, or '
-            '{"caption": ..., "regions": [{"box": [top, left, height, width], "text": ...}]} for a scene.'
+            f'The caption file {path} is malformed{place}; expected {{"data_set": ..., "captions": '
+            "{scene: caption}}."
         ) from None
+    captions = {scene: _checked(scene, caption, path) for scene, caption in given.items()}
     if owner != data_set:
         raise CaptionError(
             f"The caption file {path} is for {owner} but the data set is {data_set}: give one of its own, or write "
@@ -62,6 +63,43 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
     if empty:
         raise CaptionError(f"The caption of {', '.join(empty)} in {path} is empty; write what is seen in the scene.")
     return captions
+
+
+def check_regions(name: str, caption: str, height: int, width: int) -> None:
+    """Refuse a caption of which a region has no pixel in its scene.
+
+    Args:
+        name: of the scene, for the sentence.
+        caption: of the scene.
+        height: of the scene, in the pixels that boxes count in.
+        width: of the scene.
+
+    Raises:
+        CaptionError: naming the region.
+    """
+    beyond = caption.beyond(height, width) if isinstance(caption, RegionCaption) else ()
+    if beyond:
+        raise CaptionError(
+            f"The region {list(beyond[0].box)} of the caption of {name} ({beyond[0].text}) lies outside of its "
+            f"{height} x {width} pixels: give boxes as [top, left, height, width] in pixels of the whole scene (of a "
+            "pair: of its multispectral image)."
+        )
+
+
+def _checked(scene: str, given: Any, path: Path) -> str:  # noqa: ANN401 - what JSON knows
+    """Return one scene's caption.
+
+    Raises:
+        CaptionError: naming the scene.
+    """
+    try:
+        return _caption(given)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise CaptionError(
+            f"The caption of {scene} in {path} is malformed; expected a sentence, or "
+            '{"caption": ..., "regions": [{"box": [top, left, height, width], "text": ...}]} with boxes of whole '
+            "numbers in the scene and a text for each."
+        ) from None
 
 
 def _caption(given: str | Mapping[str, Any]) -> str:
@@ -79,8 +117,8 @@ def _caption(given: str | Mapping[str, Any]) -> str:
 
 
 def _box(given: Sequence[int]) -> Window:
-    top, left, height, width = (int(one) for one in given)
-    if min(top, left) < 0 or min(height, width) < 1:
+    top, left, height, width = given
+    if not all(type(one) is int for one in given) or min(top, left) < 0 or min(height, width) < 1:
         raise ValueError
     return Window(top, left, height, width)
 

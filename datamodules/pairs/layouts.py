@@ -75,7 +75,7 @@ def find_pairs(
         else:
             pairs = {path.stem: (path, path) for path in find_cubes(root) if path.suffix.lower() in _SEVERAL}
     if not pairs:
-        raise MissingFileError(f"The folder {root} holds no pair but {listing(root)}: {where}.")
+        raise MissingFileError(f"No pair lies in {root}, which holds {listing(root)}: {where}.")
     return pairs
 
 

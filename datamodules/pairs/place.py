@@ -29,7 +29,8 @@ _ENVI_VALUES = (
     "wavelength units",
 )
 _TIFF_PLACE = (33550, 33922, 34264, 34735, 34736, 34737)
-_TIFF_VALUES = (42112, 42113)
+_TIFF_MARK, _ASCII = 42113, 2
+_TIFF_VALUES = (42112, _TIFF_MARK)
 """GDAL's metadata of bands, and its mark of missing values."""
 
 
@@ -64,6 +65,14 @@ def fused_template(hyperspectral: CubeFile, multispectral: CubeFile) -> CubeFile
     other = multispectral.as_template(*size, with_centres=False)
     if isinstance(other, EnviCube):
         other.entries = {key: value for key, value in other.entries.items() if key not in _ENVI_VALUES}
+        other.entries |= {"data ignore value": mark} if (mark := _mark_of(hyperspectral)) else {}
     else:
         other.tags = tuple(tag for tag in other.tags if tag[0] not in _TIFF_VALUES)
+        other.tags += ((_TIFF_MARK, _ASCII, len(mark) + 1, mark),) if (mark := _mark_of(hyperspectral)) else ()
     return other
+
+
+def _mark_of(file: CubeFile) -> str:
+    """What a file says that missing values are, as text; empty where it says nothing of the kind."""
+    mark = file.marks.written(file.dtype) if file.marks.declared else None
+    return "" if mark is None else f"{mark:.17g}"

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from datamodules.pairs.grid import pair_ratio
 from datamodules.pairs.layouts import PairPaths, find_pairs
+from datamodules.pairs.whole_part import whole_part
 from datamodules.scenes.band_matching import BandMatch
 from datamodules.scenes.readers import CubeFile, open_cube
+from datamodules.scenes.readers.mat import NoVariableError
 from hyperalign.errors import InputError
 
 __all__ = ["OpenPair", "PairReader", "PairScale", "check_scale", "middle_of"]
@@ -60,16 +62,20 @@ def check_scale(scale: PairScale, multispectral_scale: PairScale) -> None:
 def middle_of(pair: OpenPair, reader: PairReader) -> tuple[Tensor, Tensor]:
     """Return the middle of both images, at most 96 x 96 hyperspectral pixels, on their scale, with the channels wanted.
 
+    Of a middle that lacks values it is the largest part that lacks none.
+
     Raises:
-        ValueError: for missing values in it, or a damaged file.
+        ValueError: if values are missing everywhere in it, or for a damaged file.
     """
     _, height, width = pair.hyperspectral.shape
     rows, columns = min(height, _MIDDLE), min(width, _MIDDLE)
-    place = ((height - rows) // 2, (width - columns) // 2, rows, columns)
+    middle = ((height - rows) // 2, (width - columns) // 2, rows, columns)
+    place = whole_part(pair.stem, pair.hyperspectral, pair.multispectral, pair.ratio, middle)
     first, second = reader.scales(pair)
     low = torch.from_numpy(pair.hyperspectral.complete(*place).astype(np.float64))
-    fine = (place[0] * pair.ratio, place[1] * pair.ratio, rows * pair.ratio, columns * pair.ratio)
-    high = torch.from_numpy(pair.multispectral.complete(*fine).astype(np.float64))
+    top, left, fine_rows, fine_columns = (side * pair.ratio for side in place)
+    fine = pair.multispectral.complete(top, left, fine_rows, fine_columns)
+    high = torch.from_numpy(fine.astype(np.float64))
     chosen = high if reader.channels is None else high[list(reader.channels)]
     return low / first, chosen / second
 
@@ -113,15 +119,16 @@ class PairReader:
         try:
             return open_cube(paths[which], key=self.keys[which], axes=self.axes[which], wavelengths=self.centres[which])
         except InputError as error:
-            if type(error) is not InputError:  # of a kind of its own, which others tell apart
+            if type(error) not in (InputError, NoVariableError):  # of a kind of its own, which others tell apart
                 raise
             kind = ("hyperspectral", "multispectral")[which]
             told = {f"`{word}`": f"`{kind}_{word}`" for word in ("axes", "key", "wavelengths")}
             told["`hyperspectral_wavelengths`"] = "`wavelengths`"
+            told["as the key"] = f"as the `{kind}_key`"
             sentence = str(error)
             for word, name in told.items():
                 sentence = sentence.replace(word, name)
-            raise InputError(sentence) from error
+            raise type(error)(sentence) from error
 
     def opened(self, stem: str, paths: PairPaths) -> OpenPair:
         """Open both images of a pair.

@@ -47,20 +47,24 @@ class SensorEstimate:
         """Return the response as one of a named sensor, whose rows sum to 1; its channels are called by their centres.
 
         Args:
-            wavelengths: centres of the hyperspectral bands in nm, rising.
+            wavelengths: centres of the hyperspectral bands in nm, in their order.
             centres: of the channels in nm, or their numbers.
 
         Raises:
-            InputError: if the bands do not rise, or a channel sees none of them.
+            InputError: if two bands have one centre, or a channel sees none of them.
         """
-        widths = torch.from_numpy(np.gradient(np.asarray(wavelengths, dtype=np.float64)))
+        rising = np.argsort(np.asarray(wavelengths, dtype=np.float64), kind="stable")
+        ascending = np.asarray(wavelengths, dtype=np.float64)[rising]
+        widths = torch.from_numpy(np.gradient(ascending))
         names = tuple(f"{centre:g}" for centre in centres)
-        return SpectralResponse("estimated", names, tuple(wavelengths), self.response.clamp_min(0) / widths)
+        weights = self.response[:, torch.from_numpy(rising)].clamp_min(0)
+        return SpectralResponse("estimated", names, tuple(ascending.tolist()), weights / widths)
 
     def described(self) -> str:
         """Say in one line what was found."""
+        rows, columns = (round(along, 2) + 0.0 for along in self.shift)
         return (
-            f"shift {self.shift[0]:+.2f} rows and {self.shift[1]:+.2f} columns of multispectral pixels, blur "
+            f"shift {rows:+.2f} rows and {columns:+.2f} columns of multispectral pixels, blur as a Gaussian "
             f"{self.blur.width:.2f} pixels wide at half maximum (ratio {self.blur.ratio}), "
             f"{100 * self.residual:.2f} % of the contrast unexplained"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.base import SceneDataModule
 from datamodules.degradations import Degradation, FusionObservation
+from datamodules.pairs.grid import check_ground
 from datamodules.pairs.layouts import PairPaths
 from datamodules.pairs.pair_scene import PairScene, Shift
 from datamodules.pairs.place import fused_template
@@ -196,6 +198,7 @@ class StreamedPairs(SceneDataModule):
                 f"Both images of {pair.stem!r} have the same pixels, so there is nothing to fuse: give a multispectral "
                 "image of finer pixels, or test by Wald's protocol."
             )
+        self._check_regions(pair.stem, caption, *pair.multispectral.shape[1:])
         own = self.stated_wavelengths(pair.hyperspectral)
         match = match_bands(own, trained or own, self.bands, f"The image {pair.hyperspectral.path}")
         scales = self.reader.scales(pair)
@@ -223,7 +226,10 @@ class StreamedPairs(SceneDataModule):
         Raises:
             ValueError: if one is damaged, or they do not lie on each other.
         """
-        return self.reader.opened(stem, self.pairs_found()[stem])
+        pair = self.reader.opened(stem, self.pairs_found()[stem])
+        if not self.register:
+            check_ground(stem, pair.hyperspectral, pair.multispectral)
+        return pair
 
     def shift(self, pair: OpenPair) -> Shift:
         """Return by how many multispectral pixels the hyperspectral image lies beside its place, (0, 0) if not asked.
@@ -243,6 +249,15 @@ class StreamedPairs(SceneDataModule):
             found = estimate_sensors(*middle_of(pair, self.reader), pair.ratio)
             _log.warning("The sensors of %s, estimated: %s.", pair.stem, found.described())
             self._estimates[pair.stem] = found
+            if self.register and max(map(abs, found.shift)) >= pair.ratio:
+                rows, columns = (math.ceil(abs(along)) for along in found.shift)
+                _log.warning(
+                    "By this shift the hyperspectral image of %s ends %d rows and %d columns inside of the "
+                    "multispectral one, where it is mirrored: leave them out of the product.",
+                    pair.stem,
+                    rows,
+                    columns,
+                )
         return self._estimates[pair.stem]
 
     def _with_sensors(self, task: FusionObservation) -> FusionObservation:

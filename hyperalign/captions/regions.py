@@ -27,6 +27,14 @@ class Window(NamedTuple):
         columns = min(self.left + self.width, other.left + other.width) - max(self.left, other.left)
         return max(0, rows) * max(0, columns)
 
+    def moved_into(self, part: Window, coarser: int = 1) -> Window:
+        """Return what lies in a part, counted from its first pixel, in pixels that are `coarser` times as coarse."""
+        top, left = (max(one, start) - start for one, start in zip(self[:2], part[:2], strict=True))
+        bottom = min(self.top + self.height, part.top + part.height) - part.top
+        right = min(self.left + self.width, part.left + part.width) - part.left
+        rows, columns = top // coarser, left // coarser
+        return Window(rows, columns, -(-bottom // coarser) - rows, -(-right // coarser) - columns)
+
     def enlarged(self, ratio: int) -> Window:
         """Return the same part in pixels that are `ratio` times as fine."""
         return Window(*(ratio * one for one in self))
@@ -70,6 +78,20 @@ class RegionCaption(str):
         found = [(one.box.shared(window), -number, one.text) for number, one in enumerate(self.regions)]
         seen = [text for pixels, _, text in sorted(found, reverse=True) if pixels]
         return " ".join(dict.fromkeys(seen)) if seen else str(self)
+
+    def within(self, part: Window, coarser: int = 1) -> RegionCaption:
+        """Return the caption of a part of the scene, with the regions that reach into it, in the part's own pixels.
+
+        Args:
+            part: in pixels of the whole scene.
+            coarser: side of the part's own pixels in those of the whole scene.
+        """
+        found = [one for one in self.regions if one.box.shared(part)]
+        return RegionCaption(str(self), [Region(one.box.moved_into(part, coarser), one.text) for one in found])
+
+    def beyond(self, height: int, width: int) -> tuple[Region, ...]:
+        """Return the regions that have no pixel in common with a scene of this size."""
+        return tuple(one for one in self.regions if not one.box.shared(Window(0, 0, height, width)))
 
 
 def caption_of(caption: str, window: Window) -> str:

@@ -1,7 +1,13 @@
 """Weights on disk: written whole, read safely (never running pickled code), checked, and brought to a network."""
 
 from lightning_modules.checkpoints.content import IDENTITY_KEY, CheckpointError, check_resumable, check_run
-from lightning_modules.checkpoints.description import build, check_importable, described, described_network
+from lightning_modules.checkpoints.description import (
+    build,
+    check_importable,
+    described,
+    described_network,
+    of_any_machine,
+)
 from lightning_modules.checkpoints.digests import weights_digest
 from lightning_modules.checkpoints.identity import (
     check_identity,
@@ -33,6 +39,7 @@ __all__ = [
     "load_official_state",
     "load_weights",
     "network_identity",
+    "of_any_machine",
     "read_checkpoint",
     "read_weights",
     "recorded_identity",

@@ -19,7 +19,7 @@ from torch import nn
 from lightning_modules.checkpoints.content import CheckpointError
 from lightning_modules.networks.arguments import arguments_of
 
-__all__ = ["build", "check_importable", "class_path", "described", "described_network"]
+__all__ = ["build", "check_importable", "class_path", "described", "described_network", "of_any_machine"]
 
 HOUSE = "lightning_modules"
 KEYS = {"class_path", "init_args"}
@@ -105,6 +105,18 @@ def build(description: object, origin: str, trust: Sequence[str] = ()) -> Any:  
             f"The {kind.__name__} that checkpoint {origin} describes cannot be built ({_first_line(error)}): give the "
             "network itself, or its config."
         ) from error
+
+
+def of_any_machine(description: Any) -> Any:  # noqa: ANN401 - what YAML knows
+    """Return a description without the arguments of this project's networks that suit the machine of a run."""
+    if isinstance(description, list):
+        return [of_any_machine(one) for one in description]
+    if not isinstance(description, Mapping):
+        return description
+    kept = {name: of_any_machine(value) for name, value in description.items()}
+    if str(kept.get("class_path", "")).split(".")[0] == HOUSE and isinstance(kept.get("init_args"), Mapping):
+        kept["init_args"] = {name: value for name, value in kept["init_args"].items() if name not in OF_A_MACHINE}
+    return kept
 
 
 def check_importable(description: object, origin: str, trust: Sequence[str] = ()) -> None:

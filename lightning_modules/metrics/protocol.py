@@ -38,7 +38,8 @@ class MetricProtocol:
         psnr_equal: PSNR in dB of a band without any error.
         ssim_window: `gaussian` (11 x 11, sigma 1.5, population covariance) or `uniform` (7 x 7, sample covariance).
         sam_zero: what pixels with an all-zero spectrum count: see `metrics.functional.sam`.
-        ergas_ratio: spatial ratio of the task in ERGAS: 1 for denoising, 4 for x4 super-resolution.
+        ergas_ratio: spatial ratio of the task in ERGAS: 1 for denoising, 4 for x4 super-resolution; None takes that of
+            the data that a module is tested or validated on.
         ergas_mean: ERGAS divides by the `squared` or the `plain` band mean.
         ergas_reference: cube whose band means ERGAS takes, `target` or `restored`.
 
@@ -54,7 +55,7 @@ class MetricProtocol:
         psnr_equal: float = math.inf,
         ssim_window: SsimWindow = "gaussian",
         sam_zero: SamZero = "skip",
-        ergas_ratio: float = 1.0,
+        ergas_ratio: float | None = 1.0,
         ergas_mean: ErgasMean = "squared",
         ergas_reference: Literal["target", "restored"] = "target",
     ) -> None:
@@ -64,7 +65,7 @@ class MetricProtocol:
         _check("sam_zero", sam_zero, get_args(SamZero))
         _check("ergas_mean", ergas_mean, get_args(ErgasMean))
         _check("ergas_reference", ergas_reference, ("target", "restored"))
-        if not (data_range > 0 and ergas_ratio > 0):
+        if not (data_range > 0 and (ergas_ratio is None or ergas_ratio > 0)):
             raise InputError(
                 f"MetricProtocol: data_range {data_range} and ergas_ratio {ergas_ratio} must both be positive."
             )
@@ -109,8 +110,14 @@ class MetricProtocol:
             return functional.ssim(restored, target, self.data_range, self.ssim_window)
         if name == "sam":
             return functional.sam(restored, target, self.sam_zero)
+        if self.ergas_ratio is None:
+            raise InputError("MetricProtocol: ERGAS needs the ratio of the task: give ergas_ratio, or take of_ratio().")
         reference = target if self.ergas_reference == "target" else restored
         return functional.ergas(restored, target, self.ergas_ratio, self.ergas_mean, reference)
+
+    def of_ratio(self, ratio: float) -> MetricProtocol:
+        """Return the same conventions for a task of this spatial ratio."""
+        return MetricProtocol(**(vars(self) | {"ergas_ratio": ratio}))
 
     def collection(self, prefix: str = "") -> MetricCollection:
         """Return the streaming metrics `<prefix>psnr`, ... for batches `B x C x H x W`: see `SceneMean`."""
@@ -124,10 +131,11 @@ class MetricProtocol:
         mean = {"band_mean": "mean over bands", "global": "whole cube"}[self.psnr]
         if math.isfinite(self.psnr_equal):
             mean += f" ({self.psnr_equal:g} dB without error)"
+        ratio = "of the task" if self.ergas_ratio is None else f"{self.ergas_ratio:g}"
         return (
             f"range {self.data_range:g}, {clipped}; PSNR {mean}; SSIM {window}, full windows; "
             f"SAM in degrees, zero spectra: {self.sam_zero}; "
-            f"ERGAS ratio {self.ergas_ratio:g}, {self.ergas_mean} mean of {self.ergas_reference}; mean over scenes"
+            f"ERGAS ratio {ratio}, {self.ergas_mean} mean of {self.ergas_reference}; mean over scenes"
         )
 
     def _floating(self, cube: Cube, what: str) -> Tensor:

@@ -86,6 +86,7 @@ class EvaluationModule(LightningModule, ABC):
         super().__init__()
         check_tile(tile, type(self).__name__)
         self.protocol = protocol if protocol is not None else MetricProtocol()
+        self._ratio_of_task = self.protocol.ergas_ratio is None
         self.tile = tile
         self.trained_on: dict[str, Any] = {}
         # Not as submodules: a summary of the network is to show the network.
@@ -122,6 +123,7 @@ class EvaluationModule(LightningModule, ABC):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the scenes of an earlier validation."""
+        self._take_ratio()
         self._scored = {"": self.protocol.collection("val/").to(self.device)}
 
     def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
@@ -136,6 +138,7 @@ class EvaluationModule(LightningModule, ABC):
 
     def on_test_epoch_start(self) -> None:
         """Begin new scores for every test set, also for those of which this process restores no scene."""
+        self._take_ratio()
         sets = [self._test_set(index) for index in range(len(self.trainer.num_test_batches))]
         self._scored = {name: self.protocol.collection(f"test/{name}/").to(self.device) for name in sets}
         self._products = {name: given_scores(NoReference._fields, f"test/{name}/").to(self.device) for name in sets}
@@ -203,6 +206,12 @@ class EvaluationModule(LightningModule, ABC):
                 f"{self.name} restored {list(restored.shape)} where the target is {list(target.shape)}; for "
                 "super-resolution wrap a same-size network in UpsampledInput of that scale."
             )
+
+    def _take_ratio(self) -> None:
+        """Score by the ratio of the data's task, where the protocol leaves it to them."""
+        if self._ratio_of_task:
+            task = getattr(datamodule_of(self.trainer), "degradation", None)
+            self.protocol = self.protocol.of_ratio(getattr(task, "scale", 1))
 
     @staticmethod
     def _product(batch: Mapping[str, Any], index: int, fused: Tensor) -> NoReference:

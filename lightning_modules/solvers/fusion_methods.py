@@ -61,6 +61,11 @@ class TrainingFreeFusion(nn.Module, ABC):
         """
         self._observed = (tuple(weights), first)
 
+    @property
+    def told(self) -> dict[str, object]:
+        """The blur that `observe_by` told it, which is no setting of its own; empty where it was told none."""
+        return {} if self._observed is None else {"weights": list(self._observed[0]), "first": self._observed[1]}
+
     @abstractmethod
     def fuse(
         self, observation: Tensor, multispectral: Tensor, ratio: int, phase: Phase, progress: Progress | None

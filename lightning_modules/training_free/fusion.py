@@ -60,6 +60,11 @@ class FusionSolverModule(TrainingFreeModule):
         """The method: what is called the network elsewhere."""
         return cast("TrainingFreeFusion", self.network)
 
+    def input_settings(self) -> dict[str, Any]:
+        """Return the method's settings and the blur that the data told it, by which its results differ."""
+        told = self.solver.told
+        return super().input_settings() | ({"observed by": told} if told else {})
+
     @property
     def file_tile(self) -> int:
         """Side, in hyperspectral pixels, of the tiles in which files are fused: smaller scenes are fused whole."""

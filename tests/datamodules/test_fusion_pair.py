@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from datamodules import FusionObservation, FusionPair, MappedScene, ParisEO1
+from datamodules.captions import write_captions
 from datamodules.sampling.full_scenes import observe
+from hyperalign.captions import Region, RegionCaption, Window, caption_of
 from lightning_modules import FusionModule
 
 BANDS = tuple(float(nm) for nm in range(430, 700, 30))
@@ -59,6 +61,28 @@ def test_a_finer_multispectral_image_is_brought_to_the_grid_of_the_target(tmp_pa
     expected = images(3)[1].reshape(16, 3, 16, 3, 4).mean((1, 3)).transpose(2, 0, 1) / 2
     assert np.abs(image.load().cube.numpy() - expected).max() < 1e-6
     assert image.wavelengths == (1.0, 2.0, 3.0, 4.0)
+
+
+def test_tiles_are_told_what_their_pair_is_with_the_regions_in_their_own_pixels(tmp_path: Path) -> None:
+    """Fault: tiles of a pair had no caption, and boxes counted in the pixels of the wrong image."""
+    regions = [Region(Window(0, 24, 24, 24), "a pond"), Region(Window(12, 0, 36, 12), "a road")]
+    write_captions(tmp_path / "c.json", "FusionPair", {"town": RegionCaption("a town", regions)})
+    whole = pair(tmp_path / "data", factor=3, captions=str(tmp_path / "c.json"))
+    assert caption_of(whole.scenes(["town"])[0].caption, Window(0, 8, 4, 4)) == "a pond"
+    assert caption_of(whole.scenes(["town"])[0].caption, Window(8, 8, 4, 4)) == "a town"
+    data = pair(tmp_path / "data", factor=3, captions=str(tmp_path / "c.json"), tiles=2)
+    told = [scene.caption for scene in data.scenes(data.scene_names())]
+    assert told == ["a town"] * 4
+    seen = [one.regions for one in told if isinstance(one, RegionCaption)]
+    assert seen == [
+        (Region(Window(4, 0, 4, 4), "a road"),),
+        (Region(Window(0, 0, 8, 8), "a pond"),),
+        (Region(Window(0, 0, 8, 4), "a road"),),
+        (),
+    ]
+    write_captions(tmp_path / "d.json", "FusionPair", {"town_01": "its east", "town": "a town"})
+    named = pair(tmp_path / "data", factor=3, captions=str(tmp_path / "d.json"), tiles=2)
+    assert [scene.caption for scene in named.scenes(named.scene_names())] == ["a town", "its east", "a town", "a town"]
 
 
 def test_training_patches_of_both_images_are_turned_alike(tmp_path: Path) -> None:
@@ -216,12 +240,13 @@ def test_bad_input(tmp_path: Path) -> None:
         FusionPair(str(tmp_path / "absent")).scene_names()
     with pytest.raises(
         FileNotFoundError,
-        match=r"holds no pair but nothing: set data\.init_args\.root to a folder that holds hyperspectral/",
+        match=r"which holds nothing: set data\.init_args\.root to a folder that holds hyperspectral/",
     ):
         FusionPair(str(tmp_path)).scene_names()
     with pytest.raises(FileNotFoundError, match=r"holds no paris_data_hs_ms\.mat: download"):
         ParisEO1(str(tmp_path)).scene_names()
     for wrong, sentence in (
+        ({"channels": []}, r"FusionPair got channels=\[\]: number at least one from 0, or leave it out to take all"),
         ({"tiles": 0}, "0 tiles a side are not possible: give at least 1"),
         ({"scale": 0.0}, r"A scale of 0\.0 is not possible: give a positive number"),
         ({"multispectral_scale": -1.0}, r"A multispectral_scale of -1\.0 is not possible"),

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from experiments.configuration.files import find_config
 from experiments.configuration.merged import dumped
 from hyperalign.errors import UsageError
 
@@ -39,10 +40,10 @@ def with_described_model(arguments: Sequence[str]) -> Iterator[list[str]]:
     """
     command = arguments[0] if arguments else ""
     checkpoint = value_of(arguments, "--ckpt_path")
-    if command not in COMMANDS or not checkpoint or not Path(checkpoint).is_file() or _chooses_model(arguments):
+    if command not in COMMANDS or not checkpoint or not Path(checkpoint).is_file() or chooses_model(arguments):
         yield list(arguments)
         return
-    from lightning_modules.checkpoints import check_importable, read_checkpoint, recorded_identity
+    from lightning_modules.checkpoints import check_importable, of_any_machine, read_checkpoint, recorded_identity
 
     description = recorded_identity(read_checkpoint(checkpoint), checkpoint).get("module")
     if description is None:
@@ -53,7 +54,7 @@ def with_described_model(arguments: Sequence[str]) -> Iterator[list[str]]:
     check_importable(description, checkpoint)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "described_by_the_checkpoint.yaml"
-        path.write_text(dumped({"model": description}), encoding="utf-8")
+        path.write_text(dumped({"model": of_any_machine(description)}), encoding="utf-8")
         yield [command, "--config", str(path), *arguments[1:]]
 
 
@@ -93,17 +94,29 @@ def value_of(arguments: Sequence[str], option: str) -> str | None:
     return found
 
 
-def _chooses_model(arguments: Sequence[str]) -> bool:
-    """Whether the command line or one of its configs names the class of the model, or of its network."""
+def chooses_model(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line or one of its configs names the class of the model, or of its network.
+
+    Raises:
+        ConfigNotFoundError: where a `--config` names no file.
+    """
+    options = {argument.partition("=")[0] for argument in arguments}
+    return not options.isdisjoint(CHOICES) or any(map(_names_class, given_configs(arguments)))
+
+
+def given_configs(arguments: Sequence[str]) -> list[Path]:
+    """Return the files that the configs of a command line stand for, in their order.
+
+    Raises:
+        ConfigNotFoundError: where a `--config` names no file.
+    """
+    found: list[Path] = []
     for index, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
-        if option in CHOICES:
-            return True
         if option in ("-c", "--config"):
             name = value if equals else next(iter(arguments[index + 1 : index + 2]), "")
-            if _names_class(Path(name)):
-                return True
-    return False
+            found.append(find_config(name))
+    return found
 
 
 def _names_class(path: Path) -> bool:

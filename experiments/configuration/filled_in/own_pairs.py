@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
-from experiments.configuration.filled_in.described_model import CHOICES, value_of
+import yaml
+
+from experiments.configuration.filled_in.described_model import (
+    chooses_model,
+    described_network,
+    given_configs,
+    value_of,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -22,13 +30,29 @@ def names_pairs(words: Sequence[str]) -> bool:
 
 
 def with_fusion_method(words: Sequence[str]) -> list[str]:
-    """Return a command line of pairs with GSA as its model where it names no model, checkpoint or config.
+    """Return a command line of pairs with what it leaves out.
+
+    Where neither it nor a config names a model or a checkpoint, the model is GSA; where the model comes from a
+    checkpoint, a test prints the same tables.
 
     Args:
         words: what stands after the program's name.
+
+    Raises:
+        ConfigNotFoundError: where a `--config` names no file.
+        CheckpointError: where a checkpoint cannot be read.
     """
-    given = {word.partition("=")[0] for word in words}
-    if words[0] not in _COMMANDS or given & {"--config", "-c", "--ckpt_path", *CHOICES}:
+    if words[0] not in _COMMANDS or chooses_model(words):
         return list(words)
-    _log.warning("No model is named: the pairs are fused by GSA, which needs no training (--config %s).", METHOD)
-    return [words[0], "--config", METHOD, *words[1:]]
+    if value_of(words, "--ckpt_path") is None:
+        _log.warning("No model is named: the pairs are fused by GSA, which needs no training (--config %s).", METHOD)
+        return [words[0], "--config", METHOD, *words[1:]]
+    if words[0] != "test" or _asks_for_results(words):
+        return list(words)
+    return [*words, "--results", "ResultsTable", "--results.name", described_network(words) or "network"]
+
+
+def _asks_for_results(words: Sequence[str]) -> bool:
+    """Whether a command line or one of its configs says how scores are told."""
+    given = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in given_configs(words))
+    return any(word.startswith("--results") for word in words) or any("results" in (one or {}) for one in given)

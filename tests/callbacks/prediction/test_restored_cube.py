@@ -57,6 +57,18 @@ def test_blended_tiles_come_back_in_the_observations_values(tmp_path: Path, scal
     assert found.dtype == np.float32
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_cube_of_any_precision_is_drawn(tmp_path: Path, precision: torch.dtype) -> None:
+    values = np.random.default_rng(0).integers(0, 100, (3, 8, 8)).astype(np.float32)
+    scene = opened(tmp_path, values)
+    cube = RestoredCube(scene, tmp_path / "out" / "a.npy", 8, "same", "Halving", pictures=True)
+    observation = torch.from_numpy(scene.window(0, 0, 8, 8)[0]).to(precision)
+    assert cube.add(0, 0, observation, observation / 2, None)
+    found = np.load(cube.close())
+    np.testing.assert_allclose(found, values / 2, rtol=2**-7)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".npy", ".png"}
+
+
 def test_whole_numbers_are_clipped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     values = np.full((3, 8, 8), 90, np.uint8)
     # In every band, as a band of one value is not drawn on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -31,9 +32,10 @@ def test_enlarged_repeats_pixels_to_the_targets_size() -> None:
     assert enlarged(cube, 2) is cube
 
 
-def test_pictures_are_whole_files_and_nothing_is_left_beside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
+def test_pictures_are_whole_files_and_nothing_is_left_beside(tmp_path: Path, precision: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
-    cube = torch.rand(3, 16, 16, generator=generator)
+    cube = torch.rand(3, 16, 16, generator=generator).to(precision)
     save_panels(
         tmp_path / "a" / "panels.png", {"cube": pseudo_rgb(cube, WAVELENGTHS), "error": error_map(cube, 1 - cube)}
     )

@@ -50,7 +50,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is malformed; expected"),
+        ("{", "is malformed in line 1, column 2; expected"),
         ("[]", "is malformed"),
         ('{"captions": {"a": "b"}}', "is malformed"),
         ('{"data_set": "CAVE", "captions": ["a"]}', "is malformed"),
@@ -98,6 +98,21 @@ def test_regions_are_read_written_and_reach_patches(tmp_path: Path) -> None:
         CAVE(str(tmp_path / "cave"), crop=8, **settings).scenes(["balloons"])
 
 
+def test_a_region_beside_its_scene_is_one_sentence_and_one_that_reaches_out_is_not(tmp_path: Path) -> None:
+    write_scene(tmp_path / "cave" / "cloth_ms", "cloth", fake_values("cloth", 16))
+    for box, wrong in (([8, 8, 20, 20], False), ([16, 0, 8, 8], True), ([0, 16, 8, 8], True)):
+        told = {"caption": "a cloth", "regions": [{"box": box, "text": "a fold"}]}
+        (tmp_path / "mine.json").write_text(json.dumps({"data_set": "CAVE", "captions": {"cloth": told}}))
+        data = CAVE(str(tmp_path / "cave"), captions=str(tmp_path / "mine.json"), cache=str(tmp_path / "cache"))
+        if not wrong:
+            assert data.scenes(["cloth"])[0].caption == "a cloth"
+            continue
+        with pytest.raises(
+            CaptionError, match=r"of the caption of cloth \(a fold\) lies outside of its 16 x 16 pixels"
+        ):
+            data.scenes(["cloth"])
+
+
 @pytest.mark.parametrize(
     "regions",
     [
@@ -107,11 +122,14 @@ def test_regions_are_read_written_and_reach_patches(tmp_path: Path) -> None:
         {"caption": "x", "regions": [{"box": [0, -1, 8, 8], "text": "y"}]},
         {"caption": "x", "regions": [{"box": [0, 0, 8, 8], "text": " "}]},
         {"caption": "x", "regions": 3},
+        {"caption": "x", "regions": [{"box": [0, 0.5, 8, 8], "text": "y"}]},
+        {"caption": "x", "regions": [{"box": [True, 0, 8, 8], "text": "y"}]},
+        {"caption": "x", "regions": [{"box": ["0", "0", "8", "8"], "text": "y"}]},
     ],
 )
 def test_bad_regions_are_one_sentence(regions: dict[str, object], tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text(json.dumps({"data_set": "CAVE", "captions": {"balloons": regions}}))
-    with pytest.raises(CaptionError, match=r'bad\.json is malformed; expected .*"regions"'):
+    with pytest.raises(CaptionError, match=r'The caption of balloons in .*bad\.json is malformed; .*"regions"'):
         load_captions(str(tmp_path / "bad.json"), "CAVE")
 
 

@@ -94,3 +94,18 @@ def test_beside_an_image_without_a_place_the_hyperspectral_file_is_taken_as_it_i
     high = envi(tmp_path / "hs", COARSE, CENTRES)
     np.save(tmp_path / "b.npy", FINE)
     assert fused_template(high, open_cube(tmp_path / "b.npy", axes="CHW")) is high
+
+
+def test_the_mark_of_missing_values_goes_along_into_the_other_format(tmp_path: Path) -> None:
+    high = envi(tmp_path / "hs", COARSE, CENTRES, "data ignore value = 65535")
+    low = tiff(tmp_path / "a.tif", FINE, 60.0, "9", "few")
+    found = fused_template(high, low)
+    assert isinstance(found, TiffCube)
+    assert {code: value for code, _, _, value in found.tags}[42113] == "65535"
+    np.save(tmp_path / "b.npy", COARSE)
+    unmarked = fused_template(open_cube(tmp_path / "b.npy", axes="CHW"), low)
+    assert isinstance(unmarked, TiffCube)
+    assert 42113 not in {code for code, *_ in unmarked.tags}
+    other = fused_template(tiff(tmp_path / "c.tif", COARSE, 120.0, "7", "many"), envi(tmp_path / "ms", FINE, None))
+    assert isinstance(other, EnviCube)
+    assert other.entries["data ignore value"] == "7"

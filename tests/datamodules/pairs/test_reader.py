@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 
+from datamodules import FusionPair
 from datamodules.pairs.reader import check_scale, middle_of
 from tests.datamodules.pairs.arrays import pairs, values, write_pair
 
@@ -84,3 +86,10 @@ def test_the_middle_of_both_images_is_of_one_ground(tmp_path: Path) -> None:
     # 96 of 101 rows from row 2 on, all 90 columns
     assert torch.equal(low, torch.from_numpy(coarse[:, 2:98].astype(np.float64)) / 4)
     assert torch.equal(high, torch.from_numpy(fine[[1], 4:196].astype(np.float64)) / 2)
+
+
+def test_an_array_that_is_not_named_is_asked_for_by_the_name_of_its_key(tmp_path: Path) -> None:
+    savemat(tmp_path / "p.mat", {"first": values(3, 4, 4), "second": values(2, 8, 8)})
+    data = FusionPair(str(tmp_path), wavelengths=[450.0, 550.0, 650.0], multispectral_key="second")
+    with pytest.raises(ValueError, match=r"name one of them as the `hyperspectral_key`, a field of a struct as"):
+        data.opened("p")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from datamodules import CAVE, FusionObservation, ParisEO1
 from datamodules.degradations.point_spread import point_spread
+from datamodules.pairs.blur_estimate import Blur
 from datamodules.pairs.sensors import SensorEstimate, estimate_sensors
 from datamodules.responses import gaussian_response, load_response
 
@@ -55,3 +56,15 @@ def test_images_that_tell_nothing_are_refused() -> None:
         estimate_sensors(flat, torch.ones(3, 64, 60), 4)
     with pytest.raises(ValueError, match="cannot be estimated from 4 x 4 hyperspectral pixels: give a larger image"):
         estimate_sensors(torch.rand(5, 4, 4), torch.rand(3, 16, 16), 4)
+
+
+def test_bands_in_any_order_have_one_response_and_no_shift_has_no_minus() -> None:
+    weights = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5]], dtype=torch.float64)
+    rising = SensorEstimate(weights, torch.zeros(2), Blur.block_mean(4), (-0.001, 0.004), 0.0)
+    falling = SensorEstimate(weights.flip(1), torch.zeros(2), Blur.block_mean(4), (-0.001, 0.004), 0.0)
+    one = rising.spectral_response((450.0, 500.0, 650.0), (1.0, 2.0))
+    other = falling.spectral_response((650.0, 500.0, 450.0), (1.0, 2.0))
+    assert one.wavelengths == other.wavelengths
+    assert torch.equal(one.matrix((450.0, 500.0, 650.0)), other.matrix((450.0, 500.0, 650.0)))
+    assert rising.described().startswith("shift +0.00 rows and +0.00 columns")
+    assert "blur as a Gaussian 2.63 pixels wide at half maximum (ratio 4)" in rising.described()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -161,3 +163,28 @@ def test_a_pair_is_estimated_once(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert calls[0][2] == 2
     assert pairs(folder).shift(data.opened("a")) == (0.0, 0.0)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize(("shift", "told"), [((1.9, -0.4), False), ((2.0, -0.4), True), ((0.0, -6.3), True)])
+def test_ground_that_a_shift_leaves_without_spectra_is_told(
+    shift: tuple[float, float],
+    told: bool,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = SimpleNamespace(shift=shift, described=lambda: "so and so")
+    monkeypatch.setattr(streaming, "estimate_sensors", lambda *_: found)
+    data = pairs(folder, register=True)
+    data.shift(data.opened("a"))
+    rows, columns = (math.ceil(abs(one)) for one in shift)
+    sentence = f"the hyperspectral image of a ends {rows} rows and {columns} columns inside of the multispectral one"
+    assert (sentence in caplog.text) is told
+
+
+def test_a_region_outside_of_the_multispectral_image_is_one_sentence(folder: Path) -> None:
+    beside = RegionCaption("fields", [Region(Window(400, 0, 8, 8), "a pond")])
+    write_captions(folder / "captions.json", "FusionPair", {"a": beside, "b": "a town", "c": "a road"})
+    _, failures = pairs(folder, captions=str(folder / "captions.json")).open_scenes()
+    assert list(failures) == ["a"]
+    assert "The region [400, 0, 8, 8] of the caption of a (a pond) lies outside of its" in failures["a"]

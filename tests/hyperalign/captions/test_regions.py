@@ -45,3 +45,21 @@ def test_it_is_its_caption_and_survives_a_copy() -> None:
     back = copy.deepcopy(CAPTION)
     assert back == CAPTION
     assert back.regions == CAPTION.regions
+
+
+def test_a_part_has_the_regions_that_reach_into_it_in_its_own_pixels() -> None:
+    part = CAPTION.within(Window(2, 2, 8, 8))
+    assert str(part) == "A table with fruit."
+    assert part.regions == (
+        Region(Window(0, 0, 2, 2), "A red apple."),
+        Region(Window(0, 2, 2, 4), "A lemon."),
+        Region(Window(6, 6, 1, 1), "Salt."),
+    )
+    assert CAPTION.within(Window(20, 20, 4, 4)).regions == ()
+    coarse = CAPTION.within(Window(0, 0, 12, 12), 3)
+    assert [one.box for one in coarse.regions] == [(0, 0, 2, 2), (0, 1, 2, 2), (2, 2, 1, 1)]
+
+
+def test_regions_without_a_pixel_of_the_scene_are_told() -> None:
+    assert [one.text for one in CAPTION.beyond(8, 12)] == ["Salt."]
+    assert CAPTION.beyond(9, 9) == ()

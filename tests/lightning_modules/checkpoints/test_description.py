@@ -11,7 +11,13 @@ import torch
 from torch import nn
 
 from lightning_modules import GDRRN, MPHSIR, SERT, TRQ3DNet, UpsampledInput
-from lightning_modules.checkpoints import CheckpointError, build, check_importable, described_network
+from lightning_modules.checkpoints import (
+    CheckpointError,
+    build,
+    check_importable,
+    described_network,
+    of_any_machine,
+)
 from lightning_modules.networks import CO2IF, SSTFUNet
 from tests.experiments.compact_co2if import COMPACT
 from tests.lightning_modules.checkpoints.toys import Forgetful, Kept, Plain
@@ -56,6 +62,17 @@ def test_what_suited_the_machine_of_the_run_is_chosen_again_elsewhere() -> None:
     described = described_network(CO2IF(4, ratio=2, text_width=4, image_width=4, **COMPACT, backend="compiled"))
     assert described["init_args"]["backend"] == "compiled"
     assert described_network(build(described, "run.ckpt"))["init_args"] == described["init_args"] | {"backend": "auto"}
+
+
+def test_a_description_of_any_machine_leaves_out_what_suited_one_at_every_depth_but_keeps_a_users_own() -> None:
+    inner = {"class_path": "lightning_modules.CO2IF", "init_args": {"ratio": 8, "backend": "compiled"}}
+    own = {"class_path": "mine.Net", "init_args": {"backend": "fast"}}
+    whole = {"class_path": "lightning_modules.FusionModule", "init_args": {"network": inner, "others": [own, 3]}}
+    assert of_any_machine(whole)["init_args"] == {
+        "network": {"class_path": "lightning_modules.CO2IF", "init_args": {"ratio": 8}},
+        "others": [own, 3],
+    }
+    assert inner["init_args"]["backend"] == "compiled"  # type: ignore[index]
 
 
 def test_a_users_class_is_known_by_its_attributes_or_not_at_all() -> None:

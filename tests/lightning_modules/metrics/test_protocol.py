@@ -86,6 +86,16 @@ def test_description_names_every_convention() -> None:
         assert words in other
 
 
+def test_a_ratio_that_is_left_to_the_task_is_given_before_ergas_is_computed() -> None:
+    restored, target = torch.full((3, 16, 16), 0.5), torch.full((3, 16, 16), 0.4)
+    open_ended = MetricProtocol(clip="both", ergas_ratio=None)
+    assert "ERGAS ratio of the task," in open_ended.describe()
+    assert open_ended.score("psnr", restored, target) == MetricProtocol().score("psnr", restored, target)
+    with pytest.raises(ValueError, match="ERGAS needs the ratio of the task: give ergas_ratio"):
+        open_ended.evaluate(restored, target)
+    assert vars(open_ended.of_ratio(4)) == vars(MetricProtocol(clip="both", ergas_ratio=4))
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

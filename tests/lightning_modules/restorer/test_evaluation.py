@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lightning_modules.metrics import MetricProtocol
 from lightning_modules.restorer import FILE_TILE, Restorer, evaluation
 from lightning_modules.restorer.evaluation import EvaluationModule, RestoredScenes
 
@@ -86,6 +87,19 @@ def test_validation_means_are_over_scenes(monkeypatch: pytest.MonkeyPatch) -> No
     for name, value in logged.items():
         expected = sum(scene[name.removeprefix("val/")] for scene in scenes) / 2
         assert value == pytest.approx(expected, rel=1e-5, abs=1e-5), name
+
+
+@pytest.mark.parametrize(("given", "task", "used"), [(None, 4, 4), (None, None, 1), (8.0, 4, 8)])
+def test_the_ratio_of_ergas_is_that_of_the_data_where_the_protocol_leaves_it_to_them(
+    given: float | None, task: int | None, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = SimpleNamespace(degradation=SimpleNamespace(scale=task)) if task else SimpleNamespace()
+    monkeypatch.setattr(Scaled, "trainer", None)
+    monkeypatch.setattr(evaluation, "datamodule_of", lambda _: data)
+    module = Scaled(2.0, protocol=MetricProtocol(clip=True, ergas_ratio=given))
+    module.on_validation_epoch_start()
+    assert (module.protocol.clip, module.protocol.ergas_ratio) == ("restored", used)
+    assert f"ERGAS ratio {used}," in module.protocol.describe()
 
 
 def test_the_source_restores_and_scores_a_batch_once_and_is_given_back() -> None:

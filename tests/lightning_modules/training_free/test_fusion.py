@@ -33,6 +33,7 @@ def test_the_table_holds_what_the_function_gives_on_the_grid_of_the_observation(
 def test_the_blur_of_the_observations_reaches_a_method_that_asks_for_it(tmp_path: Path) -> None:
     module = FusionSolverModule(FUSE(dimension=4, blur="observed"))
     given = FusionObservation(4, "gaussian", kernel_size=5, sigma=1.5, offset=1.0)
+    identities = [module.identity()]
     for task, phase in ((given, 1.0), (FusionObservation(4, "bicubic"), 1.5)):
         data = tiny_data(tmp_path, degradation=task)
         tiny_trainer(tmp_path, []).test(module, datamodule=data, verbose=False)
@@ -41,6 +42,9 @@ def test_the_blur_of_the_observations_reaches_a_method_that_asks_for_it(tmp_path
         assert told.first == (task.spread.first, task.spread.first)
         assert torch.allclose(told.kernel, torch.outer(line, line))
         assert told.phase == pytest.approx((phase, phase))
+        identities.append(module.identity())
+        assert identities[-1]["observed by"] == {"weights": list(task.spread.weights), "first": task.spread.first}
+    assert len({str(one) for one in identities}) == 3
     unknown = tiny_data(tmp_path, degradation=BicubicDownsampling(4))
     with pytest.raises(UsageError, match="FUSE is to take the blur of the observations, but the data know none"):
         tiny_trainer(tmp_path, []).test(module, datamodule=unknown, verbose=False)

@@ -16,6 +16,7 @@ from lightning_modules.checkpoints import CheckpointError
 
 ROOT = Path(__file__).resolve().parents[4]
 SHIPPED = str(ROOT / "experiments" / "hir_align" / "checkpoints" / "super_resolution.ckpt")
+FUSION = str(ROOT / "experiments" / "co2if" / "checkpoints" / "compact.ckpt")
 OLDER = str(ROOT / "tests" / "lightning_modules" / "checkpoints" / "a92c4af.ckpt")
 NETWORK = """
 import torch
@@ -39,6 +40,14 @@ def test_the_model_comes_first_so_that_everything_given_lies_over_it() -> None:
         described = yaml.safe_load(Path(words[2]).read_text())["model"]
     assert described["class_path"] == "lightning_modules.RestorationModule"
     assert described["init_args"]["network"]["class_path"] == "lightning_modules.UpsampledInput"
+
+
+def test_what_suited_the_machine_of_the_training_is_chosen_anew() -> None:
+    with with_described_model(["predict", "--ckpt_path", FUSION]) as words:
+        described = yaml.safe_load(Path(words[2]).read_text())["model"]
+    network = described["init_args"]["network"]["init_args"]
+    assert network["mixer"] == "comamba"
+    assert "backend" not in network
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
-from experiments.configuration.files import packaged_configs
+from experiments.configuration.files import PACKAGED, ConfigNotFoundError, packaged_configs
 from experiments.configuration.filled_in.own_pairs import METHOD, names_pairs, with_fusion_method
 
+CHECKPOINT = str(PACKAGED / "co2if" / "checkpoints" / "compact.ckpt")
 PAIRS = ["--data", "FusionPair", "--data.root", "PAIRS"]
 
 
@@ -41,6 +43,24 @@ def test_a_model_that_is_named_is_taken(named: list[str], caplog: pytest.LogCapt
     words = ["predict", *PAIRS, *named]
     assert with_fusion_method(words) == words
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("config", ["tasks/fusion", "trainer/cpu", "logger/csv"])
+def test_a_config_that_names_no_model_leaves_the_method(config: str) -> None:
+    words = ["test", *PAIRS, "--config", config]
+    assert with_fusion_method(words) == ["test", "--config", METHOD, *words[1:]]
+    with pytest.raises(ConfigNotFoundError, match="There is no config 'tasks/fussion'"):
+        with_fusion_method(["test", *PAIRS, "--config", "tasks/fussion"])
+
+
+def test_a_test_of_a_checkpoint_prints_the_tables_under_the_networks_name(tmp_path: Path) -> None:
+    words = ["test", *PAIRS, "--ckpt_path", CHECKPOINT]
+    assert with_fusion_method(words) == [*words, "--results", "ResultsTable", "--results.name", "CO2IF"]
+    assert with_fusion_method(["predict", *words[1:]]) == ["predict", *words[1:]]
+    own = tmp_path / "own.yaml"
+    own.write_text("results: ResultsTable\n")
+    for said in (["--results.folder", "T"], ["--results=ResultsTable"], ["--config", str(own)]):
+        assert with_fusion_method([*words, *said]) == [*words, *said]
 
 
 @pytest.mark.parametrize("command", ["fit", "adapt", "validate"])
