@@ -208,7 +208,7 @@ class FusionPair(StreamedPairs):
         if not isinstance(caption, RegionCaption):
             return caption
         pair = self.opened(stem)
-        self._check_regions(stem, caption, *pair.multispectral.shape[1:])
+        self.check_caption(stem, caption, pair.multispectral)
         return caption.within(Window(*window).enlarged(pair.ratio), pair.ratio)
 
     def fingerprint(self, name: str) -> str:

@@ -15,6 +15,7 @@ from datamodules.scenes.checks import check_names, check_scene
 from datamodules.scenes.crop import centre_crop
 from datamodules.scenes.expected import Expected
 from datamodules.scenes.measured import MeasuredKind, check_measured, check_same_grid
+from datamodules.scenes.readers import CubeFile
 from hyperalign.captions import RegionCaption
 from hyperalign.errors import InputError
 from hyperalign.folders import cache_folder
@@ -61,8 +62,6 @@ class SceneLibrary(ABC):
         self.captions = captions
         self.cache = SceneCache((Path(cache) if cache else cache_folder()) / "clean" / type(self).__name__)
         self._asked = dict(subsets)
-
-    _check_regions = staticmethod(check_regions)
 
     packaged_captions: ClassVar[str | None] = None
     """Name of the packaged caption file of this data set."""
@@ -221,6 +220,16 @@ class SceneLibrary(ABC):
         """
         return captions.get(scene.name, scene.caption)
 
+    @staticmethod
+    def check_caption(name: str, caption: str, image: MappedScene | CubeFile) -> None:
+        """Refuse a caption of which a region has no pixel of an image, which is opened for captions with regions alone.
+
+        Raises:
+            CaptionError: naming the region.
+        """
+        if isinstance(caption, RegionCaption):
+            check_regions(name, caption, *image.shape[1:])
+
     def _complete(self, scene: MappedScene, captions: Mapping[str, str]) -> MappedScene:
         """Give a clean scene its caption and what was measured beside it."""
         measured = self.measured(scene.name)
@@ -230,7 +239,7 @@ class SceneLibrary(ABC):
                 f"The caption of {scene.name} has regions, which lie in the whole scene: leave data.crop out, or give "
                 "a caption file without regions."
             )
-        self._check_regions(scene.name, caption, *scene.shape[1:])
+        self.check_caption(scene.name, caption, scene)
         check_same_grid(scene, measured)
         return replace(
             scene,

@@ -198,7 +198,7 @@ class StreamedPairs(SceneDataModule):
                 f"Both images of {pair.stem!r} have the same pixels, so there is nothing to fuse: give a multispectral "
                 "image of finer pixels, or test by Wald's protocol."
             )
-        self._check_regions(pair.stem, caption, *pair.multispectral.shape[1:])
+        self.check_caption(pair.stem, caption, pair.multispectral)
         own = self.stated_wavelengths(pair.hyperspectral)
         match = match_bands(own, trained or own, self.bands, f"The image {pair.hyperspectral.path}")
         scales = self.reader.scales(pair)
