@@ -30,6 +30,14 @@ def test_there_are_about_two_lists_for_each_row_of_a_square(
     assert found == (6, 1, 64)
 
 
+def test_the_projection_is_on_the_principal_components(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
+    proxy, _ = images
+    every = proxy.chunk(0, proxy.count)
+    _, _, components = torch.linalg.svd((every - every.mean(0)).double(), full_matrices=False)
+    aligned = (components[:4] @ InvertedSearch(proxy, 4)._axes.double()).diagonal().abs()
+    torch.testing.assert_close(aligned, torch.ones_like(aligned), rtol=0, atol=1e-4)
+
+
 def test_the_first_pixel_is_found_like_any_other(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
     proxy, _ = images
     search = InvertedSearch(proxy, 48)
