@@ -63,7 +63,9 @@ def estimate_of_task(task: Degradation | None) -> NoiseEstimate | None:
 
 def as_table(estimate: NoiseEstimate) -> Table:
     """Return one row a scene: its family, sigma on the 0 to 255 scale, and mean shares over its bands."""
-    table = Table(title="Noise of the observations", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title="Noise of the observations", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False
+    )
     table.add_column("scene", overflow="fold", min_width=16)
     # Heads of two words stand in two lines, so that names and noise fit a terminal of 80 columns.
     for name in ("noise", "sigma (of 255)", *SHARES.values(), "missing bands"):

@@ -65,7 +65,7 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
     return captions
 
 
-def check_regions(name: str, caption: str, height: int, width: int) -> None:
+def check_regions(name: str, caption: RegionCaption, height: int, width: int) -> None:
     """Refuse a caption of which a region has no pixel in its scene.
 
     Args:
@@ -77,8 +77,7 @@ def check_regions(name: str, caption: str, height: int, width: int) -> None:
     Raises:
         CaptionError: naming the region.
     """
-    beyond = caption.beyond(height, width) if isinstance(caption, RegionCaption) else ()
-    if beyond:
+    if beyond := caption.beyond(height, width):
         raise CaptionError(
             f"The region {list(beyond[0].box)} of the caption of {name} ({beyond[0].text}) lies outside of its "
             f"{height} x {width} pixels: give boxes as [top, left, height, width] in pixels of the whole scene (of a "

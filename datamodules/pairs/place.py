@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datamodules.scenes.facts.geotiff import GDAL_METADATA, GDAL_NODATA, PLACE_TAGS
 from datamodules.scenes.readers import CubeFile, EnviCube, TiffCube
 
 __all__ = ["fused_template"]
@@ -28,10 +29,7 @@ _ENVI_VALUES = (
     "wavelength",
     "wavelength units",
 )
-_TIFF_PLACE = (33550, 33922, 34264, 34735, 34736, 34737)
-_TIFF_MARK, _ASCII = 42113, 2
-_TIFF_VALUES = (42112, _TIFF_MARK)
-"""GDAL's metadata of bands, and its mark of missing values."""
+_ASCII = 2
 
 
 def fused_template(hyperspectral: CubeFile, multispectral: CubeFile) -> CubeFile:
@@ -56,8 +54,8 @@ def fused_template(hyperspectral: CubeFile, multispectral: CubeFile) -> CubeFile
         hyperspectral.mask()
         tiff = hyperspectral.as_template(*size)
         tiff.tags = (
-            *(tag for tag in hyperspectral.tags if tag[0] not in _TIFF_PLACE),
-            *(tag for tag in multispectral.tags if tag[0] in _TIFF_PLACE),
+            *(tag for tag in hyperspectral.tags if tag[0] not in PLACE_TAGS),
+            *(tag for tag in multispectral.tags if tag[0] in PLACE_TAGS),
         )
         return tiff
     if not isinstance(multispectral, EnviCube | TiffCube):
@@ -67,8 +65,8 @@ def fused_template(hyperspectral: CubeFile, multispectral: CubeFile) -> CubeFile
         other.entries = {key: value for key, value in other.entries.items() if key not in _ENVI_VALUES}
         other.entries |= {"data ignore value": mark} if (mark := _mark_of(hyperspectral)) else {}
     else:
-        other.tags = tuple(tag for tag in other.tags if tag[0] not in _TIFF_VALUES)
-        other.tags += ((_TIFF_MARK, _ASCII, len(mark) + 1, mark),) if (mark := _mark_of(hyperspectral)) else ()
+        other.tags = tuple(tag for tag in other.tags if tag[0] not in (GDAL_METADATA, GDAL_NODATA))
+        other.tags += ((GDAL_NODATA, _ASCII, len(mark) + 1, mark),) if (mark := _mark_of(hyperspectral)) else ()
     return other
 
 

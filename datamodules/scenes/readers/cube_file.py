@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.ground import Ground
 from datamodules.scenes.facts.limits import MAX_BYTES, check_bytes
 from datamodules.scenes.facts.missing import Missing
 from datamodules.scenes.readers.centres import Centres
@@ -115,6 +116,10 @@ class CubeFile(ABC):
             values: `C x height x width`, all bands or some of them, as `window` returned them.
         """
         return self.marks.mask(values)
+
+    def ground(self) -> Ground | None:
+        """Return the outline of the image on the ground, as far as the file says one that can be compared."""
+        return None
 
     def complete(self, row: int, column: int, height: int, width: int) -> NDArray[Any]:
         """Return a window as `window` does, of which every value was measured.

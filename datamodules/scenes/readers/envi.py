@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.ground import Ground, envi_ground
 from datamodules.scenes.facts.missing import Missing, declared_marks
 from datamodules.scenes.facts.names import bad_bands
 from datamodules.scenes.readers.axes import axis_order
@@ -100,6 +101,10 @@ class EnviCube(CubeFile):
     def stated_in_header(self) -> bool:
         """Whether the header states wavelengths, though its user may have given others."""
         return stated_wavelengths(self.entries, self.shape[0]) is not None
+
+    def ground(self) -> Ground | None:
+        """Return the outline that `map info` states."""
+        return envi_ground(self.entries, *self.shape[1:])
 
     def _centres(self) -> Centres | None:
         found = stated_wavelengths(self.entries, self.shape[0])

@@ -14,6 +14,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from datamodules.scenes.facts.causes import raise_true_cause
+from datamodules.scenes.facts.geotiff import GEOGRAPHIC_TAGS
+from datamodules.scenes.facts.ground import Ground, tiff_ground
 from datamodules.scenes.facts.limits import TooLargeError
 from datamodules.scenes.facts.missing import Missing, declared_marks
 from datamodules.scenes.readers.axes import axis_order
@@ -25,9 +27,6 @@ from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
 from datamodules.scenes.readers.tiff_segments import read_window
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import beside
-
-GEOGRAPHIC_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844)
-"""Tags of GeoTIFF and GDAL: pixel scale, tie points, transformation, three of keys, metadata, no-data value, RPC."""
 
 
 class TiffCube(DecodedCube):
@@ -98,6 +97,10 @@ class TiffCube(DecodedCube):
         self.marks = Missing(
             declared_marks(f"{metadata.get('GDAL_NODATA', '')} {missing_text(items)}"), word="nodata value"
         )
+
+    def ground(self) -> Ground | None:
+        """Return the outline that pixel scale and tie point state."""
+        return tiff_ground(self.tags, *self.shape[1:])
 
     @property
     def may_lack_values(self) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from datamodules.scenes.facts.geotiff import (
+    PIXEL_SCALE,
+    RATIONAL,
+    TIE_POINTS,
+    TRANSFORMATION,
+    Tag,
+    counts_centres,
+)
+
 Size = tuple[int, int, int]
 """Bands, height and width."""
-Tag = tuple[int, int, Any, Any]
-"""Code, type, count and value of a TIFF tag."""
-
-PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, RATIONAL = 33550, 33922, 34264, 34735, 50844
-_RASTER_TYPE, _POINT = 1025, 2
 
 
 def envi_place(entries: Mapping[str, str | list[str]], before: Size, after: Size) -> dict[str, str | list[str]]:
@@ -78,7 +82,7 @@ def tiff_place(tags: tuple[Tag, ...], before: Size, after: Size) -> list[Tag]:
     if before[1:] == after[1:]:
         return list(tags)
     columns, rows = after[2] / before[2], after[1] / before[1]
-    shift = 0.5 if _counts_centres(tags) else 0.0
+    shift = 0.5 if counts_centres(tags) else 0.0
     placed: list[Tag] = []
     for code, kind, count, value in tags:
         if code == PIXEL_SCALE:
@@ -135,12 +139,3 @@ def _transformation(value: Any, columns: float, rows: float, shift: float) -> tu
         matrix[row] /= columns
         matrix[row + 1] /= rows
     return tuple(matrix)
-
-
-def _counts_centres(tags: tuple[Tag, ...]) -> bool:
-    """Tell whether the keys say that raster coordinates are those of points, the centres of pixels."""
-    for code, _, _, value in tags:
-        if code == GEO_KEYS:
-            keys = [tuple(value[first : first + 4]) for first in range(4, len(value) - 3, 4)]
-            return any(key[0] == _RASTER_TYPE and key[1] == 0 and key[3] == _POINT for key in keys)
-    return False

@@ -12,6 +12,7 @@ import tifffile
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from datamodules.scenes.facts.geotiff import GDAL_METADATA, GDAL_NODATA
 from datamodules.scenes.readers.envi import EnviCube
 from datamodules.scenes.readers.envi_header import ORDERS, TYPES, Entries, write_entries
 from datamodules.scenes.readers.gdal_items import of_other_bands
@@ -23,7 +24,7 @@ from datamodules.scenes.writers.ground import envi_place, tiff_place, world_file
 from hyperalign.errors import FileAccessError, InputError
 
 _ENVI_TYPES = {name: code for code, name in TYPES.items() if not name.startswith("c")}
-_DESCRIPTION, _GDAL_METADATA, _GDAL_NODATA = 270, 42112, 42113
+_DESCRIPTION = 270
 _WORLD_FILES, _LARGEST_ASIDE = (".tfw", ".tifw", ".tiffw", ".wld"), 1 << 16
 
 
@@ -241,11 +242,11 @@ def _tags(
     tags: list[tuple[int, int, int | None, Any, bool]] = []
     picked = picked_bands(original, shape[0], wavelengths)
     for code, kind, count, value in tiff_place(original.tags, original.shape, shape):
-        if code == _GDAL_METADATA and picked != tuple(range(original.shape[0])):
+        if code == GDAL_METADATA and picked != tuple(range(original.shape[0])):
             value = of_other_bands(str(value), picked)
         if value != "":
             tags.append((code, kind, 0 if isinstance(value, str) else count, value, True))
     # What only the file beside the original declares is declared here.
-    if original.marks.declared and not any(tag[0] == _GDAL_NODATA for tag in tags):
-        tags.append((_GDAL_NODATA, 2, 0, f"{original.marks.declared[0]:.17g}", True))
+    if original.marks.declared and not any(tag[0] == GDAL_NODATA for tag in tags):
+        tags.append((GDAL_NODATA, 2, 0, f"{original.marks.declared[0]:.17g}", True))
     return tags

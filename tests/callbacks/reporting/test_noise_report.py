@@ -16,7 +16,7 @@ from callbacks import NoiseReport
 from callbacks.reporting.noise_report import as_table, drawn
 from datamodules import ComplexMixture, EstimatedNoise, NonIIDGaussian
 from datamodules.degradations import Degradation
-from datamodules.estimation import read_estimate
+from datamodules.estimation import BandNoise, read_estimate
 from lightning_modules import RestorationModule
 from tests.callbacks.tiny import WAVELENGTHS, MiniNetwork
 from tests.datamodules.estimation.scenes import clean_scene
@@ -58,13 +58,14 @@ def test_a_task_that_is_given_leaves_nothing(tmp_path: Path) -> None:
 def test_names_and_numbers_fit_a_terminal_of_eighty_columns() -> None:
     estimate = measured().estimate
     assert estimate is not None
-    scene = replace(estimate.scenes[0], name="watercolors.npy", family="complex")
+    bands = tuple(BandNoise(variance=(sigma / 255) ** 2) for sigma in (10, 41, 72))
+    scene = replace(estimate.scenes[0], name="motorcycle_01.img", family="gaussian", bands=bands)
     console = Console(width=80, record=True)
     console.print(as_table(replace(estimate, scenes=(scene,))), markup=False)
     text = console.export_text()
-    assert "watercolors.npy" in text
-    for head in ("missing", "bands", "impulses", "(of 255)"):
-        assert head in text
+    assert "motorcycle_01.img" in text
+    for shown in ("missing", "bands", "impulses", "(of 255)", "(10 to 72)"):
+        assert shown in text
 
 
 def test_the_table_and_the_figure_show_every_scene() -> None:

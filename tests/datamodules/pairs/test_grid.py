@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from datamodules import FusionPair
-from datamodules.pairs.grid import Ground, check_ground, ground_of, pair_ratio
+from datamodules.pairs.grid import check_ground, pair_ratio
+from datamodules.scenes.facts.ground import Ground
 from datamodules.scenes.readers import CubeFile, open_cube
 from tests.datamodules.scenes.make_cubes import write_cube
 
@@ -72,20 +73,20 @@ def tiff(path: Path, cube: Any, tie: tuple[float, ...], side: float, code: int, 
 
 def test_the_outline_of_an_envi_image_counts_pixels_from_one(tmp_path: Path) -> None:
     expected = Ground("UTM 31 North", 700.0, 900.0, 60.0, 60.0, 4, 6)
-    assert ground_of(envi(tmp_path / "a", COARSE, f"UTM, 1, 1, 700, 900, 60, 60, {UTM}")) == expected
-    assert ground_of(envi(tmp_path / "b", COARSE, f"UTM, 3, 2.5, 820, 810, 60, 60, {UTM}")) == expected
+    assert envi(tmp_path / "a", COARSE, f"UTM, 1, 1, 700, 900, 60, 60, {UTM}").ground() == expected
+    assert envi(tmp_path / "b", COARSE, f"UTM, 3, 2.5, 820, 810, 60, 60, {UTM}").ground() == expected
     turned = f"UTM, 1, 1, 7, 9, 6, 6, {UTM}, rotation=30"
     for nowhere in (None, "Arbitrary, 1, 1, 0, 0, 1, 1", "UTM, 1, 1, x, 900, 60, 60", turned):
-        assert ground_of(envi(tmp_path / f"c{len(str(nowhere))}", COARSE, nowhere)) is None
+        assert envi(tmp_path / f"c{len(str(nowhere))}", COARSE, nowhere).ground() is None
 
 
 def test_the_outline_of_a_geotiff_counts_pixels_from_zero_and_points_from_their_middle(tmp_path: Path) -> None:
     expected = Ground("UTM 31 North", 700.0, 900.0, 60.0, 60.0, 4, 6)
-    assert ground_of(tiff(tmp_path / "a.tif", COARSE, (0, 0, 0, 700, 900, 0), 60, 32631)) == expected
-    assert ground_of(tiff(tmp_path / "b.tif", COARSE, (2, 1, 0, 820, 840, 0), 60, 32631)) == expected
-    assert ground_of(tiff(tmp_path / "c.tif", COARSE, (0, 0, 0, 730, 870, 0), 60, 32631, point=True)) == expected
+    assert tiff(tmp_path / "a.tif", COARSE, (0, 0, 0, 700, 900, 0), 60, 32631).ground() == expected
+    assert tiff(tmp_path / "b.tif", COARSE, (2, 1, 0, 820, 840, 0), 60, 32631).ground() == expected
+    assert tiff(tmp_path / "c.tif", COARSE, (0, 0, 0, 730, 870, 0), 60, 32631, point=True).ground() == expected
     np.save(tmp_path / "d.npy", COARSE)
-    assert ground_of(open_cube(tmp_path / "d.npy", axes="CHW")) is None
+    assert open_cube(tmp_path / "d.npy", axes="CHW").ground() is None
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datamodules.scenes.writers.ground import (
-    PIXEL_SCALE,
-    RATIONAL,
-    TIE_POINTS,
-    TRANSFORMATION,
-    envi_place,
-    tiff_place,
-    world_file,
-)
+from datamodules.scenes.facts.geotiff import PIXEL_SCALE, RATIONAL, TIE_POINTS, TRANSFORMATION
+from datamodules.scenes.writers.ground import envi_place, tiff_place, world_file
 
 BEFORE, AFTER = (5, 21, 35), (5, 84, 140)
 CORNERS = [(0.0, 0.0), (35.0, 21.0), (12.5, 3.25)]
