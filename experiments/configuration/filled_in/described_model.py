@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 
@@ -104,28 +105,34 @@ def chooses_model(arguments: Sequence[str]) -> bool:
     return not options.isdisjoint(CHOICES) or any(map(_names_class, given_configs(arguments)))
 
 
-def given_configs(arguments: Sequence[str]) -> list[Path]:
-    """Return the files that the configs of a command line stand for, in their order.
+def given_configs(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what each config of a command line sets, in their order; nothing for those that cannot be read.
 
     Raises:
         ConfigNotFoundError: where a `--config` names no file.
     """
-    found: list[Path] = []
+    found: list[dict[str, Any]] = []
     for index, argument in enumerate(arguments):
         option, equals, value = argument.partition("=")
         if option in ("-c", "--config"):
             name = value if equals else next(iter(arguments[index + 1 : index + 2]), "")
-            found.append(find_config(name))
+            found.append(_content(find_config(name)))
     return found
 
 
-def _names_class(path: Path) -> bool:
-    """Whether a config names the class of a model; files that cannot be read are left to the parser."""
+def _content(path: Path) -> dict[str, Any]:
+    """Return what a config sets; nothing for files that cannot be read, which are left to the parser."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
-    model = content.get("model") if isinstance(content, dict) else None
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _names_class(content: Mapping[str, Any]) -> bool:
+    """Whether a config names the class of a model."""
+    model = content.get("model")
     if isinstance(model, dict):
-        return "class_path" in model or "network" in (model.get("init_args") or {})
+        arguments = model.get("init_args")
+        return "class_path" in model or (isinstance(arguments, dict) and "network" in arguments)
     return isinstance(model, str)

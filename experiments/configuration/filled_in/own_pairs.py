@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-
-import yaml
 
 from experiments.configuration.filled_in.described_model import (
     chooses_model,
@@ -54,5 +51,4 @@ def with_fusion_method(words: Sequence[str]) -> list[str]:
 
 def _asks_for_results(words: Sequence[str]) -> bool:
     """Whether a command line or one of its configs says how scores are told."""
-    given = (yaml.safe_load(Path(path).read_text(encoding="utf-8")) for path in given_configs(words))
-    return any(word.startswith("--results") for word in words) or any("results" in (one or {}) for one in given)
+    return any(word.startswith("--results") for word in words) or any("results" in one for one in given_configs(words))

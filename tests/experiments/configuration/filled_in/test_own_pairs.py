@@ -53,6 +53,15 @@ def test_a_config_that_names_no_model_leaves_the_method(config: str) -> None:
         with_fusion_method(["test", *PAIRS, "--config", "tasks/fussion"])
 
 
+@pytest.mark.parametrize("content", [b"a: [1\n", b"5\n", b"\xff\xfe", b"- results\n", b"model: {init_args: 5}\n", b""])
+def test_a_config_that_cannot_be_read_is_left_to_the_parser(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_bytes(content)
+    words = ["test", *PAIRS, "--config", str(tmp_path / "odd.yaml")]
+    assert with_fusion_method(words) == ["test", "--config", METHOD, *words[1:]]
+    tested = [*words, "--ckpt_path", CHECKPOINT]
+    assert with_fusion_method(tested) == [*tested, "--results", "ResultsTable", "--results.name", "CO2IF"]
+
+
 def test_a_test_of_a_checkpoint_prints_the_tables_under_the_networks_name(tmp_path: Path) -> None:
     words = ["test", *PAIRS, "--ckpt_path", CHECKPOINT]
     assert with_fusion_method(words) == [*words, "--results", "ResultsTable", "--results.name", "CO2IF"]
