@@ -12,7 +12,7 @@ from torch import Tensor
 from callbacks.transfer.batching import MatchedGuide, batches
 from callbacks.transfer.compiled.estimation import CompiledEstimation
 from callbacks.transfer.compiled.library import Backend, takes_compiled
-from callbacks.transfer.compiled.refinement import compiled_refine
+from callbacks.transfer.compiled.refinement import compiled_nearest_of, compiled_refine
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.estimation import CPU_BLOCK_PIXELS, EstimationSettings, TransportEstimation
 from callbacks.transfer.losses import LossWeights
@@ -72,15 +72,8 @@ class SpectralTransfer:
         Raises:
             ValueError: if a count is not positive, a window is not odd, or there is no such backend.
         """
-        for name, value in (("kernel_size", kernel_size), ("patch_size", patch_size)):
-            if value < 1 or value % 2 == 0:
-                raise InputError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
-        if backend not in get_args(Backend):
-            raise InputError(f"SpectralTransfer: backend must be auto, compiled or torch, got '{backend}'.")
-        counts = {"seeds": seeds, "candidates": candidates, "guides_at_once": guides_at_once}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise InputError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
+        _check_settings({"kernel_size": kernel_size, "patch_size": patch_size}, backend)
+        _check_counts({"seeds": seeds, "candidates": candidates, "guides_at_once": guides_at_once})
         self.seeds = seeds
         self.refinement_radius = refinement_radius
         self.candidates = candidates
@@ -208,7 +201,8 @@ class SpectralTransfer:
                 given, index = proxy_rgb, None
                 proxy_image = proxy_rgb.detach().clamp(0, 1)
                 proxy = self._descriptors(proxy_image)
-                index = self.retrieval.index(proxy)
+                compiled = takes_compiled(self.backend, proxy_image)
+                index = self.retrieval.index(proxy, compiled_nearest_of if compiled else None)
             guide_image = guide_rgb.detach().clamp(0, 1)
             yield MatchedGuide(proxy_image, guide_image, *self._match(index, proxy, guide_image))
 
@@ -228,6 +222,20 @@ class SpectralTransfer:
             chroma_weight=self.chroma_weight,
             gradient_weight=self.gradient_weight,
         )
+
+
+def _check_settings(windows: dict[str, int], backend: str) -> None:
+    for name, value in windows.items():
+        if value < 1 or value % 2 == 0:
+            raise InputError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
+    if backend not in get_args(Backend):
+        raise InputError(f"SpectralTransfer: backend must be auto, compiled or torch, got '{backend}'.")
+
+
+def _check_counts(counts: dict[str, int | None]) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
 
 
 def _check(proxy_rgb: Tensor, guide_rgb: Tensor) -> None:

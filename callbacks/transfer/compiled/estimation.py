@@ -1,7 +1,7 @@
 """The estimation of `TransportEstimation` by compiled loops: the same objective, gradients and Adam steps.
 
-Every guide is worked on alone, so it comes out to the bit as in any batch and with any number of threads. Against the
-torch form the results differ by rounding.
+Every guide is worked on alone, so it comes out to the bit as in any batch, and its logits to the bit as with any number
+of threads. Against the torch form the results differ by rounding.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class _Guide:
         """The terms that the loops sum."""
         colours, vertical, horizontal, rows, columns, distance = self._held["sums"].sum(0)
         down, along = max(1, self._pixels - self._width), max(1, self._pixels - self._height)
-        value = (colours + self._weights.distance * distance) / self._pixels
+        value: Tensor = (colours + self._weights.distance * distance) / self._pixels
         value += self._weights.gradient * (vertical / (3 * down) + horizontal / (3 * along))
         value += self._weights.smoothness * (rows / (2 * down) + columns / (2 * along))
         if self._weights.ssim:

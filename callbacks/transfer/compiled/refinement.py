@@ -1,4 +1,4 @@
-"""The refinement of `refine` by compiled loops: the same pools and distances, summed in another order."""
+"""`refine` and `nearest_of` by compiled loops: the same pools and distances, summed in another order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from torch import Tensor
 from callbacks.transfer.compiled.library import address, library
 from callbacks.transfer.descriptors import PatchDescriptors
 
-__all__ = ["compiled_refine"]
+__all__ = ["compiled_nearest_of", "compiled_refine"]
 
+_RANKING_COUNTS = ("width", "padded_width", "patch", "length", "pool", "keep", "count", "threads")
 _COUNTS = (
     "height", "width", "padded_width", "patch", "length", "seeds", "radius", "keep", "count", "threads",
 )  # fmt: skip
@@ -25,6 +26,38 @@ class _Match(ctypes.Structure):
         ("dimension", ctypes.c_float),
         *((name, ctypes.c_void_p) for name in ("guide", "proxy", "found", "candidates", "distances")),
     )
+
+
+class _Ranking(ctypes.Structure):
+    """Sizes and addresses, as `Ranking` of refinement.cpp has them."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in _RANKING_COUNTS),
+        *((name, ctypes.c_void_p) for name in ("queries", "proxy", "found", "chosen")),
+    )
+
+
+def compiled_nearest_of(queries: Tensor, proxy: PatchDescriptors, pool: Tensor, count: int) -> Tensor:
+    """Return the nearest proxy pixels of each query's pool, by the full descriptors.
+
+    Args:
+        queries: Q x dimension, float32 on a CPU.
+        proxy: descriptors of the proxy.
+        pool: proxy pixels to choose among, Q x P; -1 where there is none. The first of a row is there.
+        count: how many.
+
+    Returns:
+        Flat pixel numbers, Q x count, nearest first; the nearest again where the pool has fewer.
+    """
+    chosen = torch.empty(pool.shape[0], count, dtype=torch.int64)
+    queries, pool = queries.contiguous(), pool.contiguous()
+    sizes = (
+        proxy.width, proxy.padded_width, proxy.patch_size, proxy.patch_size * proxy.channels, pool.shape[1], count,
+        pool.shape[0], torch.get_num_threads(),
+    )  # fmt: skip
+    ranking = _Ranking(*sizes, *(address(part) for part in (queries, proxy.table, pool, chosen)))
+    library("refinement").transfer_rank(ctypes.byref(ranking))
+    return chosen
 
 
 def compiled_refine(

@@ -4,7 +4,7 @@ import itertools
 import json
 import weakref
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -200,3 +200,15 @@ def test_wrong_images_are_sentences(scene: Tensor) -> None:
         transfer.estimate(scene[:3], scene[:3, :, :51])
     with pytest.raises(ValueError, match="got a guide with NaN or infinite values"):
         transfer.estimate(scene[:3], torch.full_like(scene[:3], torch.nan))
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler on this machine")
+@pytest.mark.parametrize("engine", ["exact", "inverted"])
+def test_compiled_loops_and_torch_find_the_same_transport(scene: Tensor, engine: Literal["exact", "inverted"]) -> None:
+    guide = warp(scene, 2.0)[:3]
+    found, expected = (
+        SpectralTransfer(steps=40, retrieval=Retrieval(engine=engine), backend=backend).estimate(scene[:3], guide)
+        for backend in cast("tuple[Backend, ...]", ("compiled", "torch"))
+    )
+    assert float((found.candidates == expected.candidates).double().mean()) > 0.999
+    assert psnr(found.apply(scene), expected.apply(scene)) > 60

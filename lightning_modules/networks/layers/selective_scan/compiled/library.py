@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 
-from hyperalign.compilation import compiled_library
+from hyperalign.compilation import compiled_library, compiler
 
-__all__ = ["scan_library"]
+__all__ = ["compiler", "scan_library"]
 
 SOURCE = Path(__file__).with_name("scan.cpp")
 
