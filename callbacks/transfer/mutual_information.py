@@ -40,6 +40,8 @@ class MutualInformation:
     Attributes:
         bins: bins an axis.
         base: cell of the flat joint histograms at which the row of the guide's bin begins, C x N x H x W int64.
+        guide_probability: of each of the guide's bins, (C * N) x bins x 1.
+        scale: one over the guide's entropy, or zero where it has none, C * N.
     """
 
     def __init__(self, guide: Tensor, bins: int = 32) -> None:
@@ -56,9 +58,9 @@ class MutualInformation:
         row = number * bins + (guide * bins).long().clamp_(0, bins - 1)
         self.base = row * bins
         counts = torch.bincount(row.reshape(-1), minlength=channels * images * bins)
-        self._guide_probability = counts.view(channels * images, bins, 1).to(guide.dtype) / guide[0, 0].numel()
-        entropy = -torch.xlogy(self._guide_probability, self._guide_probability).sum((1, 2))
-        self._scale = torch.where(entropy > 1e-6, 1 / entropy.clamp_min(1e-6), torch.zeros_like(entropy))
+        self.guide_probability = counts.view(channels * images, bins, 1).to(guide.dtype) / guide[0, 0].numel()
+        entropy = -torch.xlogy(self.guide_probability, self.guide_probability).sum((1, 2))
+        self.scale = torch.where(entropy > 1e-6, 1 / entropy.clamp_min(1e-6), torch.zeros_like(entropy))
 
     def __call__(self, estimate: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each image, and its gradient.
@@ -69,62 +71,39 @@ class MutualInformation:
         Returns:
             Loss, N, and the gradient of each image's loss, C x N x H x W.
         """
-        position = estimate.clamp(0, 1).mul_(self.bins - 4).add_(1)
+        channels, images = self._shape[:2]
+        samples = estimate[0, 0].numel()
+        step = self.bins - 4
+        position = estimate.clamp(0, 1).mul_(step).add_(1)
         cell = position.floor().clamp_(max=self.bins - 3)
         fraction = position.sub_(cell).view(-1)
         index = cell.long().add_(self.base).view(-1)
-        loss, slope = self.compare(self._histogram(index, fraction))
+        histogram = self._histogram(index, fraction, samples)
+        independent = histogram.sum(1, keepdim=True) * self.guide_probability
+        ratio = torch.where(histogram > 0, histogram / independent, torch.ones_like(histogram)).log()
+        information = (histogram * ratio).sum((1, 2)) * self.scale
+        loss = ((self.scale > 0).to(estimate.dtype) - information).view(channels, images).mean(0)
+        slope = ratio * (self.scale * (-step / (samples * channels)))[:, None, None]
         return loss, self._gradient(slope, index, fraction)
 
-    def compare(self, total: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss, and its slope, that joint histograms stand for.
-
-        Args:
-            total: sums of the spline weights times 2^34, (C * N * guide bins * estimate bins), int64.
-
-        Returns:
-            Loss of each image, N, and its derivative by the position, a sample's spline weights' derivatives apart,
-            (C * N) x guide bins x estimate bins.
-        """
-        channels, images, *size = self._shape
-        samples = size[0] * size[1]
-        probability = total.to(torch.float64) / (_ONE * samples)
-        histogram = probability.to(self._scale.dtype).view(-1, self.bins, self.bins)
-        independent = histogram.sum(1, keepdim=True) * self._guide_probability
-        ratio = torch.where(histogram > 0, histogram / independent, torch.ones_like(histogram)).log()
-        information = (histogram * ratio).sum((1, 2)) * self._scale
-        loss = ((self._scale > 0).to(histogram.dtype) - information).view(channels, images).mean(0)
-        return loss, ratio * (self._scale * (-(self.bins - 4) / (samples * channels)))[:, None, None]
-
-    def tables(self, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradient as a quadratic in a sample's fraction: its coefficients in each cell.
-
-        Args:
-            slope: what `compare` returned.
-
-        Returns:
-            Constant, linear and quadratic coefficients, flat like the histograms.
-        """
-        before, here, after, last = (slope.roll(-offset, 2).reshape(-1) for offset in (-1, 0, 1, 2))
-        constant = (after - before) / 2
-        linear = before - 2 * here + after
-        return constant, linear, (last - 3 * after + 3 * here - before) / 2
-
-    def _histogram(self, index: Tensor, fraction: Tensor) -> Tensor:
-        """Joint histograms in fixed point, flat."""
-        count = self._guide_probability.shape[0]
+    def _histogram(self, index: Tensor, fraction: Tensor, samples: int) -> Tensor:
+        """Joint probabilities, (C * N) x guide bins x estimate bins."""
+        count = self.guide_probability.shape[0]
         total = torch.zeros(count * self.bins**2, dtype=torch.int64, device=index.device)
         for offset, weight in zip((-1, 0, 1, 2), cubic_spline(fraction), strict=True):
             # The view begins `offset` bins later, which adds the offset to every index at no cost.
             shifted = total[offset:] if offset >= 0 else total
             positions = index if offset >= 0 else index + offset
             shifted.index_add_(0, positions, weight.mul_(_ONE).long())
-        return total
+        return (total.to(torch.float64) / (_ONE * samples)).to(fraction.dtype).view(count, self.bins, self.bins)
 
     def _gradient(self, slope: Tensor, index: Tensor, fraction: Tensor) -> Tensor:
         """Sum over the four bins of slope times the derivative of the spline weight."""
         # That derivative is quadratic in the fraction: three combined tables need three look-ups instead of four.
-        constant, linear, quadratic = self.tables(slope)
+        before, here, after, last = (slope.roll(-offset, 2).reshape(-1) for offset in (-1, 0, 1, 2))
+        constant = (after - before) / 2
+        linear = before - 2 * here + after
+        quadratic = (last - 3 * after + 3 * here - before) / 2
         gradient = quadratic.index_select(0, index).mul_(fraction)
         gradient.add_(linear.index_select(0, index)).mul_(fraction).add_(constant.index_select(0, index))
         return gradient.view(self._shape)

@@ -15,20 +15,21 @@ extern "C" {
 // Mirrored by `_State` in estimation.py, field by field. C is 3, r = size / 2, Hv = height - 10.
 struct State {
   int64_t height, width, tiles, tile, size, choices, bins, band, threads;
-  float smoothness, gradient, distance, similarity, temperature;  // weights of terms, times H * W; tau
+  float smoothness, gradient, distance, similarity, mutual, temperature;  // weights of terms, most times H * W; tau
   float *kernels, *kernels_first, *kernels_second;  // height x tiles x size^2 x tile: logits and moments
   float *logits, *logits_first, *logits_second;     // height x tiles x choices x tile
   const float* values;                              // height x tiles x choices x 6 x tile: rgb, y, x, distance
   const float *guide, *coverage;                    // C x height x pitch; height x pitch, weights of L1, times H * W
   const float *window, *guide_mean, *guide_variance;  // 11; C x Hv x pitch
   const int32_t* guide_rows;                        // C x height x pitch: first cell of the guide's row of the histogram
-  const float* slopes;                              // 3 x (C * bins^2): of mutual information, constant to quadratic
+  const float *guide_bins, *guide_scale;            // C x bins: probabilities; C: one over the guide's entropy
   float *padded, *spread;         // C x (height + 2r) x (pitch + 2r); bands x C x (band + 2r) x (pitch + 2r)
   float *synthesised, *colour;    // C x height x pitch: RGB of Eq. 17 and the gradient of the objective by it
   float *coordinates, *slope;     // 2 x height x pitch: expected coordinates and their gradient
   float *largest, *scale;         // height x pitch: of the kernels' softmax, its maximum and one over its sum
   float* derivatives;             // 3 x C x Hv x pitch: of the similarity, spread along rows
   int64_t* histograms;            // bands of image rows x C * bins^2
+  float* slopes;                  // 3 x C * bins^2: of mutual information by a sample's fraction, constant to quadratic
   double *sums, *similarities;    // height x 6: l1, vertical, horizontal, of coordinates both, distance; C x Hv
 };
 
@@ -140,6 +141,43 @@ void count_rows(const State& s, const Sizes& z, int64_t band) {
       for (int64_t x = 0; x < s.width; ++x)
         for (int64_t j = 0; j < 4; ++j) histogram[cell[x] + j] += w[x + j * n];
     }
+}
+
+// The loss of `MutualInformation` from the histograms, and what it sends to a sample in each cell: a quadratic in the
+// sample's fraction, because it is made of derivatives of cubic splines.
+double mutual_information(const State& s) {
+  const int64_t n = s.bins, cells = n * n, samples = s.height * s.width, bands = (s.height + kImageBand - 1) / kImageBand;
+  std::vector<double> joint(cells), marginal(n), slope(n);
+  double loss = 0.0;
+  for (int64_t k = 0; k < kColours; ++k) {
+    const double scale = s.guide_scale[k], unit = -scale * (n - 4) * s.mutual / kColours / samples;
+    std::fill(marginal.begin(), marginal.end(), 0.0);
+    for (int64_t i = 0; i < cells; ++i) {
+      int64_t total = 0;
+      for (int64_t b = 0; b < bands; ++b) total += s.histograms[(b * kColours + k) * cells + i];
+      joint[i] = static_cast<double>(total) / (static_cast<double>(kOne) * samples);
+      marginal[i % n] += joint[i];
+    }
+    double information = 0.0;
+    for (int64_t row = 0; row < n; ++row) {
+      const double probability = s.guide_bins[k * n + row];
+      for (int64_t i = 0; i < n; ++i) {
+        const double p = joint[row * n + i], ratio = p > 0.0 ? std::log(p / (marginal[i] * probability)) : 0.0;
+        information += p * ratio;
+        slope[i] = unit * ratio;
+      }
+      float* out = s.slopes + k * cells + row * n;
+      for (int64_t i = 0; i < n; ++i) {
+        const double before = slope[(i + n - 1) % n], here = slope[i], after = slope[(i + 1) % n];
+        const double last = slope[(i + 2) % n];
+        out[i] = static_cast<float>((after - before) / 2);
+        out[i + kColours * cells] = static_cast<float>(before - 2 * here + after);
+        out[i + 2 * kColours * cells] = static_cast<float>((last - 3 * after + 3 * here - before) / 2);
+      }
+    }
+    loss += ((scale > 0.0 ? 1.0 : 0.0) - information * scale) / kColours;
+  }
+  return loss;
 }
 
 // out[x] = sum over taps of window * in[x + tap].
@@ -463,8 +501,8 @@ void transfer_synthesise(const State* state) {
   });
 }
 
-// Histograms and, where they have a place, the derivatives of the similarity.
-void transfer_compare(const State* state) {
+// Mutual information and the derivatives of the similarity, each where it has a place; returns the loss of the first.
+double transfer_compare(const State* state) {
   const State& s = *state;
   const Sizes z(s);
   const int64_t counted = s.histograms ? (s.height + kImageBand - 1) / kImageBand : 0, rows = s.height - kHalo;
@@ -474,6 +512,7 @@ void transfer_compare(const State* state) {
     const int64_t k = (lane - counted) / bands, first = (lane - counted) % bands * kImageBand;
     similarity_rows(s, z, k, first, std::min(rows, first + kImageBand));
   });
+  return s.histograms ? mutual_information(s) : 0.0;
 }
 
 void transfer_gradient(const State* state) {

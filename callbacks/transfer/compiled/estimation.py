@@ -27,11 +27,12 @@ _IMAGE_BAND = 32  # rows of one histogram
 _BETAS = (0.9, 0.999)
 
 _COUNTS = ("height", "width", "tiles", "tile", "size", "choices", "bins", "band", "threads")
-_WEIGHTS = ("smoothness", "gradient", "distance", "similarity", "temperature")
+_WEIGHTS = ("smoothness", "gradient", "distance", "similarity", "mutual", "temperature")
 _TABLES = (
     "kernels", "kernels_first", "kernels_second", "logits", "logits_first", "logits_second", "values", "guide",
-    "coverage", "window", "guide_mean", "guide_variance", "guide_rows", "slopes", "padded", "spread", "synthesised",
-    "colour", "coordinates", "slope", "largest", "scale", "derivatives", "histograms", "sums", "similarities",
+    "coverage", "window", "guide_mean", "guide_variance", "guide_rows", "guide_bins", "guide_scale", "padded", "spread",
+    "synthesised", "colour", "coordinates", "slope", "largest", "scale", "derivatives", "histograms", "slopes", "sums",
+    "similarities",
 )  # fmt: skip
 
 
@@ -112,9 +113,9 @@ class _Guide:
         self._loops = library("estimation")
         self._hold_parameters(proxy, normalised)
         self._hold_planes(guide)
-        self._mutual = MutualInformation(guide[:, None]) if weights.mutual_information else None
-        self._bins = 0 if self._mutual is None else self._mutual.bins
-        self._hold_image_terms(guide)
+        self._compare = self._loops.transfer_compare
+        self._compare.restype = ctypes.c_double
+        self._bins = self._hold_image_terms(guide)
         self._state = self._new_state(len(candidates))
         self._loops.transfer_aggregate(ctypes.byref(self._state))
 
@@ -164,13 +165,16 @@ class _Guide:
         self._held["spread"] = guide.new_empty(bands, 3, _BAND + frame, row)
         self._held["sums"] = torch.zeros(self._height, 6, dtype=torch.float64)
 
-    def _hold_image_terms(self, guide: Tensor) -> None:
-        """What mutual information and structural similarity need, where they have a weight."""
-        if self._mutual is not None:
-            bands = -(-self._height // _IMAGE_BAND)
-            self._held["guide_rows"] = self._plane(self._mutual.base[:, 0].to(torch.int32))
-            self._held["slopes"] = guide.new_empty(3, 3 * self._bins**2)
-            self._held["histograms"] = torch.empty(bands, 3 * self._bins**2, dtype=torch.int64)
+    def _hold_image_terms(self, guide: Tensor) -> int:
+        """What mutual information and similarity need, where they have a weight; returns the bins of the former."""
+        bins = 0
+        if self._weights.mutual_information:
+            mutual, bands = MutualInformation(guide[:, None]), -(-self._height // _IMAGE_BAND)
+            bins = mutual.bins
+            self._held["guide_rows"] = self._plane(mutual.base[:, 0].to(torch.int32))
+            self._held["guide_bins"], self._held["guide_scale"] = mutual.guide_probability, mutual.scale
+            self._held["slopes"] = guide.new_empty(3, 3 * bins**2)
+            self._held["histograms"] = torch.empty(bands, 3 * bins**2, dtype=torch.int64)
         if self._weights.ssim:
             moments = StructuralSimilarity(guide[:, None])
             high = self._height - WINDOW + 1
@@ -179,13 +183,15 @@ class _Guide:
             self._held["guide_variance"] = self._plane(moments.variance[:, 0])
             self._held["derivatives"] = guide.new_zeros(3, 3, high, self._pitch)
             self._held["similarities"] = torch.empty(3, high, dtype=torch.float64)
+        return bins
 
     def _new_state(self, choices: int) -> _State:
         counts = (
             self._height, self._width, self._tiles, self._tile, self._settings.kernel_size, choices, self._bins, _BAND,
         )  # fmt: skip
-        terms = self._weights.smoothness, self._weights.gradient, self._weights.distance, self._weights.ssim
-        scaled = (*(term * scale for term, scale in zip(terms, (self._pixels,) * 2 + (1, self._pixels), strict=True)),)
+        given, pixels = self._weights, self._pixels
+        images = (one * pixels for one in (given.ssim, given.mutual_information))
+        scaled = (given.smoothness * pixels, given.gradient * pixels, given.distance, *images)
         places = [address(self._held[name]) if name in self._held else None for name in _TABLES]
         return _State(*counts, torch.get_num_threads(), *scaled, self._settings.temperature, *places)
 
@@ -194,15 +200,9 @@ class _Guide:
         self._state.threads = torch.get_num_threads()
         place = ctypes.byref(self._state)
         self._loops.transfer_synthesise(place)
-        self._loops.transfer_compare(place)
-        value = torch.zeros((), dtype=torch.float64)
-        if self._mutual is not None:
-            loss, slope = self._mutual.compare(self._held["histograms"].sum(0))
-            scale = self._weights.mutual_information * self._pixels
-            torch.stack(self._mutual.tables(slope.mul_(scale)), out=self._held["slopes"])
-            value += self._weights.mutual_information * loss[0]
+        information: float = self._compare(place)
         self._loops.transfer_gradient(place)
-        return (value + self._rest()).to(torch.float32)
+        return (self._rest() + self._weights.mutual_information * information).to(torch.float32)
 
     def _rest(self) -> Tensor:
         """The terms that the loops sum."""
