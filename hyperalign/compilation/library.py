@@ -57,7 +57,7 @@ def compiled_library(source: Path, owner: str, instead: str) -> ctypes.CDLL:
     """Return the loaded library of a C++ file, built first where the cache has none.
 
     Args:
-        source: the file; it may include `lanes.h`.
+        source: the file; it may include `lanes.h` and the headers beside it.
         owner: what asks for it, named in the sentences of errors.
         instead: the backend that needs no compiler, likewise.
 
@@ -70,7 +70,7 @@ def compiled_library(source: Path, owner: str, instead: str) -> ctypes.CDLL:
             f"{owner}: backend 'compiled' needs a C++ compiler: install g++ or clang++, or name one by $CXX, or "
             f"take backend '{instead}'"
         )
-    texts = [part.read_text(encoding="utf-8") for part in (source, HEADER)]
+    texts = [part.read_text(encoding="utf-8") for part in (source, HEADER, *sorted(source.parent.glob("*.h")))]
     key = hashlib.sha256("\n".join([*texts, program, *OPTIONS, _instructions()]).encode()).hexdigest()
     path = cache_folder("compiled", f"{source.stem}-{key[:16]}.so")
     if not path.is_file():
@@ -80,7 +80,8 @@ def compiled_library(source: Path, owner: str, instead: str) -> ctypes.CDLL:
             words = [program, *OPTIONS, f"-I{HEADER.parent}", "-o", str(built), str(source)]
             done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own source
             if done.returncode:
-                said = (done.stderr.strip().splitlines() or ["no message"])[0]
+                lines = done.stderr.strip().splitlines() or ["no message"]
+                said = next((line for line in lines if "error" in line), lines[0])
                 raise MissingPackageError(
                     f"{owner}: {program} cannot build backend 'compiled' ({said}); name another compiler by "
                     f"$CXX or take backend '{instead}'"

@@ -51,6 +51,10 @@ def test_a_missing_compiler_and_one_that_fails_have_their_sentence(
         ModuleNotFoundError, match=r"^Loops: c\+\+ cannot build .* \(no header\); .* take backend 'plain'"
     ):
         compiled_library(source, "Loops", "plain")
+    refusal = "In file included from here:\nloops.h: error: no such thing\n"
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 1, "", refusal))
+    with pytest.raises(ModuleNotFoundError, match=r"'compiled' \(loops.h: error: no such thing\); name"):
+        compiled_library(source, "Loops", "plain")
     assert not list(tmp_path.rglob("*.so"))
 
 
@@ -74,10 +78,18 @@ def test_every_lane_is_worked_on_by_any_number_of_threads(source: Path, threads:
 
 
 @needs_compiler
-def test_what_the_header_says_decides_which_file_serves(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
-    header = source.with_name("lanes.h")
+def test_what_headers_say_decides_which_file_serves(
+    monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path
+) -> None:
+    header = tmp_path / "ours" / "lanes.h"
+    header.parent.mkdir()
     header.write_text(library.HEADER.read_text(encoding="utf-8") + "// more\n", encoding="utf-8")
-    first = compiled_library(source, "Loops", "plain")._name
-    compiled_library.cache_clear()
-    monkeypatch.setattr(library, "HEADER", header)
-    assert compiled_library(source, "Loops", "plain")._name != first
+    found = [compiled_library(source, "Loops", "plain")._name]
+    for change in ("ours", "beside"):
+        compiled_library.cache_clear()
+        if change == "ours":
+            monkeypatch.setattr(library, "HEADER", header)
+        else:
+            source.with_name("beside.h").write_text("// beside\n", encoding="utf-8")
+        found.append(compiled_library(source, "Loops", "plain")._name)
+    assert len(set(found)) == 3
