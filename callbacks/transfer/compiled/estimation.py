@@ -24,6 +24,7 @@ from callbacks.transfer.transport import TransportOperator
 _TILE, _VECTOR = 128, 16  # pixels: at most in a tile, and of what they are a multiple
 _BAND = 16  # rows whose gradients are collected before they are added to those of other bands
 _IMAGE_BAND = 32  # rows of one histogram
+_TABLE_ROWS = 64  # rows whose candidate values are gathered at once
 _BETAS = (0.9, 0.999)
 
 _COUNTS = ("height", "width", "tiles", "tile", "size", "choices", "bins", "band", "threads")
@@ -137,8 +138,8 @@ class _Guide:
         choices, taps = len(normalised), self._settings.kernel_size**2
         table = candidate_table(proxy[:, None].contiguous())
         values = table.new_empty(self._height, self._tiles, choices, 6, self._tile)
-        for start in range(0, self._height, _BAND):
-            rows = slice(start, start + _BAND)
+        for start in range(0, self._height, _TABLE_ROWS):
+            rows = slice(start, start + _TABLE_ROWS)
             pixels = self._candidates[:, rows].long()
             gathered = table.index_select(1, pixels.reshape(-1)).view(5, *pixels.shape)
             for number, one in enumerate((*gathered, normalised[:, rows])):
