@@ -84,7 +84,7 @@ def test_fusers(name: str) -> None:
 
 def test_the_transfer_and_its_guides() -> None:
     proxy, _, cube = drawn(16, guides=1)
-    transfer = SpectralTransfer(steps=2, retrieval=Retrieval(engine="torch"))
+    transfer = SpectralTransfer(steps=2, retrieval=Retrieval(engine="torch"), backend="torch")
 
     def synthesised(proxy_rgb: Tensor, values: Tensor) -> Tensor:
         guide = PhotometricGuides()(proxy_rgb, 1, generator_for("guide"))[0]

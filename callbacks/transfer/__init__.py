@@ -1,4 +1,4 @@
-"""Warp-based spectral transfer of HIR-ALIGN (Eq. 9-26): pure torch, no Lightning, no files."""
+"""Warp-based spectral transfer of HIR-ALIGN (Eq. 9-26): torch, or compiled loops on a CPU; no Lightning, no files."""
 
 from callbacks.transfer.losses import LossWeights
 from callbacks.transfer.retrieval import Retrieval

@@ -41,6 +41,14 @@ class PatchDescriptors:
 
     Only the padded feature image is kept (12 floats a pixel); a descriptor of a 5 x 5 patch is 300 floats, so a whole
     set at 512 x 512 would take 315 MB for each image. The unfold uses clamped borders.
+
+    Attributes:
+        height: H.
+        width: W.
+        padded_width: W + patch_size - 1.
+        patch_size: side of the patch.
+        channels: features of a pixel, 12.
+        table: the padded feature image, (H + patch_size - 1) x (W + patch_size - 1) x 12.
     """
 
     def __init__(
@@ -60,11 +68,11 @@ class PatchDescriptors:
         self.height, self.width = int(image.shape[1]), int(image.shape[2])
         self.patch_size = patch_size
         self.channels = int(features.shape[0])
-        self._padded_width = self.width + 2 * radius
-        table = padded.permute(1, 2, 0).contiguous()
+        self.padded_width = self.width + 2 * radius
+        self.table = padded.permute(1, 2, 0).contiguous()
         # A patch row is patch_size * channels neighbouring floats: an overlapping view makes gathering it a copy.
-        positions = (self.height + 2 * radius) * self._padded_width - 2 * radius
-        self._rows = table.as_strided((positions, patch_size * self.channels), (self.channels, 1))
+        positions = (self.height + 2 * radius) * self.padded_width - 2 * radius
+        self._rows = self.table.as_strided((positions, patch_size * self.channels), (self.channels, 1))
 
     @property
     def count(self) -> int:
@@ -96,7 +104,7 @@ class PatchDescriptors:
             Row numbers of the same shape, for `patch_row`.
         """
         rows = torch.div(pixels, self.width, rounding_mode="floor")
-        return pixels + rows * (self._padded_width - self.width)
+        return pixels + rows * (self.padded_width - self.width)
 
     def patch_row(self, corners: Tensor, row: int) -> Tensor:
         """Return one row of many patches, gathered.
@@ -108,7 +116,7 @@ class PatchDescriptors:
         Returns:
             Q x (patch_size * 12).
         """
-        return self._rows.index_select(0, corners + row * self._padded_width)
+        return self._rows.index_select(0, corners + row * self.padded_width)
 
     def gather(self, pixels: Tensor) -> Tensor:
         """Return the descriptors of the named pixels.

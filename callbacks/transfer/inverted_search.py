@@ -9,7 +9,7 @@ own descriptors reaches the recall asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,9 @@ from callbacks.transfer.descriptors import PatchDescriptors
 
 _CHUNK = 16384
 _TRAINING_VECTORS = 16384
+
+Ranking = Callable[[Tensor, PatchDescriptors, Tensor, int], Tensor]
+"""Queries, the proxy, a pool of its pixels for each query and how many to choose; returns those, as `nearest_of`."""
 
 
 @contextmanager
@@ -36,17 +39,19 @@ def faiss_threads(faiss: Any) -> Iterator[None]:  # noqa: ANN401 - faiss has no 
 class InvertedSearch:
     """An inverted-file index of the proxy's projected descriptors."""
 
-    def __init__(self, proxy: PatchDescriptors, components: int) -> None:
+    def __init__(self, proxy: PatchDescriptors, components: int, ranking: Ranking | None = None) -> None:
         """Fit the projection, cluster and add all descriptors, streamed in chunks.
 
         Args:
             proxy: descriptors of the proxy RGB.
             components: principal components kept.
+            ranking: what chooses from the shortlists, `nearest_of` by default.
         """
         import faiss
 
         self._faiss = faiss
         self._proxy = proxy
+        self._ranking = ranking or nearest_of
         stride = max(1, proxy.count // _TRAINING_VECTORS)
         sample = proxy.gather(torch.arange(0, proxy.count, stride, device=proxy.device))
         self._mean = sample.mean(0)
@@ -88,12 +93,27 @@ class InvertedSearch:
         with faiss_threads(self._faiss):
             found = self._index.search(self._project(queries).numpy(), shortlist)[1]
         pool = torch.from_numpy(found).to(queries.device)
-        # Short lists are filled up with -1: never chosen while enough true entries exist.
-        missing = pool < 0
-        distances = squared_distances(queries, self._proxy, pool.clamp_min(0)).masked_fill_(missing, torch.inf)
-        order = distances.topk(count, 1, largest=False).indices
-        chosen = pool.gather(1, order)
-        return torch.where(chosen < 0, chosen[:, :1], chosen)
+        return self._ranking(queries, self._proxy, pool, count)
+
+
+def nearest_of(queries: Tensor, proxy: PatchDescriptors, pool: Tensor, count: int) -> Tensor:
+    """Return the nearest proxy pixels of each query's pool, by the full descriptors.
+
+    Args:
+        queries: Q x dimension.
+        proxy: descriptors of the proxy.
+        pool: proxy pixels to choose among, Q x P; -1 where there is none. The first of a row is there.
+        count: how many.
+
+    Returns:
+        Flat pixel numbers, Q x count, nearest first; the nearest again where the pool has fewer.
+    """
+    # Short lists are filled up with -1: never chosen while enough true entries exist.
+    missing = pool < 0
+    distances = squared_distances(queries, proxy, pool.clamp_min(0)).masked_fill_(missing, torch.inf)
+    order = distances.topk(count, 1, largest=False).indices
+    chosen = pool.gather(1, order)
+    return torch.where(chosen < 0, chosen[:, :1], chosen)
 
 
 def squared_distances(queries: Tensor, proxy: PatchDescriptors, pool: Tensor, chunk: int = 512) -> Tensor:

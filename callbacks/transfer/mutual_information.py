@@ -36,6 +36,12 @@ class MutualInformation:
 
     Dividing by the guide's entropy puts the loss into [0, 1], whatever the image; a channel with a constant guide
     carries no information and counts as zero.
+
+    Attributes:
+        bins: bins an axis.
+        base: cell of the flat joint histograms at which the row of the guide's bin begins, C x N x H x W int64.
+        guide_probability: of each of the guide's bins, (C * N) x bins x 1.
+        scale: one over the guide's entropy, or zero where it has none, C * N.
     """
 
     def __init__(self, guide: Tensor, bins: int = 32) -> None:
@@ -50,11 +56,11 @@ class MutualInformation:
         channels, images = guide.shape[:2]
         number = torch.arange(channels * images, device=guide.device).view(channels, images, 1, 1)
         row = number * bins + (guide * bins).long().clamp_(0, bins - 1)
-        self._base = row * bins
+        self.base = row * bins
         counts = torch.bincount(row.reshape(-1), minlength=channels * images * bins)
-        self._guide_probability = counts.view(channels * images, bins, 1).to(guide.dtype) / guide[0, 0].numel()
-        entropy = -torch.xlogy(self._guide_probability, self._guide_probability).sum((1, 2))
-        self._scale = torch.where(entropy > 1e-6, 1 / entropy.clamp_min(1e-6), torch.zeros_like(entropy))
+        self.guide_probability = counts.view(channels * images, bins, 1).to(guide.dtype) / guide[0, 0].numel()
+        entropy = -torch.xlogy(self.guide_probability, self.guide_probability).sum((1, 2))
+        self.scale = torch.where(entropy > 1e-6, 1 / entropy.clamp_min(1e-6), torch.zeros_like(entropy))
 
     def __call__(self, estimate: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each image, and its gradient.
@@ -71,18 +77,18 @@ class MutualInformation:
         position = estimate.clamp(0, 1).mul_(step).add_(1)
         cell = position.floor().clamp_(max=self.bins - 3)
         fraction = position.sub_(cell).view(-1)
-        index = cell.long().add_(self._base).view(-1)
+        index = cell.long().add_(self.base).view(-1)
         histogram = self._histogram(index, fraction, samples)
-        independent = histogram.sum(1, keepdim=True) * self._guide_probability
+        independent = histogram.sum(1, keepdim=True) * self.guide_probability
         ratio = torch.where(histogram > 0, histogram / independent, torch.ones_like(histogram)).log()
-        information = (histogram * ratio).sum((1, 2)) * self._scale
-        loss = ((self._scale > 0).to(estimate.dtype) - information).view(channels, images).mean(0)
-        slope = ratio * (self._scale * (-step / (samples * channels)))[:, None, None]
+        information = (histogram * ratio).sum((1, 2)) * self.scale
+        loss = ((self.scale > 0).to(estimate.dtype) - information).view(channels, images).mean(0)
+        slope = ratio * (self.scale * (-step / (samples * channels)))[:, None, None]
         return loss, self._gradient(slope, index, fraction)
 
     def _histogram(self, index: Tensor, fraction: Tensor, samples: int) -> Tensor:
         """Joint probabilities, (C * N) x guide bins x estimate bins."""
-        count = self._guide_probability.shape[0]
+        count = self.guide_probability.shape[0]
         total = torch.zeros(count * self.bins**2, dtype=torch.int64, device=index.device)
         for offset, weight in zip((-1, 0, 1, 2), cubic_spline(fraction), strict=True):
             # The view begins `offset` bins later, which adds the offset to every index at no cost.

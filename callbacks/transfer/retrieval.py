@@ -12,7 +12,7 @@ from torch import Tensor
 
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.exact_search import FaissExactSearch, TorchExactSearch, gpu_available
-from callbacks.transfer.inverted_search import InvertedSearch, squared_distances
+from callbacks.transfer.inverted_search import InvertedSearch, Ranking, squared_distances
 from hyperalign.errors import MissingPackageError
 
 _LOG = logging.getLogger(__name__)
@@ -39,11 +39,12 @@ class Retrieval:
     recall: float = 0.98
     sample: int = 512
 
-    def index(self, proxy: PatchDescriptors) -> ProxyIndex:
+    def index(self, proxy: PatchDescriptors, ranking: Ranking | None = None) -> ProxyIndex:
         """Build the search structure of one proxy, to be used for all its guides.
 
         Args:
             proxy: descriptors of the proxy RGB.
+            ranking: what chooses from the inverted lists' shortlists, `nearest_of` by default.
 
         Returns:
             The index.
@@ -51,7 +52,7 @@ class Retrieval:
         Raises:
             ModuleNotFoundError: if an engine of faiss is asked for and faiss is not installed.
         """
-        return ProxyIndex(proxy, self)
+        return ProxyIndex(proxy, self, ranking)
 
 
 class ProxyIndex:
@@ -62,14 +63,15 @@ class ProxyIndex:
         recall: what the last `search` measured; 1.0 for exact engines.
     """
 
-    def __init__(self, proxy: PatchDescriptors, settings: Retrieval) -> None:
+    def __init__(self, proxy: PatchDescriptors, settings: Retrieval, ranking: Ranking | None = None) -> None:
         """Choose the engine and build it.
 
         Args:
             proxy: descriptors of the proxy RGB.
             settings: see `Retrieval`.
+            ranking: see `Retrieval.index`.
         """
-        self._proxy, self._settings = proxy, settings
+        self._proxy, self._settings, self._ranking = proxy, settings, ranking
         self.engine = _choose(proxy, settings)
         self.recall = 1.0
         self._exact: FaissExactSearch | TorchExactSearch | None = None
@@ -99,7 +101,7 @@ class ProxyIndex:
     def _components(self, number: int) -> InvertedSearch:
         """The inverted lists over that many components, built when first needed."""
         if number not in self._inverted:
-            self._inverted[number] = InvertedSearch(self._proxy, number)
+            self._inverted[number] = InvertedSearch(self._proxy, number, self._ranking)
         return self._inverted[number]
 
     def _tune(self, guide: PatchDescriptors, count: int) -> tuple[InvertedSearch, int, int]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
 from callbacks.transfer.batching import MatchedGuide, batches
+from callbacks.transfer.compiled.estimation import CompiledEstimation
+from callbacks.transfer.compiled.library import Backend, takes_compiled
+from callbacks.transfer.compiled.refinement import compiled_nearest_of, compiled_refine
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.estimation import CPU_BLOCK_PIXELS, EstimationSettings, TransportEstimation
 from callbacks.transfer.losses import LossWeights
@@ -42,6 +45,7 @@ class SpectralTransfer:
         weights: LossWeights | None = None,
         retrieval: Retrieval | None = None,
         guides_at_once: int | None = None,
+        backend: Backend = "auto",
     ) -> None:
         """Take the published settings (section IV-D) unless told otherwise.
 
@@ -61,17 +65,15 @@ class SpectralTransfer:
             guides_at_once: guides of equal size optimised in one batch, whatever their proxies; None is one on a CPU
                 and what the memory allows on a GPU. It is no part of `settings`: a guide comes out as it does alone,
                 to the bit on a CPU where blocks hold a multiple of 16 pixels, else up to rounding.
+            backend: "compiled" refines and optimises by C++ loops that the machine's own compiler builds once, float32
+                on a CPU; "torch" needs none; "auto" is "compiled" where it can be, and logs which. It is no part of
+                `settings` either: results differ by rounding.
 
         Raises:
-            ValueError: if a count is not positive or a window is not odd.
+            ValueError: if a count is not positive, a window is not odd, or there is no such backend.
         """
-        for name, value in (("kernel_size", kernel_size), ("patch_size", patch_size)):
-            if value < 1 or value % 2 == 0:
-                raise InputError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
-        counts = {"seeds": seeds, "candidates": candidates, "guides_at_once": guides_at_once}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise InputError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
+        _check_settings({"kernel_size": kernel_size, "patch_size": patch_size}, backend)
+        _check_counts({"seeds": seeds, "candidates": candidates, "guides_at_once": guides_at_once})
         self.seeds = seeds
         self.refinement_radius = refinement_radius
         self.candidates = candidates
@@ -82,6 +84,7 @@ class SpectralTransfer:
         self.weights = weights or LossWeights()
         self.retrieval = retrieval or Retrieval()
         self.guides_at_once = guides_at_once
+        self.backend: Backend = backend
         self.estimation = EstimationSettings(kernel_size, learning_rate, temperature, patch_size)
 
     def settings(self) -> dict[str, Any]:
@@ -172,18 +175,20 @@ class SpectralTransfer:
             finished += count
             del found
 
-    def _estimation(self, batch: list[MatchedGuide]) -> TransportEstimation:
+    def _estimation(self, batch: list[MatchedGuide]) -> TransportEstimation | CompiledEstimation:
         """The optimisation of some matched guides of equal size."""
         guides = torch.stack([one.guide_rgb for one in batch], 1)
-        return TransportEstimation(
+        given = (
             torch.stack([one.proxy_rgb for one in batch], 1),
             guides,
             torch.stack([one.candidates for one in batch], 1),
             torch.stack([one.distances for one in batch], 1),
             self.weights,
             self.estimation,
-            block_pixels=guides[0, 0].numel() if guides.is_cuda else CPU_BLOCK_PIXELS,
         )
+        if takes_compiled(self.backend, guides):
+            return CompiledEstimation(*given)
+        return TransportEstimation(*given, block_pixels=guides[0, 0].numel() if guides.is_cuda else CPU_BLOCK_PIXELS)
 
     def _matched(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> Iterator[MatchedGuide]:
         """Step 1 of section III-B 2) for each pair, with one proxy's search index at a time."""
@@ -196,7 +201,8 @@ class SpectralTransfer:
                 given, index = proxy_rgb, None
                 proxy_image = proxy_rgb.detach().clamp(0, 1)
                 proxy = self._descriptors(proxy_image)
-                index = self.retrieval.index(proxy)
+                compiled = takes_compiled(self.backend, proxy_image)
+                index = self.retrieval.index(proxy, compiled_nearest_of if compiled else None)
             guide_image = guide_rgb.detach().clamp(0, 1)
             yield MatchedGuide(proxy_image, guide_image, *self._match(index, proxy, guide_image))
 
@@ -204,7 +210,8 @@ class SpectralTransfer:
         """Candidates and distances of one guide (Eq. 10-13), K x H x W each."""
         guide = self._descriptors(guide_rgb)
         seeds = index.search(guide, self.seeds)
-        candidates, distances = refine(guide, proxy, seeds, self.refinement_radius, self.candidates)
+        refined = compiled_refine if takes_compiled(self.backend, guide_rgb) else refine
+        candidates, distances = refined(guide, proxy, seeds, self.refinement_radius, self.candidates)
         shape = (self.candidates, *guide_rgb.shape[1:])
         return candidates.view(shape), distances.view(shape)
 
@@ -215,6 +222,20 @@ class SpectralTransfer:
             chroma_weight=self.chroma_weight,
             gradient_weight=self.gradient_weight,
         )
+
+
+def _check_settings(windows: dict[str, int], backend: str) -> None:
+    for name, value in windows.items():
+        if value < 1 or value % 2 == 0:
+            raise InputError(f"SpectralTransfer: {name} must be a positive odd number of pixels, got {value}.")
+    if backend not in get_args(Backend):
+        raise InputError(f"SpectralTransfer: backend must be auto, compiled or torch, got '{backend}'.")
+
+
+def _check_counts(counts: dict[str, int | None]) -> None:
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"SpectralTransfer: {name} must be at least 1, got {count}.")
 
 
 def _check(proxy_rgb: Tensor, guide_rgb: Tensor) -> None:

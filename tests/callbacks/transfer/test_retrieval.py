@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from callbacks.transfer.descriptors import PatchDescriptors
+from callbacks.transfer.inverted_search import Ranking
 from callbacks.transfer.retrieval import Retrieval, recall
 from tests.callbacks.transfer.samples import brute_force
 
@@ -41,8 +42,8 @@ def test_a_recall_out_of_reach_is_sought_on_every_rung(
     class Watched:
         lists = 128
 
-        def __init__(self, proxy: PatchDescriptors, components: int) -> None:
-            self.proxy, self.components = proxy, components
+        def __init__(self, proxy: PatchDescriptors, components: int, ranking: Ranking | None) -> None:
+            self.proxy, self.components, self.ranking = proxy, components, ranking
 
         def search(self, queries: Tensor, count: int, probes: int, shortlist: int) -> Tensor:
             tried.append((self.components, probes, shortlist))

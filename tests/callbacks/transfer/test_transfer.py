@@ -4,7 +4,7 @@ import itertools
 import json
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -12,7 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from callbacks.transfer import LossWeights, Retrieval, SpectralTransfer
+from callbacks.transfer.compiled.estimation import CompiledEstimation
+from callbacks.transfer.compiled.library import Backend
 from callbacks.transfer.estimation import TransportEstimation
+from hyperalign.compilation import compiler
 from tests.callbacks.transfer.samples import smooth_cube
 
 
@@ -81,14 +84,14 @@ def pairs_of_two_proxies(height: int, width: int) -> list[tuple[Tensor, Tensor]]
 
 
 # The lower limit cuts the images into blocks of 12, 12 and 4 rows.
-@pytest.mark.parametrize("block_pixels", [8192, 12 * 24])
+@pytest.mark.parametrize(("backend", "block_pixels"), [("torch", 8192), ("torch", 12 * 24), ("auto", 8192)])
 @pytest.mark.parametrize("at_once", [2, 5])
 def test_a_batch_of_several_proxies_changes_no_bit(
-    block_pixels: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+    backend: Backend, block_pixels: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("callbacks.transfer.transfer.CPU_BLOCK_PIXELS", block_pixels)
     pairs = pairs_of_two_proxies(28, 24)
-    settings: dict[str, Any] = {"steps": 6, "seeds": 4, "candidates": 6, "kernel_size": 5}
+    settings: dict[str, Any] = {"steps": 6, "seeds": 4, "candidates": 6, "kernel_size": 5, "backend": backend}
     done: list[int] = []
     batches = list(SpectralTransfer(guides_at_once=at_once, **settings).estimate_batches(pairs, done.append))
     assert [len(batch) for batch in batches] == ([2, 2, 1] if at_once == 2 else [5])
@@ -105,9 +108,9 @@ def test_a_batch_of_several_proxies_changes_no_bit(
 def test_a_batch_at_an_odd_size_is_equal_up_to_rounding() -> None:
     """Beside whole vectors of 16 pixels, exp and sqrt may round otherwise, and signs of L1 terms amplify it."""
     pairs = pairs_of_two_proxies(21, 27)[1:4]
-    together = SpectralTransfer(steps=20, guides_at_once=3).estimate_batches(pairs)
+    together = SpectralTransfer(steps=20, guides_at_once=3, backend="torch").estimate_batches(pairs)
     for operator, (proxy, guide) in zip(itertools.chain(*together), pairs, strict=True):
-        moved = SpectralTransfer(steps=20).estimate(proxy, guide).apply(proxy)
+        moved = SpectralTransfer(steps=20, backend="torch").estimate(proxy, guide).apply(proxy)
         assert psnr(operator.apply(proxy), moved) > 60
 
 
@@ -127,19 +130,23 @@ def test_guides_are_asked_for_one_batch_at_a_time_and_sizes_do_not_mix() -> None
     assert seen == [([(24, 24)] * 2, 2), ([(24, 24)], 4), ([(16, 24)], 5), ([(24, 24)], 5)]
 
 
-def test_one_guide_at_once_on_a_cpu_holds_one_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [TransportEstimation, CompiledEstimation])
+def test_one_guide_at_once_on_a_cpu_holds_one_guide(monkeypatch: pytest.MonkeyPatch, kind: type[Any]) -> None:
     """Matches and tables of a finished guide are gone before those of the next are made."""
-    alive: weakref.WeakSet[TransportEstimation] = weakref.WeakSet()
+    alive: weakref.WeakSet[Any] = weakref.WeakSet()
     most: list[int] = []
+    if kind is CompiledEstimation and compiler() is None:
+        pytest.skip("there is no C++ compiler on this machine")
 
-    class Watched(TransportEstimation):
+    class Watched(kind):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
             alive.add(self)
             most.append(len(alive))
             super().__init__(*arguments, **named)
 
-    monkeypatch.setattr("callbacks.transfer.transfer.TransportEstimation", Watched)
-    transfer = SpectralTransfer(steps=1, seeds=4, candidates=4, kernel_size=3)
+    monkeypatch.setattr(f"callbacks.transfer.transfer.{kind.__name__}", Watched)
+    backend: Backend = "torch" if kind is TransportEstimation else "compiled"
+    transfer = SpectralTransfer(steps=1, seeds=4, candidates=4, kernel_size=3, backend=backend)
     assert [len(batch) for batch in transfer.estimate_batches(pairs_of_two_proxies(24, 24))] == [1] * 5
     assert most == [1] * 5
 
@@ -155,7 +162,7 @@ def test_settings_name_everything_and_survive_json() -> None:
     assert (settings["refinement_radius"], settings["chroma_weight"], settings["gradient_weight"]) == (1, 0.25, 0.5)
     assert settings["estimation"]["patch_size"] == transfer.patch_size == 5
     assert transfer.settings() != SpectralTransfer().settings()
-    assert SpectralTransfer(guides_at_once=4).settings() == SpectralTransfer().settings()
+    assert SpectralTransfer(guides_at_once=4, backend="torch").settings() == SpectralTransfer().settings()
 
 
 def test_wrong_settings_are_sentences() -> None:
@@ -165,6 +172,8 @@ def test_wrong_settings_are_sentences() -> None:
         SpectralTransfer(patch_size=-1)
     with pytest.raises(ValueError, match="candidates must be at least 1, got 0"):
         SpectralTransfer(candidates=0)
+    with pytest.raises(ValueError, match="backend must be auto, compiled or torch, got 'fast'"):
+        SpectralTransfer(backend=cast("Backend", "fast"))
     with pytest.raises(ValueError, match="guides_at_once must be at least 1, got 0"):
         SpectralTransfer(guides_at_once=0)
 
@@ -191,3 +200,15 @@ def test_wrong_images_are_sentences(scene: Tensor) -> None:
         transfer.estimate(scene[:3], scene[:3, :, :51])
     with pytest.raises(ValueError, match="got a guide with NaN or infinite values"):
         transfer.estimate(scene[:3], torch.full_like(scene[:3], torch.nan))
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler on this machine")
+@pytest.mark.parametrize("engine", ["exact", "inverted"])
+def test_compiled_loops_and_torch_find_the_same_transport(scene: Tensor, engine: Literal["exact", "inverted"]) -> None:
+    guide = warp(scene, 2.0)[:3]
+    found, expected = (
+        SpectralTransfer(steps=40, retrieval=Retrieval(engine=engine), backend=backend).estimate(scene[:3], guide)
+        for backend in cast("tuple[Backend, ...]", ("compiled", "torch"))
+    )
+    assert float((found.candidates == expected.candidates).double().mean()) > 0.999
+    assert psnr(found.apply(scene), expected.apply(scene)) > 60

@@ -3,31 +3,16 @@
 // Everything that is not the recurrence runs along time, which is contiguous, so that the compiler makes vector
 // instructions of it. The recurrence of the states of one channel is what must be sequential.
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <thread>
 #include <vector>
+
+#include "lanes.h"
 
 namespace {
 
 constexpr int64_t kBlock = 512;    // positions worked on at once: all arrays of a block stay in the cache
 constexpr int64_t kTogether = 4;  // states whose recurrences run side by side
-constexpr float kLog2E = 1.44269504088896340736f;
-
-// 2^x for x <= 0 to 2e-7, smallest result 2^-126. The compiler turns loops over it into vector instructions.
-inline float power_of_two(float x) {
-  x = std::max(x, -126.0f);
-  float whole = static_cast<float>(static_cast<int32_t>(x - 0.5f));
-  float f = (x - whole) * 0.69314718055994530942f;
-  float p = 1.0f + f * (1.0f + f * (0.5f + f * (0.16666667f + f * (0.041666668f + f * (0.008333334f
-            + f * (0.0013888889f + f * 0.00019841270f))))));
-  int32_t bits = (static_cast<int32_t>(whole) + 127) << 23;
-  float scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return p * scale;
-}
 
 inline const float* offset(const float* values, int64_t by) { return values ? values + by : nullptr; }
 inline float* offset(float* values, int64_t by) { return values ? values + by : nullptr; }
@@ -195,19 +180,6 @@ void backward_lane(const Sizes& s, const Arguments& a, const float* sent, const 
           g.decay[d * s.states + first + n] += spread(s, a, g, dy, w, d, first, n, begin);
       }
     }
-}
-
-// Lanes share no output, so that the same call gives the same bits with any number of threads.
-template <class Work>
-void over_lanes(int64_t lanes, int threads, const Work& work) {
-  std::atomic<int64_t> next{0};
-  const auto run = [&] {
-    for (int64_t lane = next++; lane < lanes; lane = next++) work(lane);
-  };
-  std::vector<std::thread> others;
-  for (int64_t i = 1; i < std::min<int64_t>(threads, lanes); ++i) others.emplace_back(run);
-  run();
-  for (auto& other : others) other.join();
 }
 
 }  // namespace
