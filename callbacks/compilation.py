@@ -39,7 +39,7 @@ class CompiledNetwork(Callback):
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Mark the network; it is translated where it is first called.
+        """Let the network be translated where it is first called.
 
         Raises:
             ValueError: the module has no network.
