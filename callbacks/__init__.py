@@ -15,6 +15,7 @@ from callbacks.adaptation.restorers import (
 )
 from callbacks.adaptation.synthesis import DistributionAdaptiveSynthesis
 from callbacks.adaptation.weight_averaging import SourceAveraging
+from callbacks.compilation import CompiledNetwork
 from callbacks.generators import CubeGenerator, ExternalCubes, HSIGene
 from callbacks.guides import Guides, HSIGeneGuides, PhotometricGuides, ProxyDiffusionGuides, UnCLIPGuides
 from callbacks.prediction.prediction_writer import PredictionWriter
@@ -37,6 +38,7 @@ CubeWriter = PredictionWriter
 __all__ = [
     "BestRestorer",
     "ChainRestorer",
+    "CompiledNetwork",
     "CubeGenerator",
     "CubeSource",
     "CubeWriter",

@@ -1,9 +1,9 @@
-"""The README's table of backbones: `python -m tests.benchmarks.backbone_table [--side 512] [STEM ...]`.
+"""The README's table of backbones: `python -m tests.benchmarks.backbone_table [--side 512] [--scan NAME] [STEM ...]`.
 
 Network, parameters, task and licence of the published code, error against its recorded outputs, and CPU seconds and
 memory of restoring one 31-band scene on one core, each network in a process of its own, in the tiles its configuration
-names. CPU seconds, because they depend little on what else the machine does. Needs the reference outputs
-(HYPERALIGN_SHARED).
+names. CPU seconds, because they depend little on what else the machine does. `--scan` names the implementation of the
+selective scan of the networks that have one. Needs the reference outputs (HYPERALIGN_SHARED).
 """
 
 from __future__ import annotations
@@ -74,9 +74,11 @@ def scene_cost(backbone: Backbone, side: int) -> tuple[float, float, int | None]
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20, tile
 
 
-def row(stem: str, side: int) -> str:
+def row(stem: str, side: int, scan: str) -> str:
     """One line of the table."""
     backbone = Backbone(stem)
+    if "scan_backend" in backbone.published:
+        backbone.published = backbone.published | {"scan_backend": scan}
     root = Path(os.environ["HYPERALIGN_SHARED"]) / "golden"
     family = next(one for one in (root / "restoration", root / "superresolution") if (one / f"{stem}.json").exists())
     error, licence = golden_error(backbone, family)
@@ -93,11 +95,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stems", nargs="*", default=STEMS)
     parser.add_argument("--side", type=int, default=512)
+    parser.add_argument("--scan", default="auto", help="backend of the selective scan")
     parser.add_argument("--row", action="store_true", help="print the bare rows, in this process")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.row:
-        sys.stdout.write(json.dumps([row(stem, arguments.side) for stem in arguments.stems]) + "\n")
+        sys.stdout.write(json.dumps([row(stem, arguments.side, arguments.scan) for stem in arguments.stems]) + "\n")
         return 0
     sys.stdout.write(HEADER.format(arguments.side) + "\n")
     for stem in arguments.stems:
@@ -108,6 +111,8 @@ def main() -> int:
             "--row",
             "--side",
             str(arguments.side),
+            "--scan",
+            arguments.scan,
             stem,
         ]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lightning_modules.networks.layers.pointwise import mix_channels
 from lightning_modules.networks.layers.selective_scan import Backend, selective_scan
 
 __all__ = ["Mamba", "ScanDirection", "reorder"]
@@ -71,10 +72,10 @@ class ScanDirection(nn.Module):
         padded = functional.pad(sequence, (0, reach) if self.reverse else (reach, 0))
         local = functional.conv1d(padded, kernel, self.conv1d.bias, groups=len(kernel))
         local = functional.silu(local, inplace=not torch.is_grad_enabled())
-        steps, entry, readout = (self.x_proj.weight @ local).split(self.sizes, dim=1)
+        steps, entry, readout = mix_channels(self.x_proj.weight, local).split(self.sizes, dim=1)
         return selective_scan(
             local,
-            self.dt_proj.weight @ steps,
+            mix_channels(self.dt_proj.weight, steps),
             -torch.exp(self.A_log),
             entry,
             readout,
@@ -135,12 +136,26 @@ class Mamba(nn.Module):
         """Map `B x L x C` tokens, in the order of the sequence, to tokens of the same shape."""
         tokens = tokens.to(self.in_proj.weight.dtype)
         with torch.autocast(tokens.device.type, enabled=False):
-            sequence, gate = (part @ tokens.mT for part in self.in_proj.weight.chunk(2))
+            inner, outer = self.in_proj.weight.chunk(2)
+            sequence = mix_channels(inner, tokens.mT)
             mixed: Tensor = self.directions[0](sequence)
             for direction in self.directions[1:]:
-                mixed = mixed + direction(sequence)
-            projected: Tensor = (mixed * functional.silu(gate)).mT @ self.out_proj.weight.mT
-            return projected
+                mixed = _added(mixed, direction(sequence))
+            # The gate is made last: so without gradients it is not held while the directions are scanned.
+            mixed = _gated(mixed, mix_channels(outer, tokens.mT))
+            return torch.bmm(mixed.mT, self.out_proj.weight.mT.expand(len(mixed), -1, -1))
+
+
+def _added(one: Tensor, other: Tensor) -> Tensor:
+    """The sum of two results, in place where no gradient is wanted."""
+    return one + other if torch.is_grad_enabled() else one.add_(other)
+
+
+def _gated(mixed: Tensor, gate: Tensor) -> Tensor:
+    """`mixed * silu(gate)`, in place where no gradient is wanted."""
+    if torch.is_grad_enabled():
+        return mixed * functional.silu(gate)
+    return mixed.mul_(functional.silu(gate, inplace=True))
 
 
 def reorder(tokens: Tensor, order: Tensor, inverse: Tensor) -> Tensor:

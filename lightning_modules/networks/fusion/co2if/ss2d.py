@@ -26,6 +26,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lightning_modules.networks.fusion.co2if.guidance import Guidance
 from lightning_modules.networks.layers.cross_scan import DIRECTIONS, cross_merge, cross_scan
+from lightning_modules.networks.layers.pointwise import mix_channels
 from lightning_modules.networks.layers.selective_scan import Backend, SecondInput, selective_scan
 
 __all__ = ["DIRECTIONS", "SS2D", "ScanParameters", "cross_merge", "cross_scan"]
@@ -61,7 +62,7 @@ class ScanParameters(nn.Module):
         tokens = features.flatten(2)
         if isinstance(self.norm, nn.LayerNorm):
             tokens = self.norm(tokens.mT).mT
-        images = (self.project.weight @ tokens).unflatten(-1, features.shape[2:])
+        images = mix_channels(self.project.weight, tokens).unflatten(-1, features.shape[2:])
         steps, entry, readout = cross_scan(images.unflatten(1, (DIRECTIONS, -1))).split(self.sizes, dim=2)
         # Made again from their few ranks in the backward pass: what softplus would keep is the size of four images.
         sizes: Tensor = checkpoint(

@@ -17,6 +17,7 @@ from torch.nn import functional
 from hyperalign.errors import InputError
 from lightning_modules.networks.layers.cross_scan import cross_merge, cross_scan
 from lightning_modules.networks.layers.mamba import ScanDirection
+from lightning_modules.networks.layers.pointwise import mix_channels
 from lightning_modules.networks.layers.selective_scan import Backend, selective_scan
 
 __all__ = ["DirectedScan", "GuidedMamba", "ResidualMamba"]
@@ -64,12 +65,12 @@ class DirectedScan(nn.Module):
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(torch.promote_types(image.dtype, torch.float32))
             lattice = (image.shape[2], image.shape[3])
-            content, gate = (self.in_proj.weight @ image.flatten(2)).chunk(2, dim=1)
+            content, gate = mix_channels(self.in_proj.weight, image.flatten(2)).chunk(2, dim=1)
             inputs = self._convolve(self._lay_out(content.unflatten(2, lattice)).flatten(1, 2))
             projections = self._stacked("x_proj.weight")
             if guide is not None and self.in_proj_b is not None:
-                guide = self.in_proj_b.weight @ guide.to(image.dtype).flatten(2)
-                small = (projections.flatten(0, 1) @ guide).unflatten(2, lattice)
+                guide = mix_channels(self.in_proj_b.weight, guide.to(image.dtype).flatten(2))
+                small = mix_channels(projections.flatten(0, 1), guide).unflatten(2, lattice)
                 small = self._lay_out(small.unflatten(1, (self.ways, -1)))
             else:
                 small = projections @ inputs.unflatten(1, (self.ways, -1))

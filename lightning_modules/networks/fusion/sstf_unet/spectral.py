@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.networks.layers.pointwise import mix_channels
+
 __all__ = ["SpectralLayer"]
 
 NORM_EPSILON = 1e-12
@@ -34,7 +36,7 @@ class SpectralAttention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Attend in `B x C x H x W`."""
         pixels = features.flatten(2)
-        query, key, value = (one.weight @ pixels for one in (self.query, self.key, self.value))
+        query, key, value = (mix_channels(one.weight, pixels) for one in (self.query, self.key, self.value))
         with torch.autocast(features.device.type, enabled=False):
             query, key = (one.float().unflatten(1, (self.heads, -1)) for one in (query, key))
             lengths = [torch.linalg.vector_norm(one, dim=-1).clamp_min(NORM_EPSILON) for one in (query, key)]

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lightning_modules.networks.layers.selective_scan.backends import Backend, choose
+from lightning_modules.networks.layers.selective_scan.compiled.scan import compiled_answer, compiled_scan
 from lightning_modules.networks.layers.selective_scan.problem import SecondInput, check_shape, prepare
 
 __all__ = ["selective_scan"]
@@ -45,8 +46,9 @@ def selective_scan(
         delta_softplus: apply softplus to delta plus bias.
         second: second input term of a coordinated scan.
         reverse: let time run from the last position to the first; same as flipping every sequence and the output.
-        backend: `"reference"` (loop), `"chunked"` (pure torch), `"triton"` (GPU kernels of this package),
-            `"mamba_ssm"` (the package of that name); `"auto"` takes the fastest of this package for u's device.
+        backend: `"reference"` (loop), `"chunked"` (pure torch), `"compiled"` (C++ loops on a CPU), `"triton"` (GPU
+            kernels of this package), `"mamba_ssm"` (the package of that name); `"auto"` is triton or chunked, by u's
+            device.
 
     Returns:
         `B x D x L` in u's floating type.
@@ -56,14 +58,16 @@ def selective_scan(
         ModuleNotFoundError: a backend whose package is not installed.
     """
     run = choose(backend, u, A.shape[-1])
+    # Without gradients, and so without results between that anyone reads, the compiled loops do all in one pass.
+    at_once = run is compiled_scan and second is None and not torch.is_grad_enabled()
+    bias, softplus = (None, False) if at_once else (delta_bias, delta_softplus)
     with torch.autocast(device_type=u.device.type, enabled=False):
-        problem = prepare(
-            u, delta, A, B, C, delta_bias=delta_bias, delta_softplus=delta_softplus, second=second, reverse=reverse
-        )
+        problem = prepare(u, delta, A, B, C, delta_bias=bias, delta_softplus=softplus, second=second, reverse=reverse)
+        check_shape("delta_bias", delta_bias, tuple(u.shape[1:2]))
         check_shape("D", D, tuple(u.shape[1:2]))
         check_shape("z", z, tuple(u.shape))
-        y = run(problem)
-        if D is not None:
+        y = compiled_answer(problem, delta_bias, delta_softplus, D) if at_once else run(problem)
+        if D is not None and not at_once:
             y = torch.addcmul(y, problem.inputs, D.to(y.dtype)[:, None])
         if z is not None:
             y = y * functional.silu(z.to(y.dtype))

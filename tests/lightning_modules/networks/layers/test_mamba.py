@@ -65,6 +65,17 @@ def test_the_block_equals_its_equations(bidirectional: bool) -> None:
     assert torch.allclose(block(tokens), torch.stack(expected), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_what_is_done_in_place_without_gradients_is_the_same(bidirectional: bool) -> None:
+    block = drawn(Mamba(6, state_dim=3, expand=2, step_rank=2, bidirectional=bidirectional))
+    tokens = tokens_of(2, 9, 6)
+    given, expected = tokens.clone(), block(tokens)
+    with torch.no_grad():
+        found = block(tokens)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    assert torch.equal(tokens, given)
+
+
 def test_one_direction_never_looks_ahead_and_two_do() -> None:
     tokens = tokens_of(1, 12, 4)
     changed = tokens.clone()

@@ -12,11 +12,14 @@ import torch
 from torch import nn
 
 from lightning_modules import load_official_state
+from lightning_modules.networks.layers.mamba import ScanDirection
+from lightning_modules.networks.layers.selective_scan.compiled.library import compiler
 from lightning_modules.networks.restoration.ssumamba import SSUMamba
 from tests.network_checks import bfloat16_losses, gradients_of_both, restored_and_cropped, together_and_alone
 from tests.plain.ssumamba import COMPACT, PATCH, plain_forward
 from tests.published import Case, our_names, parameter_count, published_case, published_input, tapped
 
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler on this machine")
 TAPS = {
     "net.encoder.stem": "stem",
     "net.encoder.mamba_layers.0": "mixers.0",
@@ -41,8 +44,14 @@ def case(shared: Path, golden: ModuleType) -> Case[SSUMamba]:
     return published_case(golden, shared / "golden" / "restoration", "ssumamba", lambda _spec: SSUMamba())
 
 
-def test_output_and_inner_outputs_equal_the_published_network(case: Case[SSUMamba], golden: ModuleType) -> None:
+@pytest.mark.parametrize("backend", ["chunked", pytest.param("compiled", marks=needs_compiler)])
+def test_output_and_inner_outputs_equal_the_published_network(
+    case: Case[SSUMamba], golden: ModuleType, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, outputs, network = case
+    for module in network.modules():
+        if isinstance(module, ScanDirection):
+            monkeypatch.setattr(module, "backend", backend)
     x = published_input(golden, spec)
     layers = {name: network.get_submodule(path) for name, path in TAPS.items()}
     with tapped(layers) as taps, torch.no_grad():

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from lightning_modules.networks.layers.selective_scan.compiled.library import scan_library
 from lightning_modules.networks.layers.selective_scan.problem import ScanProblem
 
-__all__ = ["compiled_scan"]
+__all__ = ["compiled_answer", "compiled_scan"]
 
 
 def compiled_scan(problem: ScanProblem) -> Tensor:
@@ -25,20 +25,63 @@ def compiled_scan(problem: ScanProblem) -> Tensor:
     Raises:
         ModuleNotFoundError: there is no compiler, or it refuses.
     """
+    y: Tensor = _CompiledScan.apply(  # type: ignore[no-untyped-call]
+        problem.reverse,
+        problem.inputs,
+        problem.steps,
+        problem.decay,
+        problem.entry,
+        problem.readout,
+        problem.second_steps,
+        problem.second_entry,
+    )
+    return y
+
+
+def compiled_answer(problem: ScanProblem, bias: Tensor | None, softplus: bool, skip: Tensor | None) -> Tensor:
+    """Scan without gradients, with what stands around the recurrence in the same pass over the sequence.
+
+    Args:
+        problem: whose `steps` are delta as the caller gave it.
+        bias: `D`, added to delta.
+        softplus: apply softplus to delta plus bias.
+        skip: `D`, the skip connection.
+
+    Returns:
+        `y` with its skip connection and without gate, `B x D x L`.
+
+    Raises:
+        ModuleNotFoundError: there is no compiler, or it refuses.
+    """
     tensors = [problem.inputs, problem.steps, problem.decay, problem.entry, problem.readout]
     second = [problem.second_steps, problem.second_entry]
-    if problem.reverse:
-        tensors = [one if number == 2 else one.flip(-1) for number, one in enumerate(tensors)]
-        second = [None if one is None else one.flip(-1) for one in second]
-    y: Tensor = _CompiledScan.apply(*tensors, *second)  # type: ignore[no-untyped-call]
-    return y.flip(-1) if problem.reverse else y
+    return _forward([*tensors, *second], problem.reverse, bias, softplus, skip)
 
 
-def _called(name: str, shape: Sequence[int], tensors: Sequence[Tensor | None]) -> None:
+def _called(name: str, numbers: Sequence[int], flags: Sequence[int], tensors: Sequence[Tensor | None]) -> None:
     """Call a function of the library with the sizes and the memory of the tensors."""
-    sizes = [ctypes.c_int64(size) for size in shape]
+    sizes = [ctypes.c_int64(number) for number in numbers]
+    switches = [ctypes.c_int(flag) for flag in (torch.get_num_threads(), *flags)]
     places = [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]
-    scan_library()[name](*sizes, ctypes.c_int(torch.get_num_threads()), *places)
+    scan_library()[name](*sizes, *switches, *places)
+
+
+def _forward(
+    tensors: Sequence[Tensor | None],
+    reverse: bool,
+    bias: Tensor | None = None,
+    softplus: bool = False,
+    skip: Tensor | None = None,
+) -> Tensor:
+    """`y` of u, delta, A, B, C, delta2 and B2, the last two None without a second term."""
+    held = [None if one is None else one.contiguous() for one in tensors]
+    around = [None if one is None else one.to(torch.float32).contiguous() for one in (bias, skip)]
+    inputs, entry = held[0], held[3]
+    assert inputs is not None  # noqa: S101 - only the second term may be missing
+    assert entry is not None  # noqa: S101
+    y = torch.empty_like(inputs)
+    _called("selective_scan_forward", _sizes(inputs, entry), [reverse, softplus], [*held, *around, y])
+    return y
 
 
 def _sizes(inputs: Tensor, entry: Tensor) -> tuple[int, ...]:
@@ -48,26 +91,30 @@ def _sizes(inputs: Tensor, entry: Tensor) -> tuple[int, ...]:
 
 
 class _CompiledScan(torch.autograd.Function):
-    """`y` of `ScanProblem` with time running forwards, and the gradients of all its tensors."""
+    """`y` of `ScanProblem`, and the gradients of all its tensors."""
 
     @staticmethod
-    def forward(ctx: Any, *tensors: Tensor | None) -> Tensor:  # noqa: ANN401 - autograd's context
+    def forward(ctx: Any, reverse: bool, *tensors: Tensor | None) -> Tensor:  # noqa: ANN401 - autograd's context
         held = [None if one is None else one.contiguous() for one in tensors]
-        inputs, entry = held[0], held[3]
-        assert inputs is not None  # noqa: S101 - only the second term may be missing
-        assert entry is not None  # noqa: S101
-        y = torch.empty_like(inputs)
-        _called("selective_scan_forward", _sizes(inputs, entry), [*held, y])
         ctx.save_for_backward(*held)
-        return y
+        ctx.reverse = reverse
+        return _forward(held, reverse)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - autograd's context
-        held = list(ctx.saved_tensors)
-        inputs, _, decay, entry, *_ = held
+        # The adjoint knows one direction of time: what runs the other way is turned round, and its gradients are.
+        inputs, steps, decay, *others = ctx.saved_tensors
+        inputs, steps, *others = (_turned(one, ctx.reverse) for one in (inputs, steps, *others))
+        held = [inputs, steps, decay, *others]
         found = [None if one is None else torch.zeros_like(one) for one in held]
-        batch = len(inputs)
-        found[2] = torch.zeros(batch, *decay.shape)
-        _called("selective_scan_backward", _sizes(inputs, entry), [*held, gradient.contiguous(), *found])
-        return tuple(one.sum(0) if number == 2 and one is not None else one for number, one in enumerate(found))
+        of_decay = found[2] = torch.zeros(len(inputs), *decay.shape)
+        sent = _turned(gradient.contiguous(), ctx.reverse)
+        _called("selective_scan_backward", _sizes(inputs, others[0]), [], [*held, sent, *found])
+        first, second, _, *more = (_turned(one, ctx.reverse) for one in found)
+        return None, first, second, of_decay.sum(0), *more
+
+
+def _turned(tensor: Any, turn: bool) -> Any:  # noqa: ANN401 - None where there is no second term
+    """A tensor with its last axis reversed, or as it is."""
+    return tensor.flip(-1) if turn and tensor is not None else tensor

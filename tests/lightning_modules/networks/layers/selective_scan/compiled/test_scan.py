@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -36,6 +38,31 @@ def test_without_second_input_and_with_any_groups(groups: int) -> None:
 
 
 @needs_compiler
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("channels", "states", "length"), [(1, 1, 1), (16, 16, 128), (40, 21, 300), (70, 4, 129)])
+def test_what_stands_around_the_scan_is_done_in_the_same_pass(
+    channels: int, states: int, length: int, reverse: bool
+) -> None:
+    u, _, *others = scan_arguments(channels=channels, states=states, length=length)
+    generator = torch.Generator().manual_seed(5)
+    delta = torch.randn(u.shape, generator=generator).mul(8.0)
+    bias = torch.randn(channels, generator=generator)
+    around: dict[str, Any] = {"delta_bias": bias, "delta_softplus": True, "reverse": reverse}
+    expected = selective_scan(u.double(), delta, *others, **around, backend="reference")
+    with torch.no_grad():
+        found = selective_scan(u, delta, *others, **around, backend="compiled")
+    assert float((found - expected).abs().max() / expected.abs().max()) <= 1e-6
+    kept = selective_scan(u.clone().requires_grad_(), delta, *others, **around, backend="compiled")
+    assert float((kept.detach() - expected).abs().max() / expected.abs().max()) <= 1e-6
+
+
+@needs_compiler
+def test_the_size_of_the_bias_is_checked_without_gradients_too() -> None:
+    with torch.no_grad(), pytest.raises(ValueError, match="delta_bias has shape"):
+        selective_scan(*scan_arguments(), delta_bias=torch.zeros(3), backend="compiled")
+
+
+@needs_compiler
 @pytest.mark.parametrize("size", [1e-30, 30.0, 1e4, 1e30])
 def test_steps_of_any_size_are_safe(size: float) -> None:
     u, _, decay, entry, readout, skip = scan_arguments(length=600)
@@ -48,7 +75,7 @@ def test_steps_of_any_size_are_safe(size: float) -> None:
 
 @needs_compiler
 def test_same_bits_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = scan_arguments(batch=3, channels=8, length=300, groups=4)
+    arguments = scan_arguments(batch=3, channels=148, length=300, groups=2)
     alone = outputs_and_gradients("compiled", arguments, second_input(arguments))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
     for name, found in outputs_and_gradients("compiled", arguments, second_input(arguments)).items():
