@@ -22,6 +22,7 @@ from datamodules.scenes.facts.names import (
 from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import are_numbers_of_bands, centres_from_user, stated_centres
 from datamodules.scenes.readers.cube_file import CubeFile, take
+from datamodules.scenes.readers.hdf5_file import open_hdf5
 from datamodules.scenes.readers.hdf5_links import is_numeric, own_data_sets, refuse_outside
 from datamodules.scenes.readers.refusals import refuse_objects
 from hyperalign.errors import InputError, MissingFileError
@@ -103,7 +104,7 @@ def _opened(path: Path) -> Iterator[Any]:
             raise InputError(
                 f"The file {path} is a classic netCDF file: convert it to netCDF-4 with `nccopy -k nc4` and try again."
             )
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
         raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
