@@ -253,8 +253,10 @@ def beside(path: Path, ending: str) -> Path:
         ending: what is added to its name.
     """
     name = f"{path.name}{ending}"
-    if len(name.encode()) <= LONGEST_NAME:
+    # A name of another system's bytes is a name as well.
+    own = os.fsencode(path.name)
+    if len(own) + len(os.fsencode(ending)) <= LONGEST_NAME:
         return path.with_name(name)
-    mark = f"~{hashlib.sha256(path.name.encode()).hexdigest()[:8]}{ending}"
-    kept = path.name.encode()[: LONGEST_NAME - len(mark.encode())].decode(errors="ignore")
+    mark = f"~{hashlib.sha256(own).hexdigest()[:8]}{ending}"
+    kept = own[: LONGEST_NAME - len(mark.encode())].decode(errors="ignore")
     return path.with_name(f"{kept}{mark}")

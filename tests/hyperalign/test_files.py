@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def test_names_beside_fit_and_differ(tmp_path: Path, name: str, ending: str) -> 
     assert found != beside(tmp_path / f"{name[:-5]}b{name[-4:]}", ending)
     if len(f"{name}{ending}".encode()) <= LONGEST_NAME:
         assert found.name == f"{name}{ending}"
+
+
+@pytest.mark.parametrize("stem", [b"\xff", b"\xff" * 251])
+def test_names_in_another_systems_bytes_are_names(tmp_path: Path, stem: bytes) -> None:
+    name = os.fsdecode(stem + b".dat")
+    found = beside(tmp_path / name, ".json")
+    found.write_bytes(b"")
+    assert found.name.endswith(".json")
+    assert len(os.fsencode(found.name)) <= LONGEST_NAME
+    assert found != beside(tmp_path / os.fsdecode(b"\xfe" + stem[1:] + b".dat"), ".json")
 
 
 @pytest.mark.parametrize(

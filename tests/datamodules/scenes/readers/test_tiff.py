@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +38,36 @@ def test_masks(tmp_path: Path, where: str) -> None:
     assert not mask[:, :, 5:].any()
     with pytest.raises(ValueError, match=r"holds missing values \(where its mask is 0\)"):
         cube.complete(0, 0, 40, 48)
+
+
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"compression": "zlib", "tile": (16, 16)}])
+def test_a_last_sample_that_is_called_alpha_is_a_mask(tmp_path: Path, planes: str, options: dict[str, Any]) -> None:
+    valid = np.ones((1, 40, 48), CUBE.dtype)
+    valid[:, :, :10] = 0
+    samples = np.concatenate([CUBE, valid])
+    samples = samples.transpose(1, 2, 0) if planes == "contig" else samples
+    extra = ["unspecified"] * (len(CUBE) - 1)
+    for alpha, bands in (("unassalpha", len(CUBE)), ("unspecified", len(CUBE) + 1)):
+        path = tmp_path / f"{alpha}.tif"
+        common: dict[str, Any] = {"photometric": "minisblack", "planarconfig": planes, "metadata": None}
+        tifffile.imwrite(path, samples, extrasamples=[*extra, alpha], **common, **options)
+        cube = open_cube(path)
+        assert cube.shape == (bands, 40, 48)
+        assert np.array_equal(cube.window(3, 5, 20, 20)[: len(CUBE)], CUBE[:, 3:23, 5:25])
+        mask = cube.missing(3, 5, cube.window(3, 5, 20, 20))
+        if alpha == "unspecified":
+            assert mask is None
+            continue
+        assert mask is not None
+        assert mask[:, :, :5].all()
+        assert not mask[:, :, 5:].any()
+
+
+def test_the_library_says_nothing_of_tags_that_are_read_here(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "a.tif", tags=gdal([], "-3.4028234663852886e+999"))
+    assert open_cube(path).shape == CUBE.shape
+    assert not caplog.records
 
 
 def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
