@@ -307,8 +307,12 @@ def _map_offset(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSe
         # The library only logs a chain of pages that leads out of the file, and shows the pages before.
         raise InputError("cut")
     offset = series.dataoffset
-    plain = offset is not None and file.pages.first.is_memmappable
-    return int(offset) if plain and offset is not None else None
+    if offset is None or not file.pages.first.is_memmappable:
+        return None
+    # What the pages say that their bytes are may be less than their pixels take.
+    if int(offset) + math.prod(series.shape) * series.dtype.itemsize > size:
+        raise InputError("cut")
+    return int(offset)
 
 
 def _check_chain(file: tifffile.TiffFile) -> None:

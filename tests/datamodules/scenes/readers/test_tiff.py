@@ -97,3 +97,19 @@ def test_a_tiff_of_several_sizes(tmp_path: Path) -> None:
         for size in (8, 9):
             file.write(np.zeros((size, size), np.uint16), metadata=None)
     refused(tmp_path / "a.tif", r"a\.tif has pages of several sizes \(8 x 8, 9 x 9\)")
+
+
+def test_more_pixels_than_the_file_has_bytes_are_damage(tmp_path: Path) -> None:
+    """The lengths of a page's parts are right, its number of rows is not; GDAL's items are looked up all the same."""
+    wavelengths = [f'<Item name="wavelength" sample="{band}">{400 + band}</Item>' for band in range(len(CUBE))]
+    for rows in (41, 1 << 30):
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(
+            path, CUBE.transpose(1, 2, 0), planarconfig="contig", photometric="minisblack", metadata=None,
+            extratags=gdal(wavelengths),
+        )  # fmt: skip
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages.first.tags["ImageLength"].overwrite(rows)
+        with pytest.raises(ValueError, match="is truncated or is no TIFF file"):
+            cube = open_cube(path)
+            cube.window(0, 0, 4, 4)
