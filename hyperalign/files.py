@@ -241,6 +241,18 @@ def _owner_alive(path: Path) -> bool:
     return True
 
 
+def parsed_json(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
+    """Return what a text of JSON holds.
+
+    Raises:
+        ValueError: if it is no JSON, or lists in lists without end.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("lists are nested without end") from error
+
+
 LONGEST_NAME = 255
 """Bytes that a file system allows for the name of a file."""
 

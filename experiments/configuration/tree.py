@@ -315,7 +315,11 @@ def read_settings(path: Path) -> object:
         yaml.YAMLError: where it is not YAML.
     """
     with path.open(encoding="utf-8") as stream:
-        content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader
+        try:
+            content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader
+        except RecursionError as error:
+            start = yaml.Mark(str(path), 0, 0, 0, None, 0)
+            raise yaml.MarkedYAMLError(problem="lists are nested without end", problem_mark=start) from error
     if isinstance(content, dict):
         present_settings(content)
         for key, value in content.items():
@@ -328,6 +332,6 @@ def parsed(text: str) -> object:
     """Return the value of an option as YAML reads it, or the text itself."""
     try:
         value: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return text
     return value

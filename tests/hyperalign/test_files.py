@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hyperalign.files import LONGEST_NAME, beside, fits_pattern
+from hyperalign.files import LONGEST_NAME, beside, fits_pattern, parsed_json
 
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".dat", "ü" * 125 + ".tif", "a.dat"])
@@ -39,3 +39,9 @@ def test_names_in_another_systems_bytes_are_names(tmp_path: Path, stem: bytes) -
 )
 def test_a_pattern_fits_a_name_by_its_meaning_or_by_its_letters(pattern: str, name: str, fits: bool) -> None:
     assert fits_pattern(pattern, "other", name) is fits
+
+
+def test_lists_without_end_are_no_json() -> None:
+    assert parsed_json('{"a": [1]}') == {"a": [1]}
+    with pytest.raises(ValueError, match="nested without end"):
+        parsed_json("[" * 200_000)

@@ -1,6 +1,5 @@
 """TIFF and GeoTIFF cubes: one page a band, or one page with a sample per band."""
 
-import json
 import logging
 import math
 import struct
@@ -27,7 +26,7 @@ from datamodules.scenes.readers.gdal_items import Item, items_beside, items_of_t
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
 from datamodules.scenes.readers.tiff_segments import read_window
 from hyperalign.errors import InputError, MissingFileError
-from hyperalign.files import beside
+from hyperalign.files import beside, parsed_json
 
 
 class TiffCube(DecodedCube):
@@ -354,8 +353,8 @@ def _stated(description: str, items: list[Item], shape: tuple[int, ...]) -> tupl
     """Wavelengths from a JSON description or from GDAL's metadata, in their own unit, and the word for it."""
     if description.startswith("{"):
         try:
-            values = json.loads(description).get("wavelengths")
-        except (ValueError, RecursionError):
+            values = parsed_json(description).get("wavelengths")
+        except ValueError:
             values = None
         if isinstance(values, list):
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_one_that_is_silent_is_ended_and_signs_of_life_keep_it(tmp_path: Path, m
 
 
 def test_one_that_cannot_be_started_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper_process.sys, "executable", str(tmp_path / "absent"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "absent"))
     with pytest.raises(FileAccessError, match="cannot be started"):
         ask_helper(tmp_path / "script.py", tmp_path / "a.exr", [])
 
