@@ -150,6 +150,26 @@ class ConfigTree:
         self.merge(update, COMMAND_LINE)
         return True
 
+    def clear(self, key: str) -> bool:
+        """Set what belongs to a class within a class to nothing; the parser reads `null` there as a text.
+
+        Args:
+            key: dotted key of the command line, such as `data.degradation.response`.
+
+        Returns:
+            Whether the files name that class, so that it was set here.
+        """
+        *parents, _ = _short(key).split(".")
+        value: object = {"class_path": "", "init_args": self.settings}
+        for parent in parents:
+            if not _is_class(value) or not isinstance(value, dict):
+                return False
+            value = (value.get("init_args") or {}).get(parent)
+        if len(parents) < 2 or not _is_class(value):
+            return False
+        self.assign(key, None)
+        return True
+
     def assign(self, key: str, value: object) -> None:
         """Set one dotted key of the command line, descending into `init_args` and the last item of a list."""
         append = key.endswith("+")
