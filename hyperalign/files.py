@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import uuid4
 
+from hyperalign.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -250,7 +252,7 @@ def parsed_json(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise ValueError("lists are nested without end") from error
+        raise InputError("A text of JSON has lists that are nested without end: write it again.") from error
 
 
 LONGEST_NAME = 255
