@@ -18,7 +18,7 @@ from datamodules.scenes.expected import Expected, listing
 from datamodules.scenes.readers import CubeFile, EnviCube, MatCube, check_shape
 from datamodules.splits import load_split
 from hyperalign.errors import FileAccessError, InputError, MissingFileError
-from hyperalign.files import write_text
+from hyperalign.files import parsed_json, write_text
 
 _log = logging.getLogger(__name__)
 _STEM = "HyperspecVNIR_Chikusei_20140729"
@@ -162,7 +162,7 @@ class Chikusei(SceneDataModule):
         """Largest finite value of the usual crop, read once and then kept in the cache."""
         record = self.cache.folder / "crop_maximum" / f"{self._digest('maximum')}.json"
         try:
-            return float(json.loads(record.read_text(encoding="utf-8"))["maximum"])
+            return float(parsed_json(record.read_text(encoding="utf-8"))["maximum"])
         except OSError:
             # Not there or not readable: writing says why, if that cannot be done either.
             _log.info("The largest value of the Chikusei crop is read from %s, once.", file.path)

@@ -57,8 +57,8 @@ class Folder(FolderTarget):
         missing: values that mark missing ones, beside those that the files declare; None takes the usual ones, -9999,
             -32768 and the fill values of netCDF; an empty list none.
         include: patterns of the cubes to take, as `*.tif` or `day1/*`, of names or of paths below the folder; what is
-            asked for is taken whatever its name says it is. None takes all but masks, previews, geometry, class maps
-            and spectral libraries, which are told by their names.
+            asked for is taken whatever its name says it is. None takes all but masks, previews, geometry, class maps,
+            spectral libraries and references of line cameras, which are told by their names.
         exclude: patterns of cubes to leave out.
         strict: stop at the first cube that cannot be used; otherwise it is named at the end, after the others.
         max_bytes: bytes that one cube that must be decoded whole, or one strip of another, may take in memory.

@@ -19,7 +19,7 @@ from experiments.configuration.names import nearest_name
 from experiments.configuration.unimported.answers import DATA_COMMANDS, answered
 from experiments.ending import check_complete, ending
 from experiments.process.failures import INTERRUPTED, told
-from experiments.process.launchers import check_launcher
+from experiments.process.launchers import check_launcher, keep_stacks_back
 from experiments.process.sigterm import ends_on_sigterm
 from hyperalign.command.search_path import let_own_code_in
 from hyperalign.errors import UsageError
@@ -132,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         check_launcher()
+        keep_stacks_back()
         let_own_code_in()
         with ends_on_sigterm():
             return _dispatch(given)

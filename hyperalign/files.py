@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import uuid4
 
+from hyperalign.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -241,6 +243,18 @@ def _owner_alive(path: Path) -> bool:
     return True
 
 
+def parsed_json(text: str) -> Any:  # noqa: ANN401 - whatever the text holds
+    """Return what a text of JSON holds.
+
+    Raises:
+        ValueError: if it is no JSON, or lists in lists without end.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise InputError("A text of JSON has lists that are nested without end: write it again.") from error
+
+
 LONGEST_NAME = 255
 """Bytes that a file system allows for the name of a file."""
 
@@ -253,8 +267,10 @@ def beside(path: Path, ending: str) -> Path:
         ending: what is added to its name.
     """
     name = f"{path.name}{ending}"
-    if len(name.encode()) <= LONGEST_NAME:
+    # A name of another system's bytes is a name as well.
+    own = os.fsencode(path.name)
+    if len(own) + len(os.fsencode(ending)) <= LONGEST_NAME:
         return path.with_name(name)
-    mark = f"~{hashlib.sha256(path.name.encode()).hexdigest()[:8]}{ending}"
-    kept = path.name.encode()[: LONGEST_NAME - len(mark.encode())].decode(errors="ignore")
+    mark = f"~{hashlib.sha256(own).hexdigest()[:8]}{ending}"
+    kept = own[: LONGEST_NAME - len(mark.encode())].decode(errors="ignore")
     return path.with_name(f"{kept}{mark}")

@@ -2,7 +2,8 @@
 
 Every rank leaves a sign of life in the store of the default process group, and looks for those of the others. A rank
 that fails leaves its sentence there; a rank whose signs stop, because it was killed or its machine is gone, is named by
-the others, whatever launcher started them and whatever they wait in.
+the others, whatever launcher started them and whatever they wait in: at once where it ran on the same machine, whose
+table of processes is asked, else when its signs are overdue.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import torch.distributed as dist
@@ -62,6 +64,9 @@ class Watch:
         self._seen: dict[int, tuple[bytes, float]] = {}
         self._done = threading.Event()
         self._sentence = ""
+        self._homes: dict[int, str] = {}
+        self._home = _home()
+        self._store.set(f"home/{self.rank}", self._home)
         self._sign("0")
         self._thread = threading.Thread(target=self._keep, name="rank watch", daemon=True)
         self._thread.start()
@@ -154,6 +159,8 @@ class Watch:
             time.sleep(0.02)
 
     def _state_of(self, rank: int) -> tuple[Literal["well", "failed", "gone"], str]:
+        # Asked before its last words are: one that says them and ends is not gone without a word.
+        dead = self._is_dead(rank)
         if self._store.check([f"failed/{rank}"]):
             text = self._store.get(f"failed/{rank}").decode()
             self._store.set(f"read/{rank}/{self.rank}", "1")
@@ -163,6 +170,8 @@ class Watch:
                 self._over.add(rank)
                 self._store.set(f"bye/{rank}/{self.rank}", "1")
             return "well", ""
+        if dead:
+            return "gone", self._gone(rank)
         now = time.monotonic()
         sign = self._store.get(f"alive/{rank}") if self._store.check([f"alive/{rank}"]) else b""
         before, since = self._seen.get(rank, (b"", now))
@@ -171,6 +180,12 @@ class Watch:
         elif now - since > LOST_SECONDS:
             return "gone", self._gone(rank)
         return "well", ""
+
+    def _is_dead(self, rank: int) -> bool:
+        """Whether a rank of this machine has no process any more; those of other machines are told by their signs."""
+        if rank not in self._homes and self._store.check([f"home/{rank}"]):
+            self._homes[rank] = self._store.get(f"home/{rank}").decode()
+        return is_dead(self._homes.get(rank, ""), self._home)
 
     def _gone(self, rank: int) -> str:
         return (
@@ -206,6 +221,42 @@ class Watch:
         sys.stderr.write(f"error: {self._sentence}\n")
         sys.stderr.flush()
         os._exit(1)
+
+
+def _home() -> str:
+    """Return this machine's start, its table of processes, this process's number and start; empty where none says."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()} {os.getpid()} {_started(os.getpid())[1]}"
+    except (OSError, IndexError):
+        return ""
+
+
+def _started(number: int) -> tuple[str, str]:
+    """Return the state of a process and when it was started."""
+    # The name in brackets may hold blanks.
+    facts = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return facts[0], facts[19]
+
+
+def is_dead(home: str, own: str) -> bool:
+    """Tell whether the process of another home has ended; False where it cannot be known from here.
+
+    Args:
+        home: where that process said it runs.
+        own: where this one does.
+    """
+    there, here = home.split(), own.split()
+    if len(there) != 4 or there[:2] != here[:2]:
+        return False
+    try:
+        state, started = _started(int(there[2]))
+    except ProcessLookupError:
+        return True
+    except (OSError, IndexError):
+        return not Path(f"/proc/{there[2]}").exists()
+    # One that its launcher has not asked after yet is still listed.
+    return state in ("Z", "X") or started != there[3]
 
 
 _watches: list[Watch] = []

@@ -27,6 +27,7 @@ from hyperalign.files import (
     Write,
     file_digest,
     file_stem,
+    parsed_json,
     put_in_place,
     remove_stale_files,
     settings_digest,
@@ -101,7 +102,7 @@ class Store:
         """
         manifest = self._manifest_path(name)
         try:
-            record = json.loads(manifest.read_text())
+            record = parsed_json(manifest.read_text())
             path = manifest.parent / Path(record["file"]).name
             size = path.stat().st_size
             entry = Entry(name, path, record["sha256"], record["metadata"])

@@ -162,7 +162,7 @@ class PredictionWriter(Callback):
         if self._cube is None:
             side = self._tiling.side_of(scene.file.shape)
             self._cube = RestoredCube(scene, asked, side, self.dtype, self._restorer.name, self.pictures, self._overlap)
-            if scene.avoided:
+            if "bands not drawn on" in self._cube.notes:
                 log.warning("%s: %s.", scene.file.path, self._cube.notes["bands not drawn on"])
         observed, restored, holes = tile
         if self._cube.add(*place, observed, restored, holes):

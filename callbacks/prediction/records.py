@@ -10,7 +10,7 @@ from typing import Any
 
 from datamodules.pairs.pair_scene import PairScene
 from datamodules.sampling.tile_stream import StreamedScene
-from hyperalign.files import beside, file_states, settings_digest, write_text
+from hyperalign.files import beside, file_states, parsed_json, settings_digest, write_text
 
 REVISION = 1
 """Raised whenever outputs of unchanged settings would come out differently."""
@@ -60,7 +60,7 @@ def write_record(asked: Path, written: Path, settings: Mapping[str, Any], notes:
 def is_finished(asked: Path, settings: Mapping[str, Any]) -> bool:
     """Tell whether a file is complete, untouched in size, and was made with these settings."""
     try:
-        record = json.loads(record_path(asked).read_text(encoding="utf-8"))
+        record = parsed_json(record_path(asked).read_text(encoding="utf-8"))
         written = asked.with_name(Path(record["file"]).name)
         return bool(record["digest"] == settings_digest(settings) and record["size"] == size_of(written))
     except (OSError, ValueError, KeyError, TypeError):

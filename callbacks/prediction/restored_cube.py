@@ -199,6 +199,8 @@ class RestoredCube:
             centres = self.scene.file.wavelengths or ()
             avoided = ", ".join(f"{centres[band]:g}" for band in self.scene.avoided)
             notes["bands not drawn on"] = f"{avoided} nm, bad or constant in the observation"
+        elif self.scene.all_bad:
+            notes["bands not drawn on"] = "none, as all are bad or constant in the observation"
         if self._gain != 1.0:
             notes["reflectance scale factor"] = f"{self._gain * own_factor(self.scene):.9g}"
         return notes

@@ -9,7 +9,7 @@ from typing import Any
 
 from hyperalign.captions import Region, RegionCaption, Window
 from hyperalign.errors import HyperalignError, MissingFileError
-from hyperalign.files import write_text
+from hyperalign.files import parsed_json, write_text
 
 FOLDER = Path(__file__).parent
 CAPTIONS = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
@@ -45,7 +45,7 @@ def load_captions(name: str, data_set: str) -> dict[str, str]:
             "`hyperalign caption` write one."
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_text(encoding="utf-8"))
         owner, given = str(content["data_set"]), dict(content["captions"])
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         place = f" in line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""

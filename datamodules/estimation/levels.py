@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperalign.errors import InputError
-from hyperalign.files import write_text
+from hyperalign.files import parsed_json, write_text
 
 _FORMAT = 1
 
@@ -103,7 +103,7 @@ def read_estimate(path: Path) -> NoiseEstimate:
         InputError: one sentence, if there is no such file or it is no estimate.
     """
     try:
-        return estimate_of(json.loads(path.read_text(encoding="utf-8")))
+        return estimate_of(parsed_json(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(
             f"The noise estimate {path} cannot be read ({error.strerror}): give the noise.json of an earlier run."

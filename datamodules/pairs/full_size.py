@@ -31,11 +31,11 @@ class FullSizePairs(Dataset[Sample]):
         return len(self.scenes)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one pair; what is missing in it is filled."""
+        """Return one pair; what is missing in it is filled, and said."""
         scene = self.scenes[index]
         strip = scene.strip(0, scene.file.shape[1])
         assert strip.multispectral is not None  # noqa: S101 - a pair has both
-        return Sample(
+        sample = Sample(
             observation=torch.from_numpy(strip.observation),
             multispectral=torch.from_numpy(strip.multispectral),
             caption=scene.caption,
@@ -43,3 +43,6 @@ class FullSizePairs(Dataset[Sample]):
             wavelengths=scene.match.wavelengths,
             phase=scene.phase,
         )
+        if strip.missing is not None:
+            sample["missing"] = torch.from_numpy(strip.missing.any(axis=0))
+        return sample

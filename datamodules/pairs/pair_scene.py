@@ -86,6 +86,11 @@ class PairScene:
         """Numbers of the hyperspectral bands that are not drawn on."""
         return self.hyperspectral.avoided
 
+    @property
+    def all_bad(self) -> bool:
+        """Whether all needed bands of the hyperspectral image are bad."""
+        return self.hyperspectral.all_bad
+
     @cached_property
     def template(self) -> CubeFile:
         """The file whose format and facts the fused cube takes over."""

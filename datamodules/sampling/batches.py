@@ -23,6 +23,7 @@ class Sample(TypedDict):
         phase: where an observation's pixel lies in its block of target pixels (see `Degradation.phase`); absent where
             both have one size.
         task: number of the task, where several are drawn from.
+        missing: `H x W`, where nothing was measured on the finest grid, and values are filled; absent where all were.
     """
 
     observation: Tensor
@@ -33,6 +34,7 @@ class Sample(TypedDict):
     wavelengths: tuple[float, ...]
     phase: NotRequired[float]
     task: NotRequired[int]
+    missing: NotRequired[Tensor]
 
 
 class Batch(TypedDict):
@@ -49,6 +51,7 @@ class Batch(TypedDict):
     wavelengths: tuple[float, ...]
     phase: NotRequired[float]
     task: NotRequired[Tensor]
+    missing: NotRequired[Tensor]
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -87,6 +90,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         batch["target"] = torch.stack([sample["target"] for sample in samples])
     if all("multispectral" in sample for sample in samples):
         batch["multispectral"] = torch.stack([sample["multispectral"] for sample in samples])
+    if all("missing" in sample for sample in samples):
+        batch["missing"] = torch.stack([sample["missing"] for sample in samples])
     return batch
 
 

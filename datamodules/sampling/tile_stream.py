@@ -63,6 +63,10 @@ class StreamedScene(Protocol):
         ...
 
     @property
+    def all_bad(self) -> bool:
+        """Whether all of the file's bands that are needed are bad, so that they are taken as they are."""
+
+    @property
     def template(self) -> CubeFile:
         """The file whose format and facts the restored cube takes over."""
         ...

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datamodules.scenes.scene import MappedScene, Scene
 from hyperalign.errors import HyperalignError
-from hyperalign.files import file_digest, replacing
+from hyperalign.files import file_digest, parsed_json, replacing
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
@@ -85,7 +85,7 @@ class SceneCache:
     def _recorded(self, name: str, cube: Path, record: Path, verify: bool = False) -> MappedScene | None:
         """Return the scene if its files are there and sound."""
         try:
-            facts = json.loads(record.read_text())
+            facts = parsed_json(record.read_text())
             status = cube.stat()
             if status.st_size != facts["bytes"]:
                 _log.warning("The cached cube %s has a wrong size: it is built again.", cube)

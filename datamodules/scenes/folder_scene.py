@@ -96,13 +96,26 @@ class FolderScene:
         Raises:
             ValueError: as `statistics`.
         """
+        return self._bad if len(self._bad) < len(self.match.used) else ()
+
+    @property
+    def all_bad(self) -> bool:
+        """Whether the file calls all bands that are needed bad, or they hold one value everywhere.
+
+        Raises:
+            ValueError: as `statistics`.
+        """
+        return len(self._bad) == len(self.match.used)
+
+    @cached_property
+    def _bad(self) -> tuple[int, ...]:
+        """Numbers of the needed bands of the file that are bad, or hold one value everywhere, or none at all."""
         used, found = self.match.used, set(self.file.bad_bands)
         if self._pass is not None and math.prod(self.file.shape[1:]) >= _FEWEST_PIXELS:
             found |= set(used[self._pass.lows >= self._pass.highs].tolist())
         elif self._pass is not None:
             found |= set(used[~np.isfinite(self._pass.lows)].tolist())
-        bad = sorted(found & set(used.tolist()))
-        return tuple(bad) if len(bad) < len(used) else ()
+        return tuple(sorted(found & set(used.tolist())))
 
     @cached_property
     def _fed(self) -> BandMatch:

@@ -45,7 +45,8 @@ def one_config(
     except yaml.MarkedYAMLError as error:
         raise ConfigError(unreadable(error)) from error
     notice(tree)
-    given = [word for _, _, words in chosen(tree, arguments, first) for word in words]
+    left = chosen(tree, arguments, first)
+    given = [word for name, value, words in left if value != "null" or not tree.clear(name) for word in words]
     settings = {key: value for key, value in tree.settings.items() if sections is None or key in sections}
     with TemporaryDirectory() as folder:
         words = given

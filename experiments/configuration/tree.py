@@ -150,6 +150,26 @@ class ConfigTree:
         self.merge(update, COMMAND_LINE)
         return True
 
+    def clear(self, key: str) -> bool:
+        """Set what belongs to a class within a class to nothing; the parser reads `null` there as a text.
+
+        Args:
+            key: dotted key of the command line, such as `data.degradation.response`.
+
+        Returns:
+            Whether the files name that class, so that it was set here.
+        """
+        *parents, _ = _short(key).split(".")
+        value: object = {"class_path": "", "init_args": self.settings}
+        for parent in parents:
+            if not _is_class(value) or not isinstance(value, dict):
+                return False
+            value = (value.get("init_args") or {}).get(parent)
+        if len(parents) < 2 or not _is_class(value):
+            return False
+        self.assign(key, None)
+        return True
+
     def assign(self, key: str, value: object) -> None:
         """Set one dotted key of the command line, descending into `init_args` and the last item of a list."""
         append = key.endswith("+")
@@ -315,7 +335,11 @@ def read_settings(path: Path) -> object:
         yaml.YAMLError: where it is not YAML.
     """
     with path.open(encoding="utf-8") as stream:
-        content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader
+        try:
+            content: object = yaml.load(stream, Loader=_Loader)  # noqa: S506 - a safe loader
+        except RecursionError as error:
+            start = yaml.Mark(str(path), 0, 0, 0, None, 0)
+            raise yaml.MarkedYAMLError(problem="lists are nested without end", problem_mark=start) from error
     if isinstance(content, dict):
         present_settings(content)
         for key, value in content.items():
@@ -328,6 +352,6 @@ def parsed(text: str) -> object:
     """Return the value of an option as YAML reads it, or the text itself."""
     try:
         value: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return text
     return value

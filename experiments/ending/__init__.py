@@ -128,7 +128,7 @@ def _solved(command: HyperalignCLI, arguments: Sequence[str]) -> list[str]:
     if method is None or not isinstance(command.model, TrainingFreeModule):
         return []
     kind = "FusionPair" if isinstance(command.model, FusionSolverModule) else "Folder"
-    return restoring(kind, ["--config", method])
+    return restoring(kind, ["--config", method, *only(arguments, "--model.")])
 
 
 def reading(command: HyperalignCLI, kind: type[Folder | FusionPair]) -> list[str]:
@@ -143,6 +143,18 @@ def reading(command: HyperalignCLI, kind: type[Folder | FusionPair]) -> list[str
 def as_word(value: object) -> str:
     """Return a setting as the command line takes it."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def only(arguments: Sequence[str], start: str) -> list[str]:
+    """Return the options of a command line whose names begin in one way, with their values."""
+    kept: list[str] = []
+    keeping = False
+    for word in arguments:
+        if word.startswith("--"):
+            keeping = word.startswith(start)
+        if keeping:
+            kept.append(word)
+    return kept
 
 
 def without(arguments: Sequence[str], options: Sequence[str] = _ONLY_ONCE) -> list[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from experiments.reproduction.store import ResultsStore, ShownTable
 from experiments.reproduction.summary import as_markdown, ranked
 from hyperalign.errors import MissingFileError
+from hyperalign.files import parsed_json
 
 _FACTS = re.compile(r"(<!-- facts ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _PLACE = re.compile(r"(<!-- table (\S+) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -42,7 +42,7 @@ def with_tables(text: str, store: ResultsStore) -> str:
             raise MissingFileError(
                 f"The store {store.root} holds no {path.name}, which the page asks for: put it there."
             )
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = parsed_json(path.read_text(encoding="utf-8"))
         lines = ["| term | value |", "| --- | ---: |", *(f"| {name} | {value:.4g} |" for name, value in facts.items())]
         return f"{place[1]}\n{chr(10).join(lines)}\n\n{place[3]}"
 

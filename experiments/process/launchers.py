@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 
 from hyperalign.errors import UsageError
 
-__all__ = ["RANK_VARIABLES", "check_launcher", "lacking_variable"]
+__all__ = ["RANK_VARIABLES", "check_launcher", "keep_stacks_back", "lacking_variable"]
 
 RANK_VARIABLES = ("LOCAL_RANK", "SLURM_PROCID", "RANK")
 """What launchers tell a process of its number; the first process speaks for all."""
@@ -108,3 +108,16 @@ def _check_devices(text: str) -> None:
                 f"The variable CUDA_VISIBLE_DEVICES is {text[:80]!r}, which names no GPUs and would hide all of them: "
                 "give their numbers, such as 0,1, or unset it."
             )
+
+
+def keep_stacks_back(environment: MutableMapping[str, str] | None = None) -> None:
+    """Have PyTorch print no stacks of its own where another process is gone, which is told in a sentence.
+
+    Whoever wants to see them (`HYPERALIGN_TRACEBACK=1`), or has set its level of logging, is given them.
+
+    Args:
+        environment: of this process and those that it starts.
+    """
+    given = os.environ if environment is None else environment
+    if given.get("HYPERALIGN_TRACEBACK") != "1":
+        given.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperalign.errors import InputError, MissingFileError
-from hyperalign.files import write_text
+from hyperalign.files import parsed_json, write_text
 
 FORMAT = 1
 """Of the files of a store."""
@@ -215,7 +215,7 @@ def _damaged(path: Path) -> InputError:
 
 def _loaded(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_text(encoding="utf-8"))
         found = content.pop("format")
     except (ValueError, KeyError, AttributeError) as error:
         raise _damaged(path) from error

@@ -218,7 +218,8 @@ class EvaluationModule(LightningModule, ABC):
         """Score a fused image without truth."""
         blur, phase = batch.get("blur"), batch.get("phase")
         observation, multispectral = (batch[key][index].to(fused.device) for key in ("observation", "multispectral"))
-        return no_reference(fused, observation, multispectral, phase=phase, blur=blur)
+        missing = batch["missing"][index].to(fused.device) if "missing" in batch else None
+        return no_reference(fused, observation, multispectral, phase=phase, blur=blur, missing=missing)
 
     def _check_images(self, batch: Mapping[str, Any]) -> None:
         """Refuse images with values that are not finite."""

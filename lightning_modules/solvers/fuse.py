@@ -137,8 +137,8 @@ def _seen(low: Tensor, high: Tensor, response: Tensor | None, spatial: SpatialRe
 def _check_dimension(dimension: int, observation: Tensor) -> None:
     if not 1 <= dimension <= observation.shape[1]:
         raise SolverError(
-            f"FUSE was given a subspace of dimension {dimension} for {observation.shape[1]} bands; give 1 to "
-            f"{observation.shape[1]}."
+            f"FUSE was given a subspace of dimension {dimension} for {observation.shape[1]} bands; set its "
+            f"`dimension` (--model.solver.dimension) to 1 to {observation.shape[1]}."
         )
 
 

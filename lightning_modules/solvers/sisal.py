@@ -81,8 +81,8 @@ def simplex_coordinates(pixels: Tensor, count: int) -> tuple[Tensor, Tensor]:
     bands, samples = pixels.shape
     if not 2 <= count <= min(bands, samples):
         raise SolverError(
-            f"SISAL was asked for {count} endmembers of {samples} pixels in {bands} bands; give 2 to "
-            f"{min(bands, samples)}."
+            f"SISAL was asked for {count} endmembers of {samples} pixels in {bands} bands; set the "
+            f"solver's `endmembers` (--model.solver.endmembers) to 2 to {min(bands, samples)}."
         )
     mean = pixels.mean(dim=1, keepdim=True)
     centred = pixels - mean
@@ -91,7 +91,8 @@ def simplex_coordinates(pixels: Tensor, count: int) -> tuple[Tensor, Tensor]:
     across = mean - plane @ (plane.T @ mean)
     if values[-(count - 1)] <= 1e-12 * values[-1] or across.norm() <= 1e-12 * mean.norm():
         raise SolverError(
-            f"SISAL was asked for {count} endmembers but the pixels span fewer dimensions; ask for fewer endmembers."
+            f"SISAL was asked for {count} endmembers but the pixels span fewer dimensions; set the "
+            "solver's `endmembers` (--model.solver.endmembers) to fewer."
         )
     basis = torch.cat([plane, across / across.norm()], dim=1)
     return basis, basis.T @ (plane @ (plane.T @ centred) + mean)

@@ -33,8 +33,8 @@ def vertex_components(pixels: Tensor, count: int, generator: torch.Generator) ->
     bands, samples = pixels.shape
     if not 2 <= count <= min(bands, samples):
         raise SolverError(
-            f"VCA was asked for {count} endmembers of {samples} pixels in {bands} bands; give 2 to "
-            f"{min(bands, samples)}."
+            f"VCA was asked for {count} endmembers of {samples} pixels in {bands} bands; set the "
+            f"solver's `endmembers` (--model.solver.endmembers) to 2 to {min(bands, samples)}."
         )
     mean = pixels.mean(dim=1, keepdim=True)
     centred = pixels - mean

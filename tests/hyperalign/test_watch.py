@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import torch.distributed as dist
 from hyperalign import watch as module
 from hyperalign.errors import NonFiniteError
 from hyperalign.ranks import Ranks
-from hyperalign.watch import RankLostError, is_consequence, lost_rank, watch
+from hyperalign.watch import RankLostError, is_consequence, is_dead, lost_rank, watch
 from tests.two_ranks import exit_codes
 
 
@@ -73,6 +74,44 @@ def test_a_killed_rank_is_named_to_those_who_wait_for_it(tmp_path: Path) -> None
     codes, said = on_two_ranks(tmp_path, killed_in_a_stage)
     assert codes == [0, -signal.SIGKILL]
     assert said[0].startswith("True Rank 1 of 2 is gone without a word, killed or with its machine: look at its output")
+
+
+def noticed_at_once(_: Path) -> str:
+    module.LOST_SECONDS = 600.0
+    ranks = Ranks()
+    ranks.gathered("all are there")
+    if ranks.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    begin = time.monotonic()
+    try:
+        ranks.gathered("and you?")
+    except RankLostError as error:
+        return f"{time.monotonic() - begin < 20} {error}"
+    return "nobody noticed"
+
+
+def test_a_rank_killed_on_the_same_machine_is_named_before_its_signs_are_overdue(tmp_path: Path) -> None:
+    codes, said = on_two_ranks(tmp_path, noticed_at_once)
+    assert codes == [0, -signal.SIGKILL]
+    assert said[0].startswith("True Rank 1 of 2 is gone without a word")
+
+
+def test_who_has_ended_is_known_on_the_same_machine_alone() -> None:
+    own = module._home()
+    if not own:
+        pytest.skip("this system has no table of processes to look into")
+    boot, table, _, _ = own.split()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        home = f"{boot} {table} {child.pid} {module._started(child.pid)[1]}"
+        assert not is_dead(home, own)
+        child.kill()
+        while module._started(child.pid)[0] != "Z":
+            time.sleep(0.01)
+        assert is_dead(home, own)  # ended, and not asked after yet
+    assert is_dead(home, own)
+    assert is_dead(f"{boot} {table} {os.getpid()} 1", own)  # another process has its number now
+    for elsewhere in (f"other {table} {child.pid} 1", f"{boot} pid:[1] {child.pid} 1", "", "what"):
+        assert not is_dead(elsewhere, own)
 
 
 def failing_in_training(_: Path) -> str:

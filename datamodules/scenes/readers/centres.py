@@ -18,8 +18,7 @@ _LARGEST_NANOMETRES = 1e5
 
 _ANGSTROM = re.compile(r"^(å|Å|a|ang(str(o|ö)m)?s?)$", re.IGNORECASE)
 _OTHER = re.compile(
-    r"wave ?number|^(index|indices|band ?(number|index)s?)$|^(m|meters?|metres?)$"
-    r"|^(mm|cm|millimet(er|re)s?|centimet(er|re)s?)$|hz|hertz|e?v$|volts?",
+    r"wave ?number|^(index|indices|band ?(number|index)s?)$|hz|hertz|e?v$|volts?",
     re.IGNORECASE,
 )
 """Words for units that are no wavelength's, or do not say enough: a wavenumber may count per cm or per m."""
@@ -27,6 +26,12 @@ _PER_CENTIMETRE = re.compile(
     r"^(wave ?numbers?)?[ ,([]*(cm ?\^?\{?(-1|⁻¹)\}?|1 ?/ ?cm|kaysers?|(inverse|reciprocal) ?cent\w*)[)\]]*$",
     re.IGNORECASE,
 )
+_METRES = {
+    re.compile(r"^(m|met(er|re)s?)$", re.IGNORECASE): 1e9,
+    re.compile(r"^(cm|centimet(er|re)s?)$", re.IGNORECASE): 1e7,
+    re.compile(r"^(mm|millimet(er|re)s?)$", re.IGNORECASE): 1e6,
+}
+"""Long units of length, as nm; netCDF's conventions have metres."""
 _FREQUENCY = re.compile(r"^(k|m|g|t|p|kilo|mega|giga|tera|peta)?(?:hz|hertz)$", re.IGNORECASE)
 _ENERGY = re.compile(r"^(m|milli)?[ -]?(?:ev|electron ?volts?)$", re.IGNORECASE)
 _PER_SECOND = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
@@ -54,7 +59,7 @@ class Centres:
         """Return wavelengths in nm in the file's unit: its own numbers where they are its own bands."""
         own = dict(zip(self.nanometres, self.stated, strict=True))
         new = [self.unit / centre if self.reciprocal else centre / self.unit for centre in wavelengths]
-        return tuple(own.get(centre, round(number, 9)) for centre, number in zip(wavelengths, new, strict=True))
+        return tuple(own.get(centre, float(f"{number:.10g}")) for centre, number in zip(wavelengths, new, strict=True))
 
 
 def centres_from_file(values: Iterable[Any], bands: int, where: str, unit: str = "") -> tuple[float, ...]:
@@ -66,8 +71,8 @@ def stated_centres(values: Iterable[Any], bands: int, where: str, unit: str = ""
     """Return the wavelengths that a file states, in nm and as they are stated.
 
     Nanometres and micrometres are told by the numbers and not by the file's word for them, which is often missing or
-    `Unknown`: centres below 100 are micrometres. For other units the word is needed: Angstrom, wavenumbers per cm,
-    frequencies (Hz to PHz) and energies (meV, eV) are converted.
+    `Unknown`: centres below 100 are micrometres. For other units the word is needed: Angstrom, mm, cm and m,
+    wavenumbers per cm, frequencies (Hz to PHz) and energies (meV, eV) are converted.
 
     Args:
         values: one number per band, as numbers or text.
@@ -96,10 +101,12 @@ def stated_centres(values: Iterable[Any], bands: int, where: str, unit: str = ""
             f"{where} has no wavelength for each of its {bands} bands: repair it, download it again, or give "
             "`wavelengths`."
         )
-    factor = per or (0.1 if _ANGSTROM.match(word) else 1000.0 if max(centres) < _LARGEST_MICROMETRES else 1.0)
+    long = next((size for pattern, size in _METRES.items() if pattern.match(word)), None)
+    near = 1000.0 if max(centres) < _LARGEST_MICROMETRES else 1.0
+    factor = per or long or (0.1 if _ANGSTROM.match(word) else near)
     # Rounded, so that 0.55 and 550 come out as the same number.
     nanometres = tuple(round(per / centre if per else centre * factor, 6) for centre in centres)
-    if per and not _SMALLEST_NANOMETRES <= min(nanometres) <= max(nanometres) <= _LARGEST_NANOMETRES:
+    if (per or long) and not _SMALLEST_NANOMETRES <= min(nanometres) <= max(nanometres) <= _LARGEST_NANOMETRES:
         raise InputError(
             f"{where} states its wavelengths in the unit {word!r}, from {min(nanometres):g} to {max(nanometres):g} nm, "
             "which is no optical sensor's: give `wavelengths` in nm."

@@ -18,6 +18,8 @@ _ENDS = {
     **dict.fromkeys(("glt", "igm", "loc", "obs", "dem", "geometry"), "geometry"),
 }
 """Last words of names, and what they mean."""
+_REFERENCE = re.compile(r"^(dark|white|whitedark)_?ref(erence)?_", re.IGNORECASE)
+"""References that line cameras leave beside a capture: `DARKREF_scan.raw`, `WHITEREF_scan.raw`."""
 _ANYWHERE = {"ql": "preview", "quicklook": "preview", "browse": "preview", "thumbnail": "preview"}
 _AFTER = {"ort", "img", "bsq", "bil", "bip", "map", "image"}
 """Words that may follow: `ang20180101t200000_rdn_obs_ort`."""
@@ -35,6 +37,8 @@ def companion_kind(path: Path) -> str:
             if "_obs_" in path.name.lower()
             else "uncertainty"
         )
+    if _REFERENCE.match(path.name):
+        return "reference"
     words = [word for word in re.split(r"[_\-. ()]+", path.stem.lower()) if word]
     while len(words) > 2 and words[-1] in _AFTER:
         words.pop()
@@ -61,8 +65,9 @@ def envi_companion_kind(image: Path, header: Path) -> str:
     if image.suffix.lower() in (".sli", ".slb"):
         return "spectral library"
     named = companion_kind(image)
-    if not named:
-        return ""
+    if named in ("", "reference"):
+        # References have the bands of the capture beside them.
+        return named
     bands = str(entries.get("bands", "0"))
     # Geometry and masks have no wavelengths, whatever a cube of such a name may be.
     stated = stated_wavelengths(entries, int(bands) if bands.isdigit() else 0)

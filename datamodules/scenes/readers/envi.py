@@ -1,5 +1,6 @@
 """ENVI files, an image beside a text header, read by windows through a memory map."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from datamodules.scenes.readers.envi_header import (
 from datamodules.scenes.readers.refusals import refuse_axes, refuse_key, refuse_objects
 from hyperalign.errors import InputError, MissingFileError
 from hyperalign.files import beside
+
+_log = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = ("", ".img", ".bsq", ".bil", ".bip", ".dat", ".raw", ".bin", ".cube")
 """Endings of an ENVI image, in the order in which they are looked for beside a header."""
@@ -80,6 +83,11 @@ class EnviCube(CubeFile):
         self.marks = Missing(declared_marks(text.get("data ignore value")), word="data ignore value")
         flags = self.entries.get("bbl")
         self.bad_bands = bad_bands(flags if isinstance(flags, list) else None, layout.shape[0])
+        if isinstance(flags, list) and len(flags) != layout.shape[0]:
+            _log.warning(
+                "The ENVI header %s has %d entries in bbl for %d bands: no band is taken for a bad one.",
+                self.header, len(flags), layout.shape[0],
+            )  # fmt: skip
 
     @property
     def wavelengths(self) -> tuple[float, ...] | None:

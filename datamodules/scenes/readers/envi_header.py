@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 6: "c8", 9: "c16", 12: "u2
 ORDERS = {"bsq": (0, 1, 2), "bil": (1, 0, 2), "bip": (2, 0, 1)}
 """Axes of the stored array that hold bands, rows and columns."""
 
+_SIZES = ("bands", "lines", "samples", "data type", "byte order", "header offset", "interleave")
 _LARGEST_HEADER = 64 << 20
 _NO_IMAGE = ("spectral library", "classification", "vector", "region of interest", "table")
 _MARK = "ENVI"
@@ -97,7 +99,11 @@ def read_entries(path: Path) -> Entries:
                 if (more := next(lines, None)) is None:
                     raise _damaged(path, f"ends within the braces of {name.strip()!r}")
                 value += "\n" + more.strip()
-        entries[name.strip().lower()] = _parts(name.strip().lower(), value)
+        name = name.strip().lower()
+        read = _parts(name, value)
+        if name in _SIZES and entries.get(name, read) != read:
+            raise _refused(path, f"states {name!r} twice, as {entries[name]} and as {read}", "repair it")
+        entries[name] = read
     return entries
 
 
@@ -194,9 +200,12 @@ def _number(path: Path, entries: Mapping[str, str | list[str]], name: str, defau
     if text is None:
         raise _refused(path, f"lacks the entry {name!r}", "repair it, or download it again")
     try:
-        return int(str(text))
+        number = float(str(text))
     except ValueError:
-        raise _refused(path, f"has {name} = {str(text)[:40]}", "repair it") from None
+        number = math.nan
+    if not number.is_integer():
+        raise _refused(path, f"has {name} = {str(text)[:40]}", "repair it")
+    return int(number)
 
 
 def _count(path: Path, entries: Mapping[str, str | list[str]], name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,12 +75,17 @@ def wavelengths_of(items: list[Item], bands: int) -> tuple[list[float], str] | N
             plain = {band: float(number) for band, number in enumerate(numbers)}
         elif (match := CENTRE_IN_TEXT.search(item.text)) and (band := _band(item)) is not None:
             named[band] = (float(match[1]), match[2])
-    if sorted(plain) == list(range(bands)):
+    if _one_for_each(plain, bands):
         values = [plain[band] for band in range(bands)]
         return None if are_numbers_of_bands(values) else (values, unit)
-    if sorted(named) == list(range(bands)):
+    if _one_for_each(named, bands):
         return [named[band][0] for band in range(bands)], named[0][1]
     return None
+
+
+def _one_for_each(stated: Collection[int], bands: int) -> bool:
+    """Tell whether a number is stated for each band; a damaged file claims any number of bands."""
+    return len(stated) == bands and all(band in stated for band in range(bands))
 
 
 def of_other_bands(text: str, picked: Sequence[int] | None) -> str:

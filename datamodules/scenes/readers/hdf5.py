@@ -22,6 +22,7 @@ from datamodules.scenes.facts.names import (
 from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import are_numbers_of_bands, centres_from_user, stated_centres
 from datamodules.scenes.readers.cube_file import CubeFile, take
+from datamodules.scenes.readers.hdf5_file import open_hdf5
 from datamodules.scenes.readers.hdf5_links import is_numeric, own_data_sets, refuse_outside
 from datamodules.scenes.readers.refusals import refuse_objects
 from hyperalign.errors import InputError, MissingFileError
@@ -39,7 +40,8 @@ class Hdf5Cube(CubeFile):
 
     Args:
         path: the file.
-        key: path of the data set, as `group/name`; None takes the only three-dimensional one.
+        key: path of the data set, as `group/name`, or its end where that is one data set's alone; None takes the only
+            three-dimensional one.
         axes: see `datamodules.scenes.readers.axes`; None tells them from the wavelengths or the sizes.
         wavelengths: takes the place of the file's.
 
@@ -103,7 +105,7 @@ def _opened(path: Path) -> Iterator[Any]:
             raise InputError(
                 f"The file {path} is a classic netCDF file: convert it to netCDF-4 with `nccopy -k nc4` and try again."
             )
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
         raise_true_cause(path, error)
         raise InputError(_damaged(path)) from error
@@ -133,6 +135,10 @@ def _chosen(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> 
     if key is None and len(cubes) == 1:
         return cubes[0]
     name = None if key is None else key.strip("/")
+    if name is not None and name not in shapes:
+        # The end of a long path is enough where it is one data set's alone: `VNIR_Cube`.
+        ends = [whole for whole in shapes if whole.endswith(f"/{name}")]
+        name = ends[0] if len(ends) == 1 else name
     if name is None or name not in shapes:
         listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:8]) or "none"
         asked = "no single cube" if key is None else f"no data set {key!r}"

@@ -18,6 +18,7 @@ from torch import Tensor
 from datamodules.scenes.facts.causes import raise_true_cause
 from datamodules.scenes.facts.limits import MAX_BYTES, TooLargeError, check_bytes
 from datamodules.scenes.facts.names import names_centres, names_unit
+from datamodules.scenes.readers.hdf5_file import open_hdf5
 from datamodules.scenes.readers.hdf5_links import OutsideError, is_numeric, own_data_sets, refuse_outside
 from datamodules.scenes.readers.mat_elements import check_elements
 from datamodules.scenes.readers.refusals import NotRealError, refuse_objects
@@ -103,7 +104,7 @@ def _damaged(path: Path) -> str:
 
 def hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of every numeric array with MATLAB's axes; fields of structs as `struct.field`."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         return {
             name.replace("/", "."): tuple(reversed(item.shape))
             for name, item in own_data_sets(file)
@@ -149,7 +150,7 @@ def unit_of(path: Path, centres: str) -> tuple[str, str] | None:
 
 def _texts_hdf5(path: Path, above: str) -> dict[str, str]:
     """Texts of a struct, or of the file, by their names."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         group = file[hdf5_path(above)] if above else file
         items = {name: group.get(name) for name in group if isinstance(group.get(name, getlink=True), h5py.HardLink)}
         return {
@@ -205,7 +206,7 @@ def _fields(path: Path, structs: list[str]) -> dict[str, NDArray[Any]]:
 
 def _read_hdf5(path: Path, key: str | None, max_bytes: int) -> NDArray[Any]:
     name = choose(path, key, hdf5_shapes(path))
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         data = file[hdf5_path(name)]
         refuse_outside(path, data)
         check_bytes(path, data.shape, data.dtype, max_bytes, "whole")

@@ -20,6 +20,7 @@ from datamodules.scenes.readers.axes import axis_order
 from datamodules.scenes.readers.centres import Centres, are_numbers_of_bands, centres_from_user, stated_centres
 from datamodules.scenes.readers.cube_file import largest_of, take
 from datamodules.scenes.readers.decoded import DecodedCube
+from datamodules.scenes.readers.hdf5_file import open_hdf5
 from datamodules.scenes.readers.hdf5_links import refuse_outside
 from datamodules.scenes.readers.mat import (
     choose,
@@ -121,14 +122,14 @@ class MatCube(DecodedCube):
         area: list[slice] = [slice(0, self.shape[0])] * 3
         reverse = self._reverse()
         area[reverse[1]], area[reverse[2]] = slice(row, row + height), slice(column, column + width)
-        with reading(self.path), h5py.File(self.path, "r") as file:
+        with reading(self.path), open_hdf5(self.path) as file:
             parts = _parts(file[hdf5_path(self.key)], tuple(area), reverse[0])
             return max(largest_of(np.asarray(part), self.marks.mask(np.asarray(part))) for part in parts)
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
         if not self.hdf5 or self.matrix:
             return super()._read(rows, columns)
-        with reading(self.path), h5py.File(self.path, "r") as file:
+        with reading(self.path), open_hdf5(self.path) as file:
             return take(file[hdf5_path(self.key)], self._reverse(), rows, columns)
 
     def _decode(self) -> NDArray[Any]:
@@ -149,7 +150,7 @@ class MatCube(DecodedCube):
 
     def _type_of(self, path: Path) -> np.dtype[Any]:
         if self.hdf5:
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path) as file:
                 data = file[hdf5_path(self.key)]
                 refuse_outside(path, data)
                 dtype: np.dtype[Any] = data.dtype

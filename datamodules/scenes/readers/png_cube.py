@@ -115,11 +115,13 @@ def _numbered(folder: Path, start: str | None) -> tuple[list[Path], list[float]]
         )
     order = sorted(found)
     wavelengths = order if all(units) else []
-    if not wavelengths and (gap := set(range(int(order[0]), int(order[-1]) + 1)) - {int(number) for number in order}):
+    # Numbers may be as far apart as dates or seconds, so what lies between them is not listed.
+    gap = next((int(before) + 1 for before, after in pairwise(order) if int(after) - int(before) > 1), None)
+    if not wavelengths and gap is not None:
         steps = {round(after - before, 6) for before, after in pairwise(order)}
         if len(steps) > 1:
             raise InputError(
-                f"The folder {folder} lacks the picture of band {min(gap)} between {order[0]:g} and {order[-1]:g}: "
+                f"The folder {folder} lacks the picture of band {gap} between {order[0]:g} and {order[-1]:g}: "
                 "copy it there, or unpack the folder again."
             )
     return [found[number] for number in order], wavelengths

@@ -1,6 +1,6 @@
 """TIFF and GeoTIFF cubes: one page a band, or one page with a sample per band."""
 
-import json
+import logging
 import math
 import struct
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from datamodules.scenes.readers.gdal_items import Item, items_beside, items_of_t
 from datamodules.scenes.readers.refusals import refuse_key, refuse_objects
 from datamodules.scenes.readers.tiff_segments import read_window
 from hyperalign.errors import InputError, MissingFileError
-from hyperalign.files import beside
+from hyperalign.files import beside, parsed_json
 
 
 class TiffCube(DecodedCube):
@@ -36,8 +36,9 @@ class TiffCube(DecodedCube):
     under the window are decoded; only a compressed file whose pages are no bands is decoded whole.
 
     Pages are bands, unless a page has several samples a pixel: then those are. Overviews and thumbnails are left out;
-    where an internal mask, or GDAL's mask beside the file (`.msk`), is 0, nothing was measured, nor where a value is
-    that of GDAL's no-data tag. The metadata hold the geographic tags and the description.
+    where an internal mask, GDAL's mask beside the file (`.msk`), or a last sample that the file calls alpha, is 0,
+    nothing was measured, nor where a value is that of GDAL's no-data tag. The metadata hold the geographic tags and
+    the description.
 
     Args:
         path: the file.
@@ -77,14 +78,17 @@ class TiffCube(DecodedCube):
             metadata = {tag.name: str(tag.value) for tag in tags if tag.code in GEOGRAPHIC_TAGS}
             description = str(file.pages.first.description or "")
             items = items_of_tag(metadata.get("GDAL_METADATA", "")) + items_beside(path)
-            self._masked = _mask_page(file) is not None or _mask_beside(path) is not None
+            self._alpha = axes is None and self.layout != "pages" and _ends_with_alpha(series.keyframe)
+            self._masked = self._alpha or _mask_page(file) is not None or _mask_beside(path) is not None
             self.stored = np.dtype(f"{file.byteorder}{dtype.char}")
         refuse_objects(dtype, path)
+        self._shown = shape
+        if self._alpha:
+            shape = (*shape[:2], shape[2] - 1) if self.layout == "contig" else (shape[0] - 1, *shape[1:])
         default = "HWC" if self.layout == "contig" else "CHW"
         stated = None if given else _stated(description, items, shape)
         known = given or (stated[0] if stated else None)
         self.order = _page_order(path, shape, axes, default, len(known) if known else None)
-        self._shown = shape
         self._natural = self.order == ((2, 0, 1) if self.layout == "contig" else (0, 1, 2))
         centres = None
         if stated is not None:
@@ -134,6 +138,10 @@ class TiffCube(DecodedCube):
     @cached_property
     def _mask(self) -> NDArray[np.bool_]:
         """Where the mask of the file says that something was measured, `H x W`."""
+        if self._alpha:
+            rows, width = range(0, self.shape[1], _MASK_ROWS), slice(0, self.shape[2])
+            ends = [slice(row, min(row + _MASK_ROWS, self.shape[1])) for row in rows]
+            return np.concatenate([self._samples(some, width)[-1] != 0 for some in ends])
         aside = _mask_beside(self.path)
         with _opened(aside or self.path) as file:
             page = file.pages.first if aside else _mask_page(file)
@@ -147,9 +155,14 @@ class TiffCube(DecodedCube):
         return valid
 
     def _read(self, rows: slice, columns: slice) -> NDArray[Any]:
+        return self._samples(rows, columns)[: self.shape[0]]
+
+    def _samples(self, rows: slice, columns: slice) -> NDArray[Any]:
+        """Return a window of all bands, and of alpha where there is one."""
         if self._offset is None and self._natural:
             with _opened(self.path) as file:
-                return read_window(_only_series(self.path, file), self.shape, rows, columns)
+                shape = (self._shown[self.order[0]], *self.shape[1:])
+                return read_window(_only_series(self.path, file), shape, rows, columns)
         if self._offset is None:
             return super()._read(rows, columns)
         mapped = np.memmap(self.path, self.stored, "r", self._offset, self._shown)
@@ -183,10 +196,22 @@ def _page_order(
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to ourselves what the library says of tags that it cannot make out: they are read here, or named."""
+    words = logging.getLogger("tifffile")
+    before = words.level
+    words.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        words.setLevel(before)
+
+
+@contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file and turn what the library answers to damage into one sentence."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with _quiet(), tifffile.TiffFile(path) as file:
             _check_chain(file)
             yield file
     except (_ReadableError, TooLargeError):
@@ -226,6 +251,15 @@ def _is_aside(page: tifffile.TiffPage) -> bool:
 
 def _is_mask(page: tifffile.TiffPage) -> bool:
     return bool(int(page.subfiletype) & 4) or page.photometric == tifffile.PHOTOMETRIC.MASK
+
+
+def _ends_with_alpha(page: tifffile.TiffPage) -> bool:
+    """Tell whether a page has bands and, as its last sample, their alpha: 1 is of colours that it was multiplied to."""
+    extra = tuple(int(kind) for kind in page.extrasamples or ())
+    return page.samplesperpixel > 1 and len(extra) > 0 and extra[-1] in (1, 2)
+
+
+_MASK_ROWS = 256
 
 
 def _mask_page(file: tifffile.TiffFile) -> tifffile.TiffPage | None:
@@ -272,8 +306,12 @@ def _map_offset(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSe
         # The library only logs a chain of pages that leads out of the file, and shows the pages before.
         raise InputError("cut")
     offset = series.dataoffset
-    plain = offset is not None and file.pages.first.is_memmappable
-    return int(offset) if plain and offset is not None else None
+    if offset is None or not file.pages.first.is_memmappable:
+        return None
+    # What the pages say that their bytes are may be less than their pixels take.
+    if int(offset) + math.prod(series.shape) * series.dtype.itemsize > size:
+        raise InputError("cut")
+    return int(offset)
 
 
 def _check_chain(file: tifffile.TiffFile) -> None:
@@ -315,8 +353,8 @@ def _stated(description: str, items: list[Item], shape: tuple[int, ...]) -> tupl
     """Wavelengths from a JSON description or from GDAL's metadata, in their own unit, and the word for it."""
     if description.startswith("{"):
         try:
-            values = json.loads(description).get("wavelengths")
-        except (ValueError, RecursionError):
+            values = parsed_json(description).get("wavelengths")
+        except ValueError:
             values = None
         if isinstance(values, list):
             try:

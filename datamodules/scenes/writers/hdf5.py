@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from datamodules.scenes.facts.names import names_centres, names_unit, names_widths
 from datamodules.scenes.readers.hdf5 import Hdf5Cube
+from datamodules.scenes.readers.hdf5_file import open_hdf5
 from datamodules.scenes.readers.hdf5_links import own_data_sets
 from datamodules.scenes.readers.mat import hdf5_path, read_mat
 from datamodules.scenes.readers.mat_cube import MatCube
@@ -77,7 +78,7 @@ class Hdf5Writer(HdfWriter):
         super().__init__(output, key=original.key, order=original.order)
         picked = picked_bands(original, self.shape[0], self.wavelengths)
         same = picked == tuple(range(original.shape[0]))
-        with h5py.File(original.path, "r") as old:
+        with open_hdf5(original.path) as old:
             self._copy_others(old, original, None if same else picked, same)
             _copy_attributes(old[original.key], self._data)
             self._attach(old[original.key])

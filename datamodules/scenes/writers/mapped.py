@@ -22,6 +22,7 @@ from datamodules.scenes.writers.bands import centres_in_own_unit, picked_bands
 from datamodules.scenes.writers.cube_writer import CubeWriter, Output, take_place
 from datamodules.scenes.writers.ground import envi_place, tiff_place, world_file
 from hyperalign.errors import FileAccessError, InputError
+from hyperalign.files import parsed_json
 
 _ENVI_TYPES = {name: code for code, name in TYPES.items() if not name.startswith("c")}
 _DESCRIPTION = 270
@@ -222,7 +223,7 @@ def _description(original: TiffCube, wavelengths: tuple[float, ...] | None, note
     if wavelengths is None and not notes:
         return text
     try:
-        entries = json.loads(text)
+        entries = parsed_json(text)
     except ValueError:
         entries = None
     if not isinstance(entries, dict):

@@ -76,7 +76,7 @@ def test_two_entries_never_share_a_file(store: Store) -> None:
     assert file_stem("balloons_ms") == "balloons_ms"
 
 
-@pytest.mark.parametrize("damage", ["byte", "truncated", "missing", "manifest", "manifest of another form"])
+@pytest.mark.parametrize("damage", ["byte", "truncated", "missing", "manifest", "manifest of another form", "deep"])
 def test_damage_is_detected_with_a_warning(store: Store, damage: str, caplog: pytest.LogCaptureFixture) -> None:
     path = store.write_array("balloons", cube()).path
     manifest = store.folder / "balloons.json"
@@ -91,7 +91,7 @@ def test_damage_is_detected_with_a_warning(store: Store, damage: str, caplog: py
     elif damage == "manifest":
         manifest.write_text(manifest.read_text()[:40])
     else:
-        manifest.write_text("[]")
+        manifest.write_text("[" * 200_000 if damage == "deep" else "[]")
     with caplog.at_level(logging.WARNING):
         assert not store.valid("balloons")
     assert re.search(r"store entry .*balloons is damaged \(.+\) and is computed again\.", caplog.text)

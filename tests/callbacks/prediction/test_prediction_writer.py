@@ -381,6 +381,13 @@ def test_names_as_long_as_a_file_system_allows(tmp_path: Path) -> None:
     assert predict(tmp_path / "in", tmp_path / "out", data=options, resume=True).written == []
 
 
+def test_a_cube_without_a_good_band_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "in").mkdir()
+    write_floats(tmp_path / "in", np.full((5, 24, 24), 0.5, np.float32))
+    predict(tmp_path / "in", tmp_path / "out", data={"wavelengths": CENTRES})
+    assert ": none, as all are bad or constant in the observation." in caplog.text
+
+
 def test_one_bad_cube_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = {"axes": "CHW", "wavelengths": CENTRES}
     for number in range(3):

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
 
 from callbacks.transfer.descriptors import PatchDescriptors
 from callbacks.transfer.inverted_search import InvertedSearch, faiss_threads, squared_distances
-from tests.callbacks.transfer.samples import brute_force
+from tests.callbacks.transfer.samples import brute_force, smooth_cube
 
 
 def test_too_few_lists_are_filled_with_true_pixels(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:
@@ -28,6 +29,25 @@ def test_there_are_about_two_lists_for_each_row_of_a_square(
     clustering = search._index.cp
     found = (clustering.niter, clustering.min_points_per_centroid, clustering.max_points_per_centroid)
     assert found == (6, 1, 64)
+
+
+def test_the_clusters_are_learned_from_pixels_of_the_whole_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 pixels a list, evenly spaced from the first on; every pixel of an image that has fewer."""
+    faiss = pytest.importorskip("faiss")
+    learned: list[Tensor] = []
+    whole = faiss.IndexIVFFlat.train
+
+    def train(index: object, vectors: object) -> None:
+        learned.append(torch.from_numpy(vectors).clone())
+        whole(index, vectors)
+
+    monkeypatch.setattr(faiss.IndexIVFFlat, "train", train)
+    for side, lists, step in ((128, 256, 2), (24, 64, 1)):
+        proxy = PatchDescriptors(smooth_cube(3, side, side, seed=4), patch_size=1)
+        search = InvertedSearch(proxy, 3)
+        assert search.lists == lists
+        expected = search._project(proxy.gather(torch.arange(0, side * side, step)))
+        torch.testing.assert_close(learned.pop(), expected, rtol=0, atol=1e-5)
 
 
 def test_the_projection_is_on_the_principal_components(images: tuple[PatchDescriptors, PatchDescriptors]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from datamodules.pairs.full_size import FULL_SIZE, FullSizePairs
+from datamodules.sampling.batches import collate
 from tests.datamodules.pairs.arrays import BANDS, pairs, values, write_pair
 
 
@@ -37,6 +38,12 @@ def test_what_is_missing_is_filled(tmp_path: Path) -> None:
     sample = FullSizePairs(pairs(tmp_path, scale=4.0, nan="keep").open_scenes()[0])[0]
     assert bool(torch.isfinite(sample["observation"]).all())
     assert 0.25 <= float(sample["observation"][1, 2, 3]) <= 1.0
+    expected = torch.zeros(12, 16, dtype=torch.bool)
+    expected[4:6, 6:8] = True
+    assert torch.equal(sample["missing"], expected)
+    assert torch.equal(collate([sample])["missing"], expected[None])
+    write_pair(tmp_path / "whole", "a", values(3, 6, 8, 1), values(2, 12, 16, 2))
+    assert "missing" not in FullSizePairs(pairs(tmp_path / "whole", scale=4.0, nan="keep").open_scenes()[0])[0]
 
 
 def test_a_test_at_full_size_has_the_pairs_whose_second_image_is_finer(tmp_path: Path) -> None:

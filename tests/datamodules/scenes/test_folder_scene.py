@@ -95,6 +95,7 @@ def test_a_cube_without_contrast_is_taken_as_it_is(tmp_path: Path, caplog: pytes
     with caplog.at_level(logging.WARNING):
         found = scene(tmp_path, np.full((4, 12, 16), 0.5, np.float32))
         assert found.avoided == ()
+        assert found.all_bad
         assert float(found.strip(0, 12)[0].max()) == 0.5
 
 

@@ -172,3 +172,16 @@ def test_a_file_that_holds_no_settings_is_named(
     (folder / "broken.yaml").write_bytes(content)
     assert main(["fit", "--config", "broken.yaml"]) == 2
     assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+def test_null_sets_what_belongs_to_a_class_within_a_class_to_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ["--data.degradation.response", "null"],
+        ["--data.init_args.degradation.init_args.response=null"],
+        ["--data.degradation.response", "null", "--data.degradation.ratio", "8"],
+    ):
+        found = printed((CAVE, "tasks/fusion", BACKBONE), capsys, *words)["data"]["init_args"]["degradation"]
+        assert found["class_path"].endswith("FusionObservation")
+        assert found["init_args"]["response"] is None
+    with one_config(["--model.network.width", "null", "--data", "CAVE"]) as words:
+        assert words == ["--data", "CAVE", "--model.network.width", "null"]

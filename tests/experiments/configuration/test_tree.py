@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
-from experiments.configuration.tree import read_tree
+import pytest
+import yaml
+
+from experiments.configuration.tree import parsed, read_settings, read_tree
 
 
 def test_files_and_options_are_merged_in_their_order(folder: Path) -> None:
@@ -36,3 +40,14 @@ def test_the_same_class_named_again_keeps_its_settings_and_another_class_does_no
 
     assert network("TinyNetwork") == {"class_path": "TinyNetwork", "init_args": {"width": 5, "depth": 2}}
     assert network("Other") == {"class_path": "Other", "init_args": {"depth": 2}}
+
+
+def test_lists_without_end_are_no_yaml_and_name_their_file(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.yaml"
+    deep.write_text("a: " + "[" * 20_000)
+    with pytest.raises(yaml.YAMLError, match="nested without end") as caught:
+        read_settings(deep)
+    mark = cast("yaml.MarkedYAMLError", caught.value).problem_mark
+    assert mark is not None
+    assert mark.name == str(deep)
+    assert parsed("[" * 20_000) == "[" * 20_000

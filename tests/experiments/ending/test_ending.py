@@ -99,6 +99,10 @@ def test_a_tested_solver_is_followed_by_restoring_with_it() -> None:
     command = cast("HyperalignCLI", SimpleNamespace(model=SolverModule(RCTV()), datamodule=None))
     assert next_command(command, words, None) == restoring("Folder", ["--config", "solvers/rctv"])
     assert next_command(command, ["test", "--config", "mine.yaml"], None) == []
+    options = ["--model.solver.rank", "3", "--model.solver.tau=-0.5"]
+    typed = [*words[:3], *options[:2], "--data.root=x", options[2], "--trainer.devices", "1"]
+    expected = restoring("Folder", ["--config", "solvers/rctv", *options])
+    assert next_command(command, typed, None) == expected
 
 
 def test_nothing_follows_where_nothing_is_named_and_the_last_word_is_not_cut() -> None:

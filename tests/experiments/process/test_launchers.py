@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments.process.failures import told
-from experiments.process.launchers import check_launcher
+from experiments.process.launchers import check_launcher, keep_stacks_back
 from hyperalign.command.search_path import ROOT
 from hyperalign.errors import UsageError
 
@@ -97,3 +97,14 @@ def test_a_port_that_kubernetes_set_for_a_service_is_unset_for_one_process_and_r
     for count in ("WORLD_SIZE", "SLURM_NTASKS"):
         with pytest.raises(UsageError, match=r"^The variable MASTER_PORT is 'tcp://10\.0\.0\.5:29500', where a whole"):
             check_launcher({**linked, count: "2"})
+
+
+def test_pytorchs_own_stacks_are_kept_back_unless_they_are_asked_for() -> None:
+    for given, level in (
+        ({}, "ERROR"),
+        ({"TORCH_CPP_LOG_LEVEL": "INFO"}, "INFO"),
+        ({"HYPERALIGN_TRACEBACK": "1"}, None),
+    ):
+        environment = dict(given)
+        keep_stacks_back(environment)
+        assert environment.get("TORCH_CPP_LOG_LEVEL") == level

@@ -1,5 +1,7 @@
 """Scores without truth: best for the truth, worse for what is blurred or of wrong colours."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -67,3 +69,19 @@ def test_the_ratio_is_told_by_the_columns_of_images_that_are_not_square() -> Non
     assert part.d_lambda < 1e-5
     turned = no_reference(cube[:, :48], low[:, :12], high[:, :48])
     assert turned.d_lambda < 1e-5
+
+
+def test_what_is_missing_is_not_looked_at() -> None:
+    """A border without data, filled with one value in the observations and with nonsense in the product."""
+    cube, low, high = pair()
+    whole = no_reference(cube, low, high)
+    missing = torch.zeros(64, 64, dtype=torch.bool)
+    missing[:, :16] = True
+    product, filled, sharp = cube.clone(), low.clone(), high.clone()
+    product[:, :, :16], filled[:, :, :4], sharp[:, :, :16] = 5.0, low.median(), high.median()
+    counted, left_out = (no_reference(product, filled, sharp, missing=one) for one in (None, missing))
+    assert counted.d_lambda > 0.1
+    assert left_out.d_lambda < 1e-9
+    assert left_out.d_s < 1e-3
+    assert no_reference(cube, low, high, missing=torch.zeros_like(missing)) == whole
+    assert math.isnan(no_reference(cube, low, high, missing=torch.ones_like(missing)).d_lambda)

@@ -90,5 +90,5 @@ def test_the_phase_of_the_observation_counts() -> None:
 
 def test_a_subspace_above_the_bands_is_refused() -> None:
     case = pairs(SpatialResponse.block_mean(4))
-    with pytest.raises(SolverError, match="dimension 15 for 9 bands; give 1 to 9"):
+    with pytest.raises(SolverError, match=r"dimension 15 for 9 bands; set its `dimension` .* to 1 to 9"):
         fuse_blind(case.observation, case.multispectral, ratio=4, phase=(1.5, 1.5))

@@ -33,7 +33,7 @@ def test_corners_outside_of_the_data() -> None:
 
 def test_pixels_of_fewer_dimensions_are_refused() -> None:
     _, pixels = cut_simplex()
-    with pytest.raises(SolverError, match="span fewer dimensions; ask for fewer endmembers"):
+    with pytest.raises(SolverError, match="span fewer dimensions; set the solver's `endmembers`"):
         minimum_volume_endmembers(pixels, 6, torch.Generator())
     with pytest.raises(SolverError, match="16 endmembers of 3000 pixels in 15 bands"):
         minimum_volume_endmembers(pixels, 16, torch.Generator())

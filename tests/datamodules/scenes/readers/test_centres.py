@@ -50,6 +50,9 @@ def test_wavelengths_that_cannot_be(tmp_path: Path, kind: str, given: list[float
         (["0.42", "0.5505", "1.0"], "Unknown"),
         ([4200.0, 5505.0, 10000.0], "Angstroms"),
         ([4200.0, 5505.0, 10000.0], "Å"),
+        ([4.2e-7, 5.505e-7, 1e-6], "m"),
+        ([4.2e-5, 5.505e-5, 1e-4], "Centimeters"),
+        ([4.2e-4, 5.505e-4, 1e-3], "mm"),
         ([0.42, 0.5505, 1.0], "Nanometers"),
     ],
 )

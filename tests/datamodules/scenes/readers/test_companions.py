@@ -31,6 +31,11 @@ def test_a_companions_name_with_wavelengths_is_a_cube(tmp_path: Path) -> None:
         ("ENMAP01-QL_VNIR.TIF", "preview"),
         ("Indian_pines_gt.mat", "class map"),
         ("Houston ground truth.tif", "class map"),
+        ("DARKREF_scan_0012.raw", "reference"),
+        ("WHITEREF_scan.raw", "reference"),
+        ("white_reference_7.tif", "reference"),
+        ("whitedarkref_a.raw", "reference"),
+        ("darkroom_3.raw", ""),
         ("mask.npy", ""),
         ("obs.img", ""),
         ("observation_1.npy", ""),
@@ -50,3 +55,9 @@ def test_what_a_header_says_comes_first(tmp_path: Path) -> None:
     assert envi_companion_kind(path, header) == "class map"
     assert envi_companion_kind(image(tmp_path / "c_mask.dat"), tmp_path / "c_mask.hdr") == ""
     assert envi_companion_kind(path, tmp_path / "absent.hdr") == ""
+
+
+def test_references_of_a_capture_are_left_out_although_they_have_its_bands(tmp_path: Path) -> None:
+    for name in ("scan.raw", "DARKREF_scan.raw", "WHITEREF_scan.raw"):
+        image(tmp_path / name)
+    assert names(tmp_path) == ["scan.raw"]

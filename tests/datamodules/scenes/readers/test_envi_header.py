@@ -135,3 +135,22 @@ def test_written_entries_are_read_again(tmp_path: Path) -> None:
     assert read_entries(tmp_path / "b.hdr") == entries
     assert entries["coordinate system string"] == '{PROJCS["a, b"]}'
     assert stated_wavelengths(entries, 5) is None
+
+
+def test_whole_numbers_may_have_a_point(tmp_path: Path) -> None:
+    cube = open_cube(image(tmp_path, bands="5.0", header_offset="0.0"))
+    assert np.array_equal(cube.window(0, 0, 4, 6), VALUES)
+    for wrong in ("5.5", "inf", "nan", "five"):
+        with pytest.raises(ValueError, match=f"has bands = {wrong}: repair it"):
+            open_cube(image(tmp_path, bands=wrong))
+
+
+def test_a_size_that_is_stated_twice_is_named_where_it_differs(tmp_path: Path) -> None:
+    assert open_cube(image(tmp_path, "samples = 6")).shape == (5, 4, 6)
+    with pytest.raises(ValueError, match=r"states 'samples' twice, as 6 and as 7: repair it"):
+        open_cube(image(tmp_path, "Samples = 7"))
+
+
+def test_a_list_of_bad_bands_of_another_length_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert open_cube(image(tmp_path, "bbl = {0, 1, 1, 1}")).bad_bands == ()
+    assert "has 4 entries in bbl for 5 bands: no band is taken for a bad one." in caplog.text

@@ -17,7 +17,9 @@ from datamodules.scenes.readers import open_cube
 from hyperalign.errors import HyperalignError
 from tests.datamodules.scenes.make_cubes import FORMATS, cube_values, write_cube
 
-SECONDS = 10.0
+SECONDS, WAITED = 10.0, 100.0
+"""Work of this process, and time on the clock, helpers' work included, of a machine that others use too."""
+
 MAX_BYTES = 1 << 28
 
 
@@ -51,7 +53,7 @@ def survives(path: Path, data: bytes) -> str:
     """Open and read one damaged file; return what is wrong with the answer, an empty text if nothing is."""
     path.write_bytes(data)
     folder = path.parent if path.suffix == ".png" else path
-    start = time.monotonic()
+    start, begin = time.monotonic(), time.process_time()
     try:
         cube = open_cube(folder, max_bytes=MAX_BYTES)
         height, width = cube.shape[1:]
@@ -63,7 +65,7 @@ def survives(path: Path, data: bytes) -> str:
             return f"no sentence: {sentence!r}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    return "" if time.monotonic() - start < SECONDS else "too slow"
+    return "" if time.monotonic() - start < WAITED and time.process_time() - begin < SECONDS else "too slow"
 
 
 def run(folder: Path, kind: str, count: int, seed: int) -> list[str]:

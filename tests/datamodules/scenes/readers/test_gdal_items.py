@@ -90,3 +90,8 @@ def test_marks_of_missing_values_are_gathered(tmp_path: Path) -> None:
     assert items == [Item("nodata", "-1"), Item("nodatavalue", "-9999", 1)]
     assert missing_text(items) == "-1 -9999"
     assert items_beside(tmp_path / "b.tif") == []
+
+
+def test_a_claim_of_any_number_of_bands_costs_nothing() -> None:
+    items = items_of_tag(tag('<Item name="wavelength" sample="0">420</Item>'))
+    assert wavelengths_of(items, 1 << 60) is None

@@ -44,6 +44,9 @@ def test_prisma(tmp_path: Path) -> None:
     assert np.array_equal(cube.window(2, 3, 5, 6), CUBE[:, 2:7, 3:9])
     with pytest.raises(ValueError, match="HCW if they are between"):
         open_cube(tmp_path / "a.he5", key=key)
+    assert open_cube(tmp_path / "a.he5", key="VNIR_Cube", axes="HCW").metadata["key"] == key
+    with pytest.raises(ValueError, match="has no data set 'Cube'"):
+        open_cube(tmp_path / "a.he5", key="Cube", axes="HCW")
 
 
 @pytest.mark.parametrize("fill", [-32767, 0, None])

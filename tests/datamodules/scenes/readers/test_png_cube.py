@@ -71,3 +71,10 @@ def test_a_picture_written_over_is_read_again(tmp_path: Path) -> None:
     assert cube.window(0, 0, 1, 1).ravel().tolist() == [0, 1]
     Image.fromarray(np.full((4, 5), 999, np.uint16)).save(tmp_path / "a" / "x_2.png")
     assert cube.window(0, 0, 1, 1).ravel().tolist() == [0, 999]
+
+
+def test_numbers_that_are_dates_are_not_counted_through(tmp_path: Path) -> None:
+    folder = stack(tmp_path / "a", ["x_1.png", "x_2.png", "x_999999999999999.png"])
+    refused(folder, "lacks the picture of band 3 between 1 and")
+    evenly = stack(tmp_path / "b", ["x_100000000000.png", "x_200000000000.png", "x_300000000000.png"])
+    assert open_cube(evenly).shape == (3, 4, 5)
