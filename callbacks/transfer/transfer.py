@@ -115,7 +115,8 @@ class SpectralTransfer:
             The operator; `operator.apply(proxy_cube)` is the synthesised cube.
 
         Raises:
-            ValueError: if shapes differ, are not 3 x H x W, or values are not finite.
+            ValueError: if shapes or dtypes differ, shapes are not 3 x H x W, dtypes neither float32 nor float64, or
+                values are not finite.
         """
         return self.estimate_many(proxy_rgb, guide_rgb[None], progress)[0]
 
@@ -136,7 +137,8 @@ class SpectralTransfer:
             One operator for each guide.
 
         Raises:
-            ValueError: if shapes differ, are not 3 x H x W, or values are not finite.
+            ValueError: if shapes or dtypes differ, shapes are not 3 x H x W, dtypes neither float32 nor float64, or
+                values are not finite.
         """
         pairs = ((proxy_rgb, guide_rgb) for guide_rgb in guides)
         return [operator for batch in self.estimate_batches(pairs, progress) for operator in batch]
@@ -159,21 +161,30 @@ class SpectralTransfer:
             The operators of one batch, in the order of the pairs; every guide's is that of `estimate`.
 
         Raises:
-            ValueError: if shapes differ, are not 3 x H x W, or values are not finite.
+            ValueError: if shapes or dtypes differ, shapes are not 3 x H x W, dtypes neither float32 nor float64, or
+                values are not finite.
         """
         finished = 0
         for batch in batches(self._matched(pairs), self.candidates, self.estimation.kernel_size, self.guides_at_once):
-            count, estimation = len(batch), self._estimation(batch)
+            count = len(batch)
+            found = self._optimised(batch, progress, finished)
+            yield found
+            finished += count * self.steps
+            del found
+
+    def _optimised(
+        self, batch: list[MatchedGuide], progress: Callable[[int], None] | None, before: int
+    ) -> list[TransportOperator]:
+        """The operators of some matched guides of equal size, which are forgotten; autocast or not around it."""
+        count = len(batch)
+        with torch.autocast(batch[0].guide_rgb.device.type, enabled=False):
+            estimation = self._estimation(batch)
             batch.clear()
             for step in range(1, self.steps + 1):
                 estimation.step()
                 if progress is not None:
-                    progress(finished * self.steps + step * count)
-            found = estimation.operators()
-            del estimation
-            yield found
-            finished += count
-            del found
+                    progress(before + step * count)
+            return estimation.operators()
 
     def _estimation(self, batch: list[MatchedGuide]) -> TransportEstimation | CompiledEstimation:
         """The optimisation of some matched guides of equal size."""
@@ -200,11 +211,15 @@ class SpectralTransfer:
                 # The last proxy's index goes before the next one's is built.
                 given, index = proxy_rgb, None
                 proxy_image = proxy_rgb.detach().clamp(0, 1)
-                proxy = self._descriptors(proxy_image)
                 compiled = takes_compiled(self.backend, proxy_image)
-                index = self.retrieval.index(proxy, compiled_nearest_of if compiled else None)
+                with torch.autocast(proxy_image.device.type, enabled=False):
+                    proxy = self._descriptors(proxy_image)
+                    index = self.retrieval.index(proxy, compiled_nearest_of if compiled else None)
             guide_image = guide_rgb.detach().clamp(0, 1)
-            yield MatchedGuide(proxy_image, guide_image, *self._match(index, proxy, guide_image))
+            with torch.autocast(guide_image.device.type, enabled=False):
+                matched = MatchedGuide(proxy_image, guide_image, *self._match(index, proxy, guide_image))
+            yield matched
+            del matched
 
     def _match(self, index: ProxyIndex, proxy: PatchDescriptors, guide_rgb: Tensor) -> tuple[Tensor, Tensor]:
         """Candidates and distances of one guide (Eq. 10-13), K x H x W each."""
@@ -244,6 +259,13 @@ def _check(proxy_rgb: Tensor, guide_rgb: Tensor) -> None:
             "Spectral transfer needs a proxy RGB of 3 x H x W and guides of the same size, got a proxy of "
             f"{' x '.join(map(str, proxy_rgb.shape))} and guides of {' x '.join(map(str, guide_rgb.shape))}."
         )
+    if guide_rgb.dtype != proxy_rgb.dtype or proxy_rgb.dtype not in (torch.float32, torch.float64):
+        raise InputError(
+            "Spectral transfer needs a proxy RGB and guides that are both float32 or both float64, got "
+            f"{proxy_rgb.dtype} and {guide_rgb.dtype}: convert them, as by .float()."
+        )
+    if not proxy_rgb.numel():
+        raise InputError("Spectral transfer got a proxy RGB without a pixel: check what made it.")
     for name, image in (("proxy RGB", proxy_rgb), ("guide", guide_rgb)):
         if not torch.isfinite(image).all():
             raise InputError(f"Spectral transfer got a {name} with NaN or infinite values: check what made it.")

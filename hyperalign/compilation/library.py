@@ -1,7 +1,8 @@
 """Building C++ loops with the machine's own compiler, once, and loading what came out.
 
 No header or library beside the C++ standard library and our own `lanes.h` is needed. The file is kept in the user's
-cache under a name made of the sources, the options and the processor's instructions, for which it is made.
+cache under a name made of the sources, the options and the processor's instructions, for which it is made, and of its
+own content.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from hyperalign.errors import MissingPackageError
-from hyperalign.files import put_in_place
+from hyperalign.errors import FileAccessError, MissingPackageError
+from hyperalign.files import put_in_place, remove_stale_files, temporary_path
 from hyperalign.folders import cache_folder
 
 __all__ = ["compiled_library", "compiler"]
@@ -54,7 +55,7 @@ def _instructions() -> str:
 
 @cache
 def compiled_library(source: Path, owner: str, instead: str) -> ctypes.CDLL:
-    """Return the loaded library of a C++ file, built first where the cache has none.
+    """Return the loaded library of a C++ file, built first where the cache has none that is whole and loads here.
 
     Args:
         source: the file; it may include `lanes.h` and the headers beside it.
@@ -62,7 +63,8 @@ def compiled_library(source: Path, owner: str, instead: str) -> ctypes.CDLL:
         instead: the backend that needs no compiler, likewise.
 
     Raises:
-        ModuleNotFoundError: there is no compiler, or it refuses; one sentence.
+        ModuleNotFoundError: there is no compiler, it refuses, or what it made cannot be loaded; one sentence.
+        OSError: the cache cannot be written, or the user has no home; likewise.
     """
     program = compiler()
     if program is None:
@@ -72,19 +74,60 @@ def compiled_library(source: Path, owner: str, instead: str) -> ctypes.CDLL:
         )
     texts = [part.read_text(encoding="utf-8") for part in (source, HEADER, *sorted(source.parent.glob("*.h")))]
     key = hashlib.sha256("\n".join([*texts, program, *OPTIONS, _instructions()]).encode()).hexdigest()
-    path = cache_folder("compiled", f"{source.stem}-{key[:16]}.so")
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            built = Path(folder, path.name)
-            words = [program, *OPTIONS, f"-I{HEADER.parent}", "-o", str(built), str(source)]
-            done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own source
-            if done.returncode:
-                lines = done.stderr.strip().splitlines() or ["no message"]
-                said = next((line for line in lines if "error" in line), lines[0])
-                raise MissingPackageError(
-                    f"{owner}: {program} cannot build backend 'compiled' ({said}); name another compiler by "
-                    f"$CXX or take backend '{instead}'"
-                )
-            put_in_place(built, path)
-    return ctypes.CDLL(str(path))
+    folder, stem = cache_folder("compiled"), f"{source.stem}-{key[:16]}"
+    for path in sorted(folder.glob(f"{stem}-*.so")):
+        # A home shared by several machines may hold what another one's C++ library is needed for.
+        with suppress(OSError):
+            if path.name == _name(stem, path):
+                return ctypes.CDLL(str(path))
+    try:
+        return ctypes.CDLL(str(_built(program, source, folder, stem)))
+    except _RefusedError as error:
+        raise MissingPackageError(
+            f"{owner}: {program} cannot build backend 'compiled' ({error}); name another compiler by "
+            f"$CXX or take backend '{instead}'"
+        ) from error
+    except OSError as error:
+        raise FileAccessError(
+            f"{owner}: what backend 'compiled' runs cannot be kept in {folder} or loaded from there ({error}); set "
+            f"HYPERALIGN_CACHE to a folder that can be written, or take backend '{instead}'"
+        ) from error
+
+
+class _RefusedError(Exception):
+    """What a compiler said that made no library."""
+
+
+def _name(stem: str, path: Path) -> str:
+    """The name that a whole file has: it tells the content, for loading a damaged one can end the process."""
+    return f"{stem}-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.so"
+
+
+def _built(program: str, source: Path, folder: Path, stem: str) -> Path:
+    """Build the library into the folder, whole or not at all; returns where it lies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_stale_files(folder, below=False)
+    temporary = temporary_path(folder, ".tmp.so")
+    words = [program, *OPTIONS, f"-I{HEADER.parent}", "-o", str(temporary), str(source)]
+    try:
+        _compile(words)
+        if not temporary.is_file():
+            raise _RefusedError("it ended without an error and left no file")
+        path = folder / _name(stem, temporary)
+        put_in_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _compile(words: list[str]) -> None:
+    """Run the compiler."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own source
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+        )
+    except OSError as error:
+        raise _RefusedError(error.strerror or type(error).__name__) from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise _RefusedError(next((line for line in lines if "error" in line), lines[0]))

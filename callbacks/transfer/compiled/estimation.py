@@ -36,6 +36,10 @@ _TABLES = (
     "similarities",
 )  # fmt: skip
 
+_DTYPES = {
+    "guide_rows": torch.int32, "histograms": torch.int64, "sums": torch.float64, "similarities": torch.float64,
+}  # fmt: skip
+
 
 class _State(ctypes.Structure):
     """Sizes, weights and addresses, as `State` of estimation.cpp has them."""
@@ -193,7 +197,10 @@ class _Guide:
         given, pixels = self._weights, self._pixels
         images = (one * pixels for one in (given.ssim, given.mutual_information))
         scaled = (given.smoothness * pixels, given.gradient * pixels, given.distance, *images)
-        places = [address(self._held[name]) if name in self._held else None for name in _TABLES]
+        places = [
+            address(self._held[name], _DTYPES.get(name, torch.float32)) if name in self._held else None
+            for name in _TABLES
+        ]
         return _State(*counts, torch.get_num_threads(), *scaled, self._settings.temperature, *places)
 
     def evaluate(self) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hyperalign.compilation import compiled_library
-from hyperalign.errors import InputError, MissingPackageError
+from hyperalign.errors import HyperalignError, InputError
 
 __all__ = ["Backend", "address", "library", "takes_compiled"]
 
@@ -27,6 +27,7 @@ def library(name: str) -> ctypes.CDLL:
 
     Raises:
         ModuleNotFoundError: there is no compiler, or it refuses; one sentence.
+        OSError: the cache cannot be written; one sentence.
     """
     return compiled_library(_FOLDER / f"{name}.cpp", "SpectralTransfer", "torch")
 
@@ -37,7 +38,7 @@ def _built() -> bool:
     try:
         for source in sorted(_FOLDER.glob("*.cpp")):
             library(source.stem)
-    except MissingPackageError as error:
+    except HyperalignError as error:
         _LOG.info("spectral transfer on cpu: backend 'torch', as there are no compiled loops (%s)", error)
         return False
     _LOG.info("spectral transfer on cpu: backend 'compiled'")
@@ -54,6 +55,7 @@ def takes_compiled(backend: Backend, image: Tensor) -> bool:
     Raises:
         ValueError: "compiled" was asked for, and the images are not float32 on a CPU.
         ModuleNotFoundError: "compiled" was asked for, and they cannot be built.
+        OSError: "compiled" was asked for, and they cannot be kept.
     """
     fits = image.device.type == "cpu" and image.dtype == torch.float32
     if backend == "compiled" and not fits:
@@ -66,7 +68,8 @@ def takes_compiled(backend: Backend, image: Tensor) -> bool:
     return backend == "compiled" or (backend == "auto" and fits and _built())
 
 
-def address(tensor: Tensor) -> int:
-    """Return where a contiguous tensor's memory begins."""
+def address(tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
+    """Return where the memory of a contiguous tensor of that dtype begins."""
     assert tensor.is_contiguous()  # noqa: S101 - the loops read memory in order
+    assert tensor.dtype == dtype  # noqa: S101 - and of elements of that size
     return tensor.data_ptr()

@@ -49,13 +49,14 @@ def compiled_nearest_of(queries: Tensor, proxy: PatchDescriptors, pool: Tensor, 
     Returns:
         Flat pixel numbers, Q x count, nearest first; the nearest again where the pool has fewer.
     """
-    chosen = torch.empty(pool.shape[0], count, dtype=torch.int64)
+    chosen = pool.new_empty(pool.shape[0], count)
     queries, pool = queries.contiguous(), pool.contiguous()
     sizes = (
         proxy.width, proxy.padded_width, proxy.patch_size, proxy.patch_size * proxy.channels, pool.shape[1], count,
         pool.shape[0], torch.get_num_threads(),
     )  # fmt: skip
-    ranking = _Ranking(*sizes, *(address(part) for part in (queries, proxy.table, pool, chosen)))
+    places = (address(queries), address(proxy.table), address(pool, torch.int64), address(chosen, torch.int64))
+    ranking = _Ranking(*sizes, *places)
     library("refinement").transfer_rank(ctypes.byref(ranking))
     return chosen
 
@@ -77,14 +78,15 @@ def compiled_refine(
         different pixels, they repeat.
     """
     count = seeds.shape[0]
-    candidates = torch.empty(keep, count, dtype=torch.int64)
-    distances = torch.empty(keep, count)
+    candidates = seeds.new_empty(keep, count)
+    distances = guide.table.new_empty(keep, count)
     seeds = seeds.contiguous()
     sizes = (
         proxy.height, proxy.width, proxy.padded_width, proxy.patch_size, proxy.patch_size * proxy.channels,
         seeds.shape[1], radius, keep, count, torch.get_num_threads(),
     )  # fmt: skip
-    places = (address(part) for part in (guide.table, proxy.table, seeds, candidates, distances))
+    tables, found = (address(guide.table), address(proxy.table)), (seeds, candidates)
+    places = (*tables, *(address(part, torch.int64) for part in found), address(distances))
     match = _Match(*sizes, guide.dimension, *places)
     library("refinement").transfer_refine(ctypes.byref(match))
     return candidates, distances

@@ -212,3 +212,27 @@ def test_compiled_loops_and_torch_find_the_same_transport(scene: Tensor, engine:
     )
     assert float((found.candidates == expected.candidates).double().mean()) > 0.999
     assert psnr(found.apply(scene), expected.apply(scene)) > 60
+
+
+def test_images_of_other_or_two_dtypes_or_without_a_pixel_are_sentences(scene: Tensor) -> None:
+    image = scene[:3]
+    for proxy, guide in ((image.half(), image.half()), (image, image.double()), (image.byte(), image.byte())):
+        with pytest.raises(ValueError, match=r"both float32 or both float64, got torch\.\w+ and torch\.\w+: convert"):
+            SpectralTransfer().estimate(proxy, guide)
+    with pytest.raises(ValueError, match="a proxy RGB without a pixel"):
+        SpectralTransfer().estimate(image[:, :0], image[:, :0])
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+@pytest.mark.parametrize("around", ["float64", "float16", "autocast"])
+def test_precision_around_a_transfer_changes_no_bit(scene: Tensor, backend: Backend, around: str) -> None:
+    transfer, proxy, guide = SpectralTransfer(steps=3, backend=backend), scene[:3], scene[3:6]
+    expected = transfer.estimate(proxy, guide).apply(scene)
+    try:
+        if around != "autocast":
+            torch.set_default_dtype(getattr(torch, around))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=around == "autocast"):
+            operator = transfer.estimate(proxy, guide)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(operator.apply(scene), expected)

@@ -69,6 +69,64 @@ def test_a_library_is_built_once_and_then_found(monkeypatch: pytest.MonkeyPatch,
     assert compiled_library(source, "Loops", "plain").fill is not None
 
 
+def test_a_compiler_that_is_no_program_or_makes_nothing_has_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "compiler"
+    for text, said in (("no program", "Exec format error"), ("#!/bin/sh\n", "ended without an error and left no file")):
+        program.write_text(text, encoding="utf-8")
+        program.chmod(0o755)
+        monkeypatch.setenv("CXX", str(program))
+        with pytest.raises(ModuleNotFoundError, match=rf"^Loops: .*cannot build .*{said}.*take backend 'plain'"):
+            compiled_library(source, "Loops", "plain")
+    assert not list((tmp_path / "cache" / "compiled").iterdir())
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", ["cut", "empty", "junk"])
+def test_a_damaged_library_is_built_again(source: Path, tmp_path: Path, damage: str) -> None:
+    # Loading a file that was cut would end the process by a signal.
+    compiled_library(source, "Loops", "plain")
+    (built,) = (tmp_path / "cache" / "compiled").iterdir()
+    whole = built.read_bytes()
+    built.unlink()  # it is loaded: writing into it would end this process as well
+    built.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "junk": b"junk" * 4000}[damage])
+    compiled_library.cache_clear()
+    out = (ctypes.c_float * 1)()
+    compiled_library(source, "Loops", "plain").fill(ctypes.c_int64(1), ctypes.c_int(1), out)
+    assert out[0] == 1
+
+
+@needs_compiler
+def test_a_library_that_only_another_machine_can_load_stays_and_one_is_built_beside(
+    source: Path, tmp_path: Path
+) -> None:
+    compiled_library(source, "Loops", "plain")
+    folder = tmp_path / "cache" / "compiled"
+    (built,) = folder.iterdir()
+    stem = built.stem.rpartition("-")[0]
+    foreign = bytearray(built.read_bytes())
+    foreign[18:20] = b"\xff\x7f"  # a processor that nobody has
+    built.unlink()
+    for content in (bytes(foreign), b"hardly a library"):
+        path = folder / "content"
+        path.write_bytes(content)
+        path.rename(folder / library._name(stem, path))
+    compiled_library.cache_clear()
+    assert compiled_library(source, "Loops", "plain").fill is not None
+    assert len(list(folder.iterdir())) == 3
+
+
+@needs_compiler
+def test_a_cache_that_cannot_be_written_has_its_sentence(
+    monkeypatch: pytest.MonkeyPatch, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HYPERALIGN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(OSError, match=r"^Loops: .*cannot be kept in .*set HYPERALIGN_CACHE .*take backend 'plain'"):
+        compiled_library(source, "Loops", "plain")
+
+
 @needs_compiler
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_lane_is_worked_on_by_any_number_of_threads(source: Path, threads: int) -> None:

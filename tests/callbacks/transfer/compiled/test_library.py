@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,7 +60,25 @@ def test_what_cannot_be_had_is_a_sentence(without_compiler: None) -> None:
         takes_compiled("compiled", IMAGE)
 
 
-def test_memory_is_handed_over_only_in_order() -> None:
+@needs_compiler
+def test_auto_does_without_a_cache_that_can_be_written_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HYPERALIGN_CACHE", str(tmp_path / "file"))
+    compilation.compiled_library.cache_clear()
+    with caplog.at_level(logging.INFO):
+        assert not takes_compiled("auto", IMAGE)
+    assert "set HYPERALIGN_CACHE to a folder that can be written" in caplog.text
+    with pytest.raises(OSError, match="set HYPERALIGN_CACHE"):
+        takes_compiled("compiled", IMAGE)
+
+
+def test_memory_is_handed_over_only_in_order_and_of_one_dtype() -> None:
     assert address(IMAGE) == IMAGE.data_ptr()
     with pytest.raises(AssertionError):
         address(IMAGE.transpose(0, 1))
+    with pytest.raises(AssertionError):
+        address(IMAGE.double())
+    with pytest.raises(AssertionError):
+        address(IMAGE, torch.int64)

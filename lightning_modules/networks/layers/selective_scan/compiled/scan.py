@@ -60,6 +60,7 @@ def compiled_answer(problem: ScanProblem, bias: Tensor | None, softplus: bool, s
 
 def _called(name: str, numbers: Sequence[int], flags: Sequence[int], tensors: Sequence[Tensor | None]) -> None:
     """Call a function of the library with the sizes and the memory of the tensors."""
+    assert all(one is None or one.dtype == torch.float32 for one in tensors)  # noqa: S101 - what the loops read
     sizes = [ctypes.c_int64(number) for number in numbers]
     switches = [ctypes.c_int(flag) for flag in (torch.get_num_threads(), *flags)]
     places = [ctypes.c_void_p(None if tensor is None else tensor.data_ptr()) for tensor in tensors]
@@ -108,7 +109,7 @@ class _CompiledScan(torch.autograd.Function):
         inputs, steps, *others = (_turned(one, ctx.reverse) for one in (inputs, steps, *others))
         held = [inputs, steps, decay, *others]
         found = [None if one is None else torch.zeros_like(one) for one in held]
-        of_decay = found[2] = torch.zeros(len(inputs), *decay.shape)
+        of_decay = found[2] = decay.new_zeros(len(inputs), *decay.shape)
         sent = _turned(gradient.contiguous(), ctx.reverse)
         _called("selective_scan_backward", _sizes(inputs, others[0]), [], [*held, sent, *found])
         first, second, _, *more = (_turned(one, ctx.reverse) for one in found)

@@ -107,3 +107,17 @@ def test_a_weight_that_is_learned_gets_its_gradient() -> None:
     selective_scan(*arguments, second=SecondInput(second.delta, second.B, weight), backend="compiled").sum().backward()
     assert weight.grad is not None
     assert float(weight.grad.abs()) > 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_dtype_that_new_tensors_get_changes_no_gradient(dtype: torch.dtype) -> None:
+    # --trainer.precision 64-true and bf16-true set it for whole steps.
+    leaves = [one.requires_grad_() for one in scan_arguments(states=5, length=20)]
+    expected = torch.autograd.grad(selective_scan(*leaves, backend="compiled").sum(), leaves)
+    try:
+        torch.set_default_dtype(dtype)
+        found = torch.autograd.grad(selective_scan(*leaves, backend="compiled").sum(), leaves)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
