@@ -6,10 +6,11 @@ from typing import Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
+from torch._inductor import config
 from typing_extensions import override
 
+from hyperalign.compilation import compiler
 from hyperalign.errors import InputError, MissingPackageError
-from lightning_modules.networks.layers.selective_scan.compiled.library import compiler
 
 __all__ = ["CompiledNetwork"]
 
@@ -50,13 +51,25 @@ class CompiledNetwork(Callback):
             raise InputError(
                 f"CompiledNetwork: {type(pl_module).__name__} has no network to compile; leave the callback away."
             )
-        if self.backend == "inductor" and trainer.strategy.root_device.type == "cpu" and compiler() is None:
-            raise MissingPackageError(
-                "CompiledNetwork: torch.compile needs a C++ compiler on a CPU: install g++ or clang++, or name one by "
-                "$CXX, or leave the callback away."
-            )
+        if self.backend == "inductor" and trainer.strategy.root_device.type == "cpu":
+            _choose_compiler()
         if network is not self._translated:
             # A mode is for inductor; torch refuses it beside the other backends.
             mode = self.mode if self.backend == "inductor" else None
             network.compile(mode=mode, dynamic=self.dynamic, backend=self.backend)
             self._translated = network
+
+
+def _choose_compiler() -> None:
+    """Have inductor take the compiler that our loops are built by, or the next that answers: alone it knows $CXX only.
+
+    Raises:
+        ModuleNotFoundError: there is none.
+    """
+    found = compiler()
+    if found is None:
+        raise MissingPackageError(
+            "CompiledNetwork: torch.compile needs a C++ compiler on a CPU: install g++ or clang++, or name one by "
+            "$CXX, or leave the callback away."
+        )
+    config.cpp.cxx = (found, "g++", "clang++")  # type: ignore[assignment]  # tried in turn

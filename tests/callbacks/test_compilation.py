@@ -8,11 +8,13 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch._inductor import config
+from torch._inductor.cpp_builder import cpp_compiler_search
 
 import callbacks.compilation
 from callbacks import CompiledNetwork
+from hyperalign.compilation import compiler
 from lightning_modules.checkpoints import read_checkpoint
-from lightning_modules.networks.layers.selective_scan.compiled.library import compiler
 from tests.callbacks.tiny import MiniNetwork, tiny_data, tiny_module, tiny_trainer, weights_of
 
 
@@ -65,3 +67,15 @@ def test_what_cannot_be_compiled_has_its_sentence(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(callbacks.compilation, "compiler", lambda: None)
     with pytest.raises(ModuleNotFoundError, match=r"CompiledNetwork: torch.compile needs a C\+\+ compiler on a CPU"):
         CompiledNetwork().setup(tiny_trainer(tmp_path, []), tiny_module(tmp_path), "test")
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler on this machine")
+@pytest.mark.parametrize("named", ["nosuchcompiler", "false"])
+def test_a_wrong_name_of_a_compiler_leaves_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("CXX", named)
+    with config.patch({"cpp.cxx": (None, named)}):
+        CompiledNetwork().setup(tiny_trainer(tmp_path, []), tiny_module(tmp_path), "predict")
+        found = cpp_compiler_search(config.cpp.cxx)
+    assert Path(found).name in ("g++", "clang++")
