@@ -149,8 +149,8 @@ class FolderTarget(LightningDataModule):
 
     @property
     def smallest_side(self) -> int:
-        """Rows or columns of the smallest cube or crop, in which a training patch must fit."""
-        sides = [size for scenes in self._subsets.values() for scene in scenes for size in scene.file.shape[1:]]
+        """Rows or columns of the smallest observed cube or crop, in which a training patch must fit."""
+        sides = [size for scene in self._subsets["observed"] for size in scene.file.shape[1:]]
         return min(self.settings.crop, *sides)
 
     @property
@@ -180,7 +180,7 @@ class FolderTarget(LightningDataModule):
         # What is wrong with the clean cubes is told before the work, not in the test after it.
         _ = self._clean
         for scene in tuple(self._subsets["observed"]):
-            for part in self._sound_parts(scene):
+            for part in self._sound_parts(scene, self.patch_size):
                 size = (part.bands, part.crop.height, part.crop.width)
                 found.append(ReadObservation(part.name, partial(self._cube, scene, part.crop), size, centres))
         self._check(found)
@@ -274,17 +274,21 @@ class FolderTarget(LightningDataModule):
             raise self._nothing()
         return loaders
 
-    def _sound_parts(self, scene: FolderScene) -> list[_Part]:
+    def _sound_parts(self, scene: FolderScene, patch: int = 1) -> list[_Part]:
         """Return the parts of a scene that are looked at, each read once.
 
         A scene that cannot be used is named in `failures` and left out for good, so that the others go on.
+
+        Args:
+            scene: the scene.
+            patch: side of the patches that are to be drawn from it; a test draws none.
 
         Raises:
             InputError: for such a scene if it is the only one, or the first one is to stop the run.
         """
         parts = []
         try:
-            for name, crop in self._crops(scene):
+            for name, crop in self._crops(scene, patch):
                 cube = self._cube(scene, crop)
                 if shows_something(cube):
                     parts.append(_Part(name, crop, len(cube)))
@@ -312,7 +316,7 @@ class FolderTarget(LightningDataModule):
             "that show something."
         )
 
-    def _crops(self, scene: FolderScene) -> list[tuple[str, Crop]]:
+    def _crops(self, scene: FolderScene, patch: int) -> list[tuple[str, Crop]]:
         options = self.settings
         _, height, width = scene.file.shape
         least = options.degradation.measured_side
@@ -322,10 +326,10 @@ class FolderTarget(LightningDataModule):
                 f"The cube {scene.file.path} has {seen}, too few to estimate its noise: give at least "
                 f"{least} x {least}."
             )
-        if min(height, width) < options.patch_size:
+        if min(height, width) < patch:
             raise InputError(
                 f"The cube {scene.file.path} has {height} x {width} pixels, fewer than a training patch of "
-                f"{options.patch_size} x {options.patch_size}: set a smaller data.init_args.patch_size."
+                f"{patch} x {patch}: set a smaller data.init_args.patch_size."
             )
         crops = drawn_crops(scene, options.crop, options.crops_per_scene, options.seed)
         if len(crops) == 1:

@@ -187,6 +187,21 @@ def test_a_cube_too_small_for_its_noise_is_named_and_left_out(tmp_path: Path) ->
     assert [one.name for one in given.observations()] == ["amber.npy", "birch.npy"]
 
 
+def test_a_cube_smaller_than_a_training_patch_is_tested_and_not_trained_on(tmp_path: Path) -> None:
+    root = write(tmp_path, "amber", "birch", side=56)
+    write(root, "coral", "delta", side=40)
+    names = [["amber.npy"], ["birch.npy"], ["coral.npy"], ["delta.npy"]]
+    assert [batch["name"] for batch in target(root, patch_size=48).test_dataloader()[0]] == names
+    alone = target(write(tmp_path / "alone", "amber"), patch_size=48)
+    assert [batch["name"] for batch in alone.test_dataloader()[0]] == [["amber.npy"]]
+    adapted = target(root, patch_size=48, unobserved=["delta*"])
+    assert [one.name for one in adapted.observations()] == ["amber.npy", "birch.npy"]
+    assert list(adapted.failures) == ["coral.npy"]
+    # A patch must fit into what is trained on, whatever is held back; and what was left out stays so in the test.
+    assert adapted.smallest_side == 56
+    assert [[batch["name"] for batch in part] for part in adapted.test_dataloader()] == [names[:2], names[3:]]
+
+
 def test_some_truth_is_scored_with_and_what_lacks_it_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clean = write(tmp_path / "clean", "amber", sigma=0.0)
     (loader,) = target(write(tmp_path / "noisy", "amber", "birch"), clean_root=str(clean)).test_dataloader()
