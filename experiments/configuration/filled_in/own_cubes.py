@@ -100,8 +100,8 @@ def target_folder(words: Sequence[str], any_bands: bool = False) -> Folder | Non
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Folder, "data", skip={"role", "degradation", "trained_wavelengths"})
     own = _data_words(words)
-    if not _given(own, ("--data.patch_size",)):
-        # What is estimated needs no patch; what trains is given one that fits.
+    if list(words[:1]) == ["test"] or not _given(own, ("--data.patch_size",)):
+        # What is estimated needs no patch, nor does a test; what trains is given one that fits.
         own = [*own, "--data.patch_size", "8"]
     try:
         settings = parser.parse_args(own).data.as_dict()

@@ -9,7 +9,7 @@ import torch
 
 from datamodules import ComplexMixture, NonIIDGaussian
 from datamodules.degradations import Degradation
-from experiments.configuration.filled_in.own_cubes import CHECKPOINTS, completed
+from experiments.configuration.filled_in.own_cubes import CHECKPOINTS, completed, target_folder
 from hyperalign.errors import InputError, UsageError
 from tests.datamodules.estimation.scenes import clean_scene
 
@@ -121,3 +121,14 @@ def test_an_own_source_and_prediction_need_no_estimate() -> None:
 @pytest.mark.parametrize("words", [["fit", "--data.root", "x"], ["adapt", "--config", "a", "--data.root", "x"], []])
 def test_other_command_lines_stay_as_they_are(words: list[str]) -> None:
     assert completed(words) == words
+
+
+@pytest.mark.parametrize(("command", "usable"), [("test", True), ("adapt", False)])
+def test_a_test_asks_for_no_room_for_a_patch(tmp_path: Path, command: str, usable: bool) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(0.2, 0.8, (8, 40, 40)).astype(np.float32))
+    words = [command, "--data.root", str(tmp_path), "--data.wavelengths", "400:700:8", "--data.patch_size", "64"]
+    if usable:
+        assert target_folder(words, any_bands=True) is not None
+    else:
+        with pytest.raises(InputError, match="fewer than a training patch of 64 x 64"):
+            target_folder(words, any_bands=True)
