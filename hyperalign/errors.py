@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 __all__ = [
     "FileAccessError",
@@ -83,8 +84,9 @@ for _own in (
 
 
 def absent_checkpoint(path: object) -> str:
-    """Return the sentence about a checkpoint that does not exist."""
-    return f"Checkpoint {path} does not exist; give the path of an existing .ckpt, .pt or .pth file."
+    """Return the sentence about a checkpoint that does not exist, or is a folder."""
+    found = "is a folder" if Path(str(path)).is_dir() else "does not exist"
+    return f"Checkpoint {path} {found}; give the path of an existing .ckpt, .pt or .pth file."
 
 
 def sentence(error: BaseException) -> str:

@@ -139,8 +139,13 @@ def _chosen(path: Path, key: str | None, shapes: dict[str, tuple[int, ...]]) -> 
         # The end of a long path is enough where it is one data set's alone: `VNIR_Cube`.
         ends = [whole for whole in shapes if whole.endswith(f"/{name}")]
         name = ends[0] if len(ends) == 1 else name
+    if not shapes:
+        raise InputError(
+            f"The file {path} has no data set of plain numbers, as tables of named fields are none: save the cube as "
+            "one array of numbers."
+        )
     if name is None or name not in shapes:
-        listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:8]) or "none"
+        listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:8])
         asked = "no single cube" if key is None else f"no data set {key!r}"
         raise InputError(f"The file {path} has {asked} (numeric data sets: {listed}): name one of them as the key.")
     return name

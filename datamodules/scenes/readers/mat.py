@@ -237,8 +237,13 @@ def choose(path: Path, key: str | None, shapes: Mapping[str, tuple[int, ...]]) -
     if key is None and len(cubes) == 1:
         return cubes[0]
     asked_for = None if key is None else key.strip("/").replace("/", ".")
+    if not shapes:
+        raise NoVariableError(
+            f"The file {path} has no numeric array, nor a struct with one (cells and arrays of structs are not looked "
+            "into): save the cube as one array of numbers."
+        )
     if asked_for is None or asked_for not in shapes:
-        listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12]) or "none"
+        listed = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:12])
         asked = "no single cube" if key is None else f"no array {key!r}"
         raise NoVariableError(
             f"The file {path} has {asked} (numeric arrays: {listed}): name one of them as the key, a field of a struct "

@@ -89,8 +89,10 @@ class NpzCube(DecodedCube):
         arrays = _arrays(path)
         cubes = [name for name, (shape, _) in arrays.items() if len(shape) == 3]
         self.key = key if key is not None else cubes[0] if len(cubes) == 1 else ""
+        if not arrays:
+            raise InputError(f"The file {path} has no array: save the cube into it again.")
         if self.key not in arrays:
-            listed = ", ".join(f"{name} {shape}" for name, (shape, _) in arrays.items()) or "none"
+            listed = ", ".join(f"{name} {shape}" for name, (shape, _) in arrays.items())
             asked = "no single cube" if key is None else f"no array {key!r}"
             raise InputError(f"The file {path} has {asked} (arrays: {listed}): name one of them as the key.")
         shape, dtype = arrays[self.key]

@@ -78,3 +78,8 @@ def test_foreign_files(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.ckpt does not exist; give the path of an existing"):
         read_weights(tmp_path / "none.ckpt")
+
+
+def test_a_folder_is_not_called_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"^Checkpoint .* is a folder; give the path of an existing \.ckpt"):
+        read_weights(tmp_path)

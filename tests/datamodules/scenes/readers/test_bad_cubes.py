@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from datamodules.scenes.readers import open_cube
 from tests.datamodules.fake_chikusei import write_envi, write_matlab
@@ -69,3 +70,18 @@ def test_coordinates_of_another_number_of_bands_are_left_out(tmp_path: Path) -> 
         file["cube"] = cube_values()
         file["wavelength"] = np.arange(400.0, 624.0)
     assert open_cube(tmp_path / "a.h5").wavelengths is None
+
+
+@pytest.mark.parametrize("key", [None, "cube"])
+def test_a_file_without_an_array_asks_for_no_key(tmp_path: Path, key: str | None) -> None:
+    table = np.zeros((4, 5), dtype=[("red", "f4"), ("green", "f4")])
+    with h5py.File(tmp_path / "table.h5", "w") as file:
+        file["cube"] = table
+    cell = np.empty(1, dtype=object)
+    cell[0] = cube_values()
+    savemat(tmp_path / "cell.mat", {"cube": cell})
+    np.savez(tmp_path / "empty.npz")
+    for name in ("table.h5", "cell.mat", "empty.npz"):
+        with pytest.raises(ValueError, match=rf"{name} has no (data set|numeric array|array).*: save the cube") as told:
+            open_cube(tmp_path / name, key=key)
+        assert "name one of them" not in str(told.value)
