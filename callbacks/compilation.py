@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch._inductor import config
@@ -43,13 +44,18 @@ class CompiledNetwork(Callback):
         """Let the network be translated where it is first called.
 
         Raises:
-            ValueError: the module has no network.
+            ValueError: the module has no network, or torch knows no such backend.
             ModuleNotFoundError: there is no C++ compiler, and the network runs on a CPU.
         """
         network = getattr(pl_module, "network", None)
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"CompiledNetwork: {type(pl_module).__name__} has no network to compile; leave the callback away."
+            )
+        known = sorted(torch.compiler.list_backends(exclude_tags=None))
+        if self.backend not in known:
+            raise InputError(
+                f"CompiledNetwork: torch knows no backend {self.backend!r}; take one of {', '.join(known)}."
             )
         if self.backend == "inductor" and trainer.strategy.root_device.type == "cpu":
             _choose_compiler()
