@@ -52,11 +52,9 @@ class CompiledNetwork(Callback):
             raise InputError(
                 f"CompiledNetwork: {type(pl_module).__name__} has no network to compile; leave the callback away."
             )
-        known = sorted(torch.compiler.list_backends(exclude_tags=None))
-        if self.backend not in known:
-            raise InputError(
-                f"CompiledNetwork: torch knows no backend {self.backend!r}; take one of {', '.join(known)}."
-            )
+        if self.backend not in torch.compiler.list_backends(exclude_tags=None):
+            usual = ", ".join(sorted(torch.compiler.list_backends()))
+            raise InputError(f"CompiledNetwork: torch knows no backend {self.backend!r}; take one of {usual}.")
         if self.backend == "inductor" and trainer.strategy.root_device.type == "cpu":
             _choose_compiler()
         if network is not self._translated:
