@@ -8,12 +8,9 @@ selective scan of the networks that have one. Needs the reference outputs (HYPER
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
-import json
 import os
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,6 +23,7 @@ from torch import Tensor, nn
 import lightning_modules
 from lightning_modules.restorer.tiles import in_tiles
 from tests.backbones import CONFIGS, STEMS, Backbone
+from tests.benchmarks.rows import arguments_of, print_rows
 
 HEADER = (
     "| network | task | parameters | published code: licence | golden error | 31 x {0} x {0} | memory |\n"
@@ -92,33 +90,11 @@ def row(stem: str, side: int, scan: str) -> str:
 
 def main() -> int:
     """Print the table row by row."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stems", nargs="*", default=STEMS)
-    parser.add_argument("--side", type=int, default=512)
-    parser.add_argument("--scan", default="auto", help="backend of the selective scan")
-    parser.add_argument("--row", action="store_true", help="print the bare rows, in this process")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.row:
-        sys.stdout.write(json.dumps([row(stem, arguments.side, arguments.scan) for stem in arguments.stems]) + "\n")
-        return 0
-    sys.stdout.write(HEADER.format(arguments.side) + "\n")
-    for stem in arguments.stems:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.backbone_table",
-            "--row",
-            "--side",
-            str(arguments.side),
-            "--scan",
-            arguments.scan,
-            stem,
-        ]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        sys.stdout.write(json.loads(done.stdout.splitlines()[-1])[0] + "\n")
-        sys.stdout.flush()
-    return 0
+    arguments = arguments_of(__doc__, STEMS, 512, scan="auto")
+    header = HEADER.format(arguments.side)
+    return print_rows(
+        "tests.benchmarks.backbone_table", header, arguments, lambda stem: row(stem, arguments.side, arguments.scan)
+    )
 
 
 if __name__ == "__main__":

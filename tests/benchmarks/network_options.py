@@ -11,9 +11,7 @@ from __future__ import annotations
 import hyperalign  # noqa: F401  first: torchvision is repaired before anything imports it
 
 # isort: split
-import argparse
 import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
 
 from experiments.commands.gpu_check.checks.specimens import built, inputs_of
+from tests.benchmarks.rows import arguments_of, print_rows
 
 STEMS = ("sert:compact", "sert", "sstf_unet", "gdrrn", "promptir", "ssumamba:compact")
 HEADER = (
@@ -83,26 +82,11 @@ def row(name: str, side: int) -> str:
 
 def main() -> int:
     """Print the table row by row."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stems", nargs="*", default=STEMS)
-    parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--row", action="store_true", help="print the bare rows, in this process")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.row:
-        # Compilers that run within the measured call, so that their seconds are counted, and find nothing kept.
-        torch._inductor.config.compile_threads = 1
-        torch._inductor.config.force_disable_caches = True
-        for stem in arguments.stems:
-            sys.stdout.write(row(stem, arguments.side) + "\n")
-        return 0
-    sys.stdout.write(HEADER + "\n")
-    for stem in arguments.stems:
-        command = [sys.executable, "-m", "tests.benchmarks.network_options", "--row", "--side", str(arguments.side)]
-        done = subprocess.run([*command, stem], stdout=subprocess.PIPE, text=True, check=True)
-        sys.stdout.write(done.stdout.splitlines()[-1] + "\n")
-        sys.stdout.flush()
-    return 0
+    arguments = arguments_of(__doc__, STEMS, 64)
+    # Compilers that run within the measured call, so that their seconds are counted, and find nothing kept.
+    torch._inductor.config.compile_threads = 1
+    torch._inductor.config.force_disable_caches = True
+    return print_rows("tests.benchmarks.network_options", HEADER, arguments, lambda stem: row(stem, arguments.side))
 
 
 if __name__ == "__main__":

@@ -56,18 +56,27 @@ def test_items_are_exchanged_in_the_order_of_the_ranks(tmp_path: Path) -> None:
     assert said == ["[0, 1] [[0, 1], [10, 11], [20, 21]]"] * 2
 
 
-def killed_in_a_stage(_: Path) -> str:
+def after_a_kill(wait: Callable[[Ranks], object], within: float) -> str:
+    """Have rank 1 killed while rank 0 waits; return whether it was told in time, and what."""
     ranks = Ranks()
     ranks.gathered("all are there")
     if ranks.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     begin = time.monotonic()
     try:
-        with ranks.meeting():
-            pass
+        wait(ranks)
     except RankLostError as error:
-        return f"{time.monotonic() - begin < 10} {error}"
+        return f"{time.monotonic() - begin < within} {error}"
     return "nobody noticed"
+
+
+def meet(ranks: Ranks) -> None:
+    with ranks.meeting():
+        pass
+
+
+def killed_in_a_stage(_: Path) -> str:
+    return after_a_kill(meet, within=10)
 
 
 def test_a_killed_rank_is_named_to_those_who_wait_for_it(tmp_path: Path) -> None:
@@ -78,16 +87,7 @@ def test_a_killed_rank_is_named_to_those_who_wait_for_it(tmp_path: Path) -> None
 
 def noticed_at_once(_: Path) -> str:
     module.LOST_SECONDS = 600.0
-    ranks = Ranks()
-    ranks.gathered("all are there")
-    if ranks.rank == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    begin = time.monotonic()
-    try:
-        ranks.gathered("and you?")
-    except RankLostError as error:
-        return f"{time.monotonic() - begin < 20} {error}"
-    return "nobody noticed"
+    return after_a_kill(lambda ranks: ranks.gathered("and you?"), within=20)
 
 
 def test_a_rank_killed_on_the_same_machine_is_named_before_its_signs_are_overdue(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from datamodules.scenes.readers import hdf5_file, helper_process, open_cube
 from tests.datamodules.scenes.make_cubes import cube_values, write_cube
+from tests.datamodules.scenes.readers.crash import check_a_crash_is_named
 
 
 def with_an_empty_heap(path: Path) -> Path:
@@ -33,14 +34,7 @@ def test_a_file_with_which_the_library_comes_to_no_end_is_named(tmp_path: Path, 
 
 
 def test_a_file_that_ends_the_walker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_cube(tmp_path, "h5", cube_values())
-    crash = tmp_path / "crash.py"
-    crash.write_text("import os, sys\nsys.stdin.readline()\nos.abort()\n")
-    with monkeypatch.context() as patch:
-        patch.setattr(hdf5_file, "_WALKER", crash)
-        with pytest.raises(ValueError, match="is truncated or is no HDF5 file"):
-            open_cube(path)
-    assert open_cube(path).shape == (5, 12, 15)
+    check_a_crash_is_named(tmp_path, monkeypatch, "h5", hdf5_file, "_WALKER", "is truncated or is no HDF5 file")
 
 
 def test_a_file_is_walked_over_once_and_again_where_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

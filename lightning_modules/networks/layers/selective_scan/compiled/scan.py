@@ -42,7 +42,7 @@ def compiled_answer(problem: ScanProblem, bias: Tensor | None, softplus: bool, s
     """Scan without gradients, with what stands around the recurrence in the same pass over the sequence.
 
     Args:
-        problem: whose `steps` are delta as the caller gave it.
+        problem: of one input term, whose `steps` are delta as the caller gave it.
         bias: `D`, added to delta.
         softplus: apply softplus to delta plus bias.
         skip: `D`, the skip connection.
@@ -53,9 +53,8 @@ def compiled_answer(problem: ScanProblem, bias: Tensor | None, softplus: bool, s
     Raises:
         ModuleNotFoundError: there is no compiler, or it refuses.
     """
-    tensors = [problem.inputs, problem.steps, problem.decay, problem.entry, problem.readout]
-    second = [problem.second_steps, problem.second_entry]
-    return _forward([*tensors, *second], problem.reverse, bias, softplus, skip)
+    tensors = [problem.inputs, problem.steps, problem.decay, problem.entry, problem.readout, None, None]
+    return _forward(tensors, problem.reverse, bias, softplus, skip)
 
 
 def _called(name: str, numbers: Sequence[int], flags: Sequence[int], tensors: Sequence[Tensor | None]) -> None:
